@@ -1,0 +1,390 @@
+//! The command line: every command and option, and what `--help` says of them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::model::Pid;
+use crate::output::{Format, Unit};
+use crate::sampler::EngineChoice;
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "spyhole",
+    version,
+    about = "Looks into a running Python process and shows where its time goes",
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What spyhole does. `r`, `t` and `d` stay short for record, top and dump whatever commands join
+/// later, so the short forms are written out and not inferred.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Record a running process, or a program, into a flamegraph or another format
+    #[command(
+        aliases = ["r", "re", "rec", "reco", "recor"],
+        override_usage = RECORD_USAGE,
+        after_help = RECORD_HELP
+    )]
+    Record(Box<Record>),
+
+    #[command(hide = true, aliases = ["t", "to"])]
+    Top(Reserved),
+
+    #[command(hide = true, aliases = ["d", "du", "dum"])]
+    Dump(Reserved),
+
+    /// Write completions for a shell to standard output
+    #[command(hide = true)]
+    Completions { shell: clap_complete::Shell },
+}
+
+/// A command of py-spy's that a later version will have: whatever follows it, the answer is that.
+#[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
+pub struct Reserved {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What to record")]
+#[command(group = ArgGroup::new("target").args(["pid", "program"]).required(true))]
+pub struct Record {
+    /// The process to record: its id, decimal or with 0x
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    pub pid: Option<Pid>,
+
+    /// A program to start and record, and its arguments; -- may stand before it
+    #[arg(
+        value_name = "PROGRAM",
+        trailing_var_arg = true,
+        value_hint = ValueHint::CommandWithArguments
+    )]
+    pub program: Vec<OsString>,
+
+    /// Record the Python processes that it started or will start, too
+    #[arg(short, long)]
+    pub subprocesses: bool,
+
+    /// How long, in seconds (0.5 will do), or unlimited: until ^C or the end of the process
+    #[arg(short, long, value_name = "SECONDS", default_value = "unlimited", value_parser = parse_duration)]
+    pub duration: RecordDuration,
+
+    /// How many times a second to look
+    #[arg(short, long, value_name = "HZ", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: u32,
+
+    /// Count waiting threads, too; changes nothing beside --gil
+    #[arg(short, long)]
+    pub idle: bool,
+
+    /// Count only the thread that holds the GIL
+    #[arg(short, long)]
+    pub gil: bool,
+
+    /// Which threads count at a look
+    #[arg(long, value_enum, conflicts_with_all = ["idle", "gil"])]
+    pub mode: Option<Mode>,
+
+    /// Where to write, - for standard output [default: PID or PROGRAM and the time, here]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+
+    /// What to write [default: by the ending of FILE: .txt raw, .json speedscope, else flamegraph]
+    #[arg(short, long, value_enum, ignore_case = true, help_heading = "Output")]
+    pub format: Option<FormatName>,
+
+    /// What widths and counts mean [default: wall in flamegraphs, samples in raw]
+    #[arg(long, value_enum, help_heading = "Output")]
+    pub unit: Option<UnitName>,
+
+    /// A frame for each function, at its first line, instead of one for each line
+    #[arg(
+        short = 'F',
+        long,
+        conflicts_with = "nolineno",
+        help_heading = "Output"
+    )]
+    pub function: bool,
+
+    /// Leave out line numbers
+    #[arg(long, help_heading = "Output")]
+    pub nolineno: bool,
+
+    /// Tell threads apart: each is a root of its own, with its id and name
+    #[arg(short, long, help_heading = "Output")]
+    pub threads: bool,
+
+    /// Show whole paths of files instead of those below the package
+    #[arg(long, help_heading = "Output")]
+    pub full_filenames: bool,
+
+    /// Open the file in the browser when it is written
+    #[arg(long, help_heading = "Output")]
+    pub open: bool,
+
+    /// Show no progress line
+    #[arg(long, hide = true)]
+    pub hideprogress: bool,
+
+    /// Never pause a thread, not even for microseconds; stacks of code that calls a lot then stay
+    /// unproven, and are counted so
+    #[arg(long, help_heading = "How to look")]
+    pub nonblocking: bool,
+
+    /// Pause the thread that runs in every look, instead of standing on its CPU: for comparison,
+    /// and where spyhole must stay on CPUs of its own
+    #[arg(long, conflicts_with = "nonblocking", help_heading = "How to look")]
+    pub blocking: bool,
+
+    /// Show native (C, C++, Rust) frames, too
+    #[arg(short, long, hide = true)]
+    pub native: bool,
+
+    /// Keep what the started program writes, and show it only if the program fails
+    #[arg(long, hide = true, conflicts_with = "pid")]
+    pub capture: bool,
+
+    /// Under sudo, run the started program as root instead of as the user who called sudo
+    #[arg(long, conflicts_with = "pid")]
+    pub run_as_root: bool,
+
+    /// What reads the process
+    #[arg(long, value_enum, default_value = "auto", help_heading = "How to look")]
+    pub engine: EngineName,
+}
+
+impl Record {
+    /// Whether threads count that wait.
+    pub fn counts_idle(&self) -> bool {
+        self.idle || self.mode == Some(Mode::Wall)
+    }
+
+    /// Whether no thread counts but the one that holds the GIL.
+    pub fn gil_only(&self) -> bool {
+        self.gil || self.mode == Some(Mode::Gil)
+    }
+}
+
+/// `--mode`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Every thread, waiting or not, as --idle
+    Wall,
+    /// Threads that run or are ready to, which is the default
+    Cpu,
+    /// The thread that holds the GIL, as --gil
+    Gil,
+}
+
+/// `--unit`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnitName {
+    /// Samples, whatever time each stands for
+    Samples,
+    /// Time that passed: seconds, in raw microseconds
+    Wall,
+    /// CPU time that threads used: seconds, in raw microseconds
+    Cpu,
+}
+
+impl From<UnitName> for Unit {
+    fn from(name: UnitName) -> Unit {
+        match name {
+            UnitName::Samples => Unit::Samples,
+            UnitName::Wall => Unit::Wall,
+            UnitName::Cpu => Unit::Cpu,
+        }
+    }
+}
+
+/// `--duration`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecordDuration {
+    Unlimited,
+    For(Duration),
+}
+
+/// `--format`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FormatName {
+    /// An SVG to zoom and search in a browser
+    Flamegraph,
+    /// Collapsed stacks with counts, a line each
+    Raw,
+    /// JSON for speedscope.app
+    Speedscope,
+    /// JSON for chrome://tracing and ui.perfetto.dev
+    Chrometrace,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Format {
+        match name {
+            FormatName::Flamegraph => Format::Flamegraph,
+            FormatName::Raw => Format::Raw,
+            FormatName::Speedscope => Format::Speedscope,
+            FormatName::Chrometrace => Format::Chrometrace,
+        }
+    }
+}
+
+/// `--engine`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EngineName {
+    /// spyhole's own reader, or py-spy's for a Python that spyhole's does not know
+    Auto,
+    /// spyhole's own reader and no other
+    Cpython,
+    /// py-spy's reader
+    PySpy,
+}
+
+impl From<EngineName> for EngineChoice {
+    fn from(name: EngineName) -> EngineChoice {
+        match name {
+            EngineName::Auto => EngineChoice::Auto,
+            EngineName::Cpython => EngineChoice::Cpython,
+            EngineName::PySpy => EngineChoice::PySpy,
+        }
+    }
+}
+
+fn parse_pid(text: &str) -> Result<Pid, String> {
+    let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => i32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    match number {
+        Ok(pid) if pid > 0 => Ok(Pid(pid)),
+        _ => Err("a process id is a positive number, decimal or with 0x".into()),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<RecordDuration, String> {
+    if text.eq_ignore_ascii_case("unlimited") {
+        return Ok(RecordDuration::Unlimited);
+    }
+    text.parse::<f64>()
+        .ok()
+        .filter(|seconds| *seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .map(RecordDuration::For)
+        .ok_or_else(|| "a duration is a positive number of seconds, or unlimited".into())
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  spyhole record --pid 1234 -d 10 -o profile.svg     ten seconds of a running process
+  spyhole record -o profile.svg -- python app.py     a program from start to end
+
+spyhole record --help tells the rest.";
+
+const RECORD_USAGE: &str = "\
+spyhole record [OPTIONS] --pid PID
+       spyhole record [OPTIONS] [--] PROGRAM [ARGUMENT]...";
+
+const RECORD_HELP: &str = "\
+Examples:
+  spyhole record --pid 1234                          until ^C, into 1234-<time>.svg
+  spyhole record --pid 1234 -d 10 -o profile.svg     ten seconds
+  spyhole record -s -o all.svg -- gunicorn app:app   a program and the processes below it
+  spyhole record --pid 1234 -d 5 -f raw -o -         collapsed stacks, to standard output
+
+Recording ends with its duration, with ^C, SIGTERM or SIGHUP, or with the process; the file is
+written in each case. A second ^C gives up without a file. The last lines say how often spyhole
+could look, and how many samples it could not prove to be of one moment.
+
+A program that spyhole started is ended with the recording (SIGTERM, after 5 seconds SIGKILL), and
+so is all that it started; if it ends first, what it leaves behind runs on. What spyhole only looked
+at runs on in any case.
+
+Exit codes:
+  0    the file was written
+  1    the process could not be recorded, or the file not be written
+  2    the command line was not understood
+  3    nothing was sampled; no file was written
+  130  given up at a second ^C
+A program that spyhole started and that failed by itself gives its own code instead of 0 or 3: what
+it exited with, or 128 and the number of the signal that ended it.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn record(arguments: &[&str]) -> Result<Record, clap::Error> {
+        let words = ["spyhole", "record"].iter().chain(arguments);
+        match Cli::try_parse_from(words)?.command {
+            Command::Record(record) => Ok(*record),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_pid_is_decimal_or_hexadecimal() {
+        assert_eq!(record(&["-p", "1234"]).unwrap().pid, Some(Pid(1234)));
+        assert_eq!(record(&["-p", "0x4d2"]).unwrap().pid, Some(Pid(1234)));
+        for wrong in ["0", "-1", "x", "0x", "99999999999"] {
+            assert!(record(&["--pid", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_program_takes_what_follows_it() {
+        for dashes in [&["--"][..], &[]] {
+            let words = ["-r", "7"].iter().chain(dashes);
+            let words: Vec<_> = words
+                .chain(&["python", "-c", "x", "-r", "9"])
+                .copied()
+                .collect();
+            let record = record(&words).unwrap();
+            assert_eq!((record.rate, record.program.len()), (7, 5), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_seconds_or_unlimited() {
+        let duration = |text| record(&["-p", "1", "-d", text]).map(|record| record.duration);
+        let half = RecordDuration::For(Duration::from_millis(500));
+        assert_eq!(duration("0.5").unwrap(), half);
+        assert_eq!(duration("unlimited").unwrap(), RecordDuration::Unlimited);
+        for wrong in ["0", "nan", "inf", "1e300", "-3", "ten", ""] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for words in [
+            &["-p", "1", "python"][..],
+            &[],
+            &["-p", "1", "-F", "--nolineno"],
+            &["-p", "1", "-r", "0"],
+            &["-p", "1", "--capture"],
+            &["-p", "1", "-f", "gif"],
+            &["-p", "1", "--mode", "gil", "--idle"],
+            &["-p", "1", "--mode", "cpu", "--gil"],
+            &["-p", "1", "--blocking", "--nonblocking"],
+        ] {
+            assert!(record(words).is_err(), "{words:?}");
+        }
+        let format = record(&["-p", "1", "-f", "SpeedScope"]).unwrap().format;
+        assert_eq!(format, Some(FormatName::Speedscope));
+    }
+}

@@ -1,0 +1,64 @@
+//! Why a recording is empty, and what to do about it.
+
+use super::args::Record;
+use super::program;
+use crate::sampler::{Report, Stop};
+use crate::sys::linux::spawn::Ending;
+
+/// The reason that applies, with the next step.
+pub fn explain(report: &Report, arguments: &Record, own_end: Option<Ending>) -> String {
+    let tally = &report.tally;
+    if report.engines.opened == 0 {
+        return not_opened(report, own_end);
+    }
+    if tally.expected == 0 {
+        return match report.stop {
+            Stop::TargetEnded => format!(
+                "the process ended before the first look; a higher rate than {} (-r) looks earlier",
+                arguments.rate
+            ),
+            Stop::Asked | Stop::Duration => "the recording ended before the first look; \
+                                             record for longer"
+                .into(),
+        };
+    }
+    if tally.lost > 0 && tally.sampled == 0 && tally.idle == 0 {
+        let why = report
+            .last_unreadable
+            .as_deref()
+            .unwrap_or("no reason is known");
+        return format!(
+            "the process could not be read at any of {} looks: {why}",
+            tally.expected
+        );
+    }
+    if tally.left_out_gil > 0 {
+        return "no thread held the GIL at any look: the threads wait, or work outside of Python. \
+                Leave out --gil to see them"
+            .into();
+    }
+    if tally.left_out_idle > 0 {
+        return format!(
+            "every thread was waiting at each of {} looks. Use --idle to see where they wait, or \
+             give the process work to do",
+            tally.rounds
+        );
+    }
+    "no thread ran Python code at any look".into()
+}
+
+fn not_opened(report: &Report, own_end: Option<Ending>) -> String {
+    match (report.stop, own_end) {
+        (Stop::TargetEnded, Some(ending)) => format!(
+            "the program ended {} before any Python was found in it",
+            program::describe(ending)
+        ),
+        (Stop::TargetEnded, None) => "the process ended before it could be read".into(),
+        (Stop::Asked | Stop::Duration, _) => match &report.last_refusal {
+            Some(error) => {
+                format!("no Python could be read in the process; the last try said: {error:#}")
+            }
+            None => "no Python was found in the process until the end".into(),
+        },
+    }
+}

@@ -1,0 +1,59 @@
+//! The command line: what is asked for, and with which code we leave.
+
+mod args;
+mod control;
+mod empty;
+mod explain;
+mod program;
+mod progress;
+mod record;
+mod summary;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+
+/// Exit codes; `record --help` tells them to the user.
+mod exit {
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const NOTHING_SAMPLED: u8 = 3;
+    pub const GIVEN_UP: u8 = 130;
+}
+
+/// Runs the program on its command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Leaves by itself with code 2, or 0 for --help and --version.
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Record(arguments) => record::run(&arguments),
+        Command::Top(_) => return not_yet("top"),
+        Command::Dump(_) => return not_yet("dump"),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "spyhole", &mut script);
+            std::io::Write::write_all(&mut std::io::stdout(), &script)
+                .map(|()| 0)
+                .map_err(|error| anyhow::anyhow!("standard output cannot be written: {error}"))
+        }
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            terminal::complain(&error);
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+fn not_yet(command: &str) -> ExitCode {
+    terminal::say(format_args!(
+        "Error: this version of spyhole has no '{command}' yet; it can record: see spyhole record \
+         --help"
+    ));
+    ExitCode::from(exit::USAGE)
+}

@@ -1,0 +1,87 @@
+//! What the user reads while we work: all of it goes to standard error, none of it can steer the
+//! terminal.
+
+use std::fmt::{Display, Write as _};
+use std::io::{IsTerminal, Write as _};
+
+use crate::model::TargetStr;
+
+/// Text that is safe to show: whatever could steer a terminal or turn the direction of reading is
+/// spelled out.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_control() || turns_reading(char) {
+            // A `String` takes everything.
+            let _ = write!(shown, "{}", char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// The bidirectional controls, line and paragraph separators, and what shows as nothing.
+fn turns_reading(char: char) -> bool {
+    matches!(char,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A command line, safe to show and not too long.
+#[must_use]
+pub fn command_line(command: &[TargetStr]) -> String {
+    const LONGEST: usize = 120;
+    let words: Vec<_> = command.iter().map(TargetStr::untrusted).collect();
+    let line = escape(&words.join(" "));
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+/// Tells the user something, in lines of their own.
+pub fn say(text: impl Display) {
+    let mut stderr = std::io::stderr().lock();
+    for line in text.to_string().lines() {
+        // Who closed our standard error does not want to be told.
+        let _ = writeln!(stderr, "spyhole> {}", escape(line));
+    }
+}
+
+/// Tells the user what went wrong, with its causes.
+pub fn complain(error: &anyhow::Error) {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        // Some errors print their source themselves.
+        if causes.last().is_none_or(|last| !last.ends_with(&cause)) {
+            causes.push(cause);
+        }
+    }
+    say(format_args!("Error: {}", causes.join(": ")));
+}
+
+/// Whether a line on standard error can be redrawn.
+#[must_use]
+pub fn can_redraw() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_passes() {
+        let shown = escape("a\x1b[31m\u{9b}b\u{202e}c\u{7f}\r\nä💩");
+        assert_eq!(shown, "a\\u{1b}[31m\\u{9b}b\\u{202e}c\\u{7f}\\r\\nä💩");
+    }
+
+    #[test]
+    fn a_long_command_line_is_cut() {
+        let line = command_line(&[TargetStr::new("é".repeat(500))]);
+        assert_eq!(line.chars().count(), 123);
+    }
+}

@@ -1,0 +1,240 @@
+//! Walking a thread's chain of frames, from the innermost to the one in which the thread began.
+
+use super::chain::Ring;
+use super::layout::{InstructionSource, Layout};
+use super::threads::ThreadState;
+use super::words::{half_word, word};
+use crate::memory::{Fault, Memory};
+use crate::model::{Addr, CodeAddr};
+
+/// The most frames of one stack that are kept; a longer one is cut at its root end and marked.
+pub const MAX_FRAMES: usize = 65_536;
+
+/// The longest head of a frame that any layout has.
+const MAX_HEAD: usize = 256;
+
+/// A function that runs, by address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RawFrame {
+    pub code: CodeAddr,
+    /// Bytes from the code object's first instruction; negative before the first one has run.
+    pub instruction: i32,
+}
+
+/// The frames of one thread, leaf first.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct RawStack {
+    pub frames: Vec<RawFrame>,
+    /// Frames at the root end are missing, since there were more than were asked for.
+    pub cut: bool,
+}
+
+/// Whether a chain ended where the thread's chains end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Anchor {
+    /// It reached the thread's first frame.
+    Reached,
+    /// It ended elsewhere: what was read is of no one instant, or of an instant at which the
+    /// interpreter itself had not finished linking its frames (3.11 and 3.12 do so for a moment).
+    Missed,
+}
+
+/// A word that names the stack, as it was read: `previous`, code, and callers' instructions. While
+/// the target runs on, a stack is of one instant only if they all are the same afterwards.
+pub type Witness = (Addr, u64);
+
+/// Walks the chain of `thread` into `stack`, for at most `limit` frames (and [`MAX_FRAMES`]);
+/// `witnesses`, where wanted, receives the words that the result stands on.
+///
+/// # Errors
+/// When a frame cannot be read; `stack` then holds the frames before it.
+pub fn walk<M: Memory>(
+    memory: &mut M,
+    layout: &Layout,
+    thread: &ThreadState,
+    limit: usize,
+    stack: &mut RawStack,
+    mut witnesses: Option<&mut Vec<Witness>>,
+) -> Result<Anchor, Fault> {
+    stack.frames.clear();
+    stack.cut = false;
+    let mut head = [0; MAX_HEAD];
+    let len = (layout.frame.head_size as usize).min(MAX_HEAD);
+    let head = head.get_mut(..len).unwrap_or_default();
+    let mut address = thread.leaf;
+    let mut outermost_owned = None;
+    let limit = limit.min(MAX_FRAMES);
+    let mut ring = Ring::default();
+    // Shims do not count as frames, yet a chain of nothing else must end too.
+    for _ in 0..=2 * limit {
+        if address.is_null() || Some(address) == thread.base_frame {
+            break;
+        }
+        if ring.closes_at(address) {
+            return Ok(Anchor::Missed);
+        }
+        if stack.frames.len() >= limit {
+            stack.cut = true;
+            return Ok(Anchor::Reached);
+        }
+        memory.read(address, head)?;
+        let frame = FrameHead::parse(layout, head);
+        if let Some(witnesses) = witnesses.as_deref_mut() {
+            let is_leaf = stack.frames.is_empty();
+            frame.witness(layout, address, is_leaf, witnesses);
+        }
+        if !frame.is_shim {
+            if !frame.is_generator {
+                outermost_owned = Some(address);
+            }
+            if let Some(raw) = frame.running(memory, layout)? {
+                stack.frames.push(raw);
+            }
+        }
+        address = frame.previous;
+    }
+    if !address.is_null() && Some(address) != thread.base_frame {
+        return Ok(Anchor::Missed);
+    }
+    anchor(memory, layout, thread, outermost_owned)
+}
+
+/// From 3.11 on a thread's frames lie in chunks of its data stack, and its first one lies at the
+/// start of the first chunk.
+fn anchor<M: Memory>(
+    memory: &mut M,
+    layout: &Layout,
+    thread: &ThreadState,
+    outermost_owned: Option<Addr>,
+) -> Result<Anchor, Fault> {
+    let (Some(header), Some(newest)) = (layout.frame.chunk_header, thread.datastack_chunk) else {
+        return Ok(Anchor::Reached);
+    };
+    let Some(outermost) = outermost_owned else {
+        // Nothing but generators: caught while one was being linked to who drives it.
+        return Ok(if thread.leaf.is_null() {
+            Anchor::Reached
+        } else {
+            Anchor::Missed
+        });
+    };
+    let mut chunk = newest;
+    // A chunk holds 16 KiB or more, so this is more than MAX_FRAMES frames.
+    for _ in 0..MAX_FRAMES {
+        if chunk.is_null() {
+            return Ok(Anchor::Missed);
+        }
+        let previous = memory.read_addr(chunk)?;
+        if previous.is_null() {
+            break;
+        }
+        chunk = previous;
+    }
+    // The first slot of the first chunk is left free (push_chunk in Python/pystate.c).
+    Ok(if outermost == chunk.plus(u64::from(header) + 8) {
+        Anchor::Reached
+    } else {
+        Anchor::Missed
+    })
+}
+
+struct FrameHead {
+    previous: Addr,
+    code: Addr,
+    code_word: u64,
+    instruction: u64,
+    is_shim: bool,
+    is_generator: bool,
+    bytecode_index: u32,
+}
+
+impl FrameHead {
+    fn parse(layout: &Layout, head: &[u8]) -> FrameHead {
+        let frame = &layout.frame;
+        let code_word = word(head, frame.code);
+        let owner = frame.owner.map(|owner| {
+            let value = head.get(owner.offset as usize).copied().unwrap_or(0);
+            (value >= owner.first_shim, value == owner.generator)
+        });
+        let (is_shim, is_generator) = owner.unwrap_or((false, false));
+        FrameHead {
+            previous: Addr(word(head, frame.previous)),
+            code: Addr(if frame.tagged {
+                code_word & !3
+            } else {
+                code_word
+            }),
+            code_word,
+            instruction: match frame.instruction {
+                InstructionSource::LastIndex { offset, .. } => half_word(head, offset).into(),
+                InstructionSource::Pointer { offset } => word(head, offset),
+            },
+            is_shim,
+            is_generator,
+            bytecode_index: frame
+                .bytecode_index
+                .map_or(0, |offset| half_word(head, offset)),
+        }
+    }
+
+    /// The function that this frame runs; `None` for one that is still being made, which CPython
+    /// hides as well (`_PyFrame_IsIncomplete`).
+    fn running<M: Memory>(
+        &self,
+        memory: &mut M,
+        layout: &Layout,
+    ) -> Result<Option<RawFrame>, Fault> {
+        let code = CodeAddr(self.code);
+        let instruction = match layout.frame.instruction {
+            InstructionSource::LastIndex { unit, .. } => {
+                let index = (self.instruction as u32).cast_signed();
+                if index < 0 {
+                    -1
+                } else {
+                    index.saturating_mul(unit.cast_signed())
+                }
+            }
+            InstructionSource::Pointer { .. } => {
+                let start = self.first_instruction(memory, layout)?;
+                let distance = self.instruction.wrapping_sub(start.0).cast_signed();
+                // A bytecode is no longer than an int can say (co_code's size check).
+                let distance = i32::try_from(distance).unwrap_or(-1);
+                if let (Some(first), false) = (layout.code.first_traceable, self.is_generator) {
+                    let first = memory.read_u32(self.code.plus(first.into()))?.cast_signed();
+                    if distance < first.saturating_mul(2) {
+                        return Ok(None);
+                    }
+                }
+                distance
+            }
+        };
+        Ok(Some(RawFrame { code, instruction }))
+    }
+
+    /// Free-threaded builds from 3.14 on run per-thread copies of the bytecode; index 0 is the
+    /// code object's own (`_PyCode_GetTLBC` in Objects/codeobject.c).
+    fn first_instruction<M: Memory>(&self, memory: &mut M, layout: &Layout) -> Result<Addr, Fault> {
+        let own = self.code.plus(layout.code.bytecode.unwrap_or(0).into());
+        let Some(copies) = layout.code.bytecode_copies else {
+            return Ok(own);
+        };
+        if self.bytecode_index == 0 {
+            return Ok(own);
+        }
+        let copies = memory.read_addr(self.code.plus(copies.into()))?;
+        let count = memory.read_u64(copies)?;
+        if u64::from(self.bytecode_index) >= count {
+            return Ok(own);
+        }
+        memory.read_addr(copies.plus(8 + 8 * u64::from(self.bytecode_index)))
+    }
+
+    fn witness(&self, layout: &Layout, at: Addr, is_leaf: bool, witnesses: &mut Vec<Witness>) {
+        let frame = &layout.frame;
+        witnesses.push((at.plus(frame.previous.into()), self.previous.0));
+        witnesses.push((at.plus(frame.code.into()), self.code_word));
+        if let (InstructionSource::Pointer { offset }, false) = (frame.instruction, is_leaf) {
+            witnesses.push((at.plus(offset.into()), self.instruction));
+        }
+    }
+}

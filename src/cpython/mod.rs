@@ -1,0 +1,15 @@
+//! All knowledge of CPython: where its state lies in memory and how to read it from outside.
+//!
+//! Version differences are data in [`layout`]; the other rooms take a [`layout::Layout`] and never
+//! ask for a version.
+
+mod chain;
+pub mod code;
+pub mod frames;
+pub mod layout;
+pub mod linetable;
+pub mod locate;
+pub mod objects;
+pub mod thread_names;
+pub mod threads;
+mod words;

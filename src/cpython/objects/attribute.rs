@@ -1,0 +1,252 @@
+//! Attributes of instances: what `object.__dict__` holds, or would hold.
+//!
+//! Attributes of types, slots and properties are no instance attributes, and are not looked for.
+
+use super::dict::of_keys;
+use super::{ObjectError, dict_entries, field, text_equals};
+use crate::cpython::layout::{AttributeSource, ObjectLayout};
+use crate::memory::Memory;
+use crate::model::Addr;
+
+/// As far as a name is looked for in one object.
+const MAX_SEARCH: u64 = 100_000;
+
+/// The value of one attribute of one object, if it has it.
+///
+/// # Errors
+/// When the object cannot be read.
+pub fn attribute<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+    name: &str,
+) -> Result<Option<Addr>, ObjectError> {
+    AttributeReader::new(layout, name).read(memory, object)
+}
+
+/// Reads the same attribute of many objects, and remembers what it finds out about their type.
+#[derive(Debug)]
+pub struct AttributeReader<'a> {
+    layout: &'a ObjectLayout,
+    name: &'a str,
+    /// The type of the last object.
+    class: Option<Class>,
+    /// Where the name itself was found: all that is interned is this very object.
+    interned: Option<Addr>,
+}
+
+/// What a type says of where its instances' attributes are.
+#[derive(Clone, Copy, Debug)]
+struct Class {
+    at: Addr,
+    storage: Storage,
+    /// The place of the attribute among the values of instances that share the names of their
+    /// attributes (`ht_cached_keys`), once it is known.
+    place: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Storage {
+    /// A pointer to a dict, that far from the object's start.
+    Dict(i64),
+    /// 3.11: pointers to values and to a dict.
+    ValuesOrDict { values: i64, dict: i64 },
+    /// 3.12: one word for either.
+    Tagged(i64),
+    /// 3.13 on: values within the object.
+    Inline { values: i64, valid: i64, dict: i64 },
+    /// None: instances of this type have no attributes of their own.
+    Nowhere,
+}
+
+impl<'a> AttributeReader<'a> {
+    #[must_use]
+    pub fn new(layout: &'a ObjectLayout, name: &'a str) -> AttributeReader<'a> {
+        AttributeReader {
+            layout,
+            name,
+            class: None,
+            interned: None,
+        }
+    }
+
+    /// The value of the attribute, if `object` has it.
+    ///
+    /// # Errors
+    /// When the object cannot be read.
+    pub fn read<M: Memory>(
+        &mut self,
+        memory: &mut M,
+        object: Addr,
+    ) -> Result<Option<Addr>, ObjectError> {
+        let class = Addr(field(memory, object, self.layout.ob_type, "ob_type")?);
+        let storage = match self.class {
+            Some(known) if known.at == class => known.storage,
+            _ => {
+                let storage = self.storage_of(memory, class)?;
+                self.class = Some(Class {
+                    at: class,
+                    storage,
+                    place: None,
+                });
+                storage
+            }
+        };
+        let mut word = |offset: i64| {
+            let at = Addr(object.0.wrapping_add_signed(offset));
+            field(memory, at, 0, "__dict__").map(Addr)
+        };
+        match storage {
+            Storage::Nowhere => Ok(None),
+            Storage::Dict(offset) => {
+                let dict = word(offset)?;
+                self.in_dict(memory, dict)
+            }
+            Storage::ValuesOrDict { values, dict } => match word(values)? {
+                Addr::NULL => {
+                    let dict = word(dict)?;
+                    self.in_dict(memory, dict)
+                }
+                values => self.in_values(memory, class, values),
+            },
+            Storage::Tagged(offset) => match word(offset)? {
+                // `_PyDictOrValues_GetValues` (Include/internal/pycore_object.h of 3.12).
+                Addr(tagged) if tagged & 1 != 0 => {
+                    self.in_values(memory, class, Addr(tagged.wrapping_add(1)))
+                }
+                dict => self.in_dict(memory, dict),
+            },
+            Storage::Inline {
+                values,
+                valid,
+                dict,
+            } => {
+                if word(valid)?.0 & 0xff != 0 {
+                    let values = Addr(object.0.wrapping_add_signed(values));
+                    self.in_values(memory, class, values)
+                } else {
+                    let dict = word(dict)?;
+                    self.in_dict(memory, dict)
+                }
+            }
+        }
+    }
+
+    fn storage_of<M: Memory>(&self, memory: &mut M, class: Addr) -> Result<Storage, ObjectError> {
+        let layout = self.layout;
+        let flags = field(memory, class, layout.type_flags, "tp_flags")?;
+        let has = |bit: u8| flags.checked_shr(bit.into()).unwrap_or(0) & 1 != 0;
+        match layout.attributes {
+            AttributeSource::ManagedPair {
+                values,
+                dict,
+                managed_flag,
+            } if has(managed_flag) => Ok(Storage::ValuesOrDict {
+                values: values.into(),
+                dict: dict.into(),
+            }),
+            AttributeSource::ManagedTagged { word, managed_flag } if has(managed_flag) => {
+                Ok(Storage::Tagged(word.into()))
+            }
+            AttributeSource::Inline {
+                dict,
+                managed_flag,
+                inline_flag,
+                valid,
+            } if has(managed_flag) => {
+                if !has(inline_flag) {
+                    return Ok(Storage::Dict(dict.into()));
+                }
+                let size = field(memory, class, layout.type_basicsize, "tp_basicsize")?;
+                let values = size.cast_signed();
+                Ok(Storage::Inline {
+                    values,
+                    valid: values.wrapping_add(valid.into()),
+                    dict: dict.into(),
+                })
+            }
+            _ => {
+                // A negative one counts from the end of an object of variable size, such as an
+                // instance of a subclass of tuple, to 3.11; nobody has asked for those yet.
+                let offset = field(memory, class, layout.type_dictoffset, "tp_dictoffset")?;
+                Ok(match offset.cast_signed() {
+                    offset @ 1.. => Storage::Dict(offset),
+                    _ => Storage::Nowhere,
+                })
+            }
+        }
+    }
+
+    fn in_dict<M: Memory>(
+        &mut self,
+        memory: &mut M,
+        dict: Addr,
+    ) -> Result<Option<Addr>, ObjectError> {
+        if dict.is_null() {
+            return Ok(None);
+        }
+        let mut entries = dict_entries(memory, self.layout, dict, MAX_SEARCH)?;
+        while let Some(entry) = entries.next(memory) {
+            let (key, value) = entry?;
+            if self.is_name(memory, key) {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks among values that lie in the order of the type's shared keys.
+    fn in_values<M: Memory>(
+        &mut self,
+        memory: &mut M,
+        class: Addr,
+        values: Addr,
+    ) -> Result<Option<Addr>, ObjectError> {
+        let known = self.class.and_then(|class| class.place);
+        let place = match known {
+            Some(place) => Some(place),
+            None => self.place_in(memory, class)?,
+        };
+        let Some(place) = place else {
+            return Ok(None);
+        };
+        if let Some(class) = &mut self.class {
+            class.place = Some(place);
+        }
+        let first = values.plus(self.layout.dict.first_value().into());
+        let value = field(memory, first.plus(place.wrapping_mul(8)), 0, "values")?;
+        Ok((value != 0).then_some(Addr(value)))
+    }
+
+    fn place_in<M: Memory>(
+        &mut self,
+        memory: &mut M,
+        class: Addr,
+    ) -> Result<Option<u64>, ObjectError> {
+        let Some(cached_keys) = self.layout.type_cached_keys else {
+            return Ok(None);
+        };
+        let keys = Addr(field(memory, class, cached_keys, "ht_cached_keys")?);
+        let mut entries = of_keys(memory, self.layout, keys, None, MAX_SEARCH)?;
+        while let Some(entry) = entries.next_place(memory) {
+            let (place, key, _) = entry?;
+            if !key.is_null() && self.is_name(memory, key) {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_name<M: Memory>(&mut self, memory: &mut M, key: Addr) -> bool {
+        if let Some(interned) = self.interned {
+            // Names that are written in a program are interned, so this finds them; one that was
+            // made up at run time is not, and is passed over.
+            return interned == key;
+        }
+        let equal = text_equals(memory, self.layout, key, self.name);
+        if equal {
+            self.interned = Some(key);
+        }
+        equal
+    }
+}

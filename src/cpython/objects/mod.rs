@@ -1,0 +1,227 @@
+//! Python's objects, read from outside: texts, bytes, ints, dicts, attributes.
+//!
+//! Whatever the target claims, nothing here allocates more than the caller's bound, reads without
+//! end or panics: lengths are checked before they are used, and what makes no sense is an
+//! [`ObjectError`] that names the field.
+
+mod attribute;
+mod dict;
+mod text;
+
+pub use attribute::{AttributeReader, attribute};
+pub use dict::{DictEntries, dict_entries, dict_get};
+pub use text::{read_text, text_equals, with_unicode_unit};
+
+use super::layout::{IntLayout, ObjectLayout};
+use crate::memory::{Fault, Memory};
+use crate::model::{Addr, TargetStr};
+
+/// Why an object could not be read.
+#[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ObjectError {
+    #[error(transparent)]
+    Unreadable(#[from] Fault),
+    #[error("{field} of the object at {object}: {fault}")]
+    UnreadableField {
+        field: &'static str,
+        object: Addr,
+        fault: Fault,
+    },
+    #[error("{field} of the object at {object} is {value:#x}, which cannot be")]
+    Nonsense {
+        field: &'static str,
+        object: Addr,
+        value: u64,
+    },
+    #[error("the object at {object} has {len} bytes, more than the {max} that are read")]
+    TooLong { object: Addr, len: u64, max: usize },
+}
+
+/// What is read at once of something long: a length that the target made up costs no more memory.
+const PIECE: usize = 1 << 16;
+
+/// The contents of a `bytes` (in 2.7 a `str`) of at most `max` bytes.
+///
+/// # Errors
+/// When it cannot be read or is longer.
+pub fn read_bytes<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+    max: usize,
+) -> Result<Vec<u8>, ObjectError> {
+    let size = size_field(memory, object, layout.bytes.size, "ob_size")?;
+    match usize::try_from(size) {
+        Ok(len) if len <= max => Ok(read_long(
+            memory,
+            object.plus(layout.bytes.data.into()),
+            len,
+        )?),
+        _ => Err(ObjectError::TooLong {
+            object,
+            len: size,
+            max,
+        }),
+    }
+}
+
+/// The value of an `int` that fits an i64.
+///
+/// # Errors
+/// When it cannot be read or does not fit.
+pub fn read_int<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+) -> Result<i64, ObjectError> {
+    let (field, size, count, negative, digits) = match layout.int {
+        IntLayout::Long { value } => {
+            return Ok(field(memory, object, value, "ob_ival")?.cast_signed());
+        }
+        IntLayout::Signed { count, digits } => {
+            let size = field(memory, object, count, "ob_size")?.cast_signed();
+            (
+                "ob_size",
+                size.cast_unsigned(),
+                size.unsigned_abs(),
+                size < 0,
+                digits,
+            )
+        }
+        IntLayout::Tagged { tag, digits } => {
+            let tag = field(memory, object, tag, "lv_tag")?;
+            let sign = tag & 3;
+            let count = if sign == 1 { 0 } else { tag >> 3 };
+            ("lv_tag", tag, count, sign == 2, digits)
+        }
+    };
+    let nonsense = ObjectError::Nonsense {
+        field,
+        object,
+        value: size,
+    };
+    // 30 bits a digit (PYLONG_BITS_IN_DIGIT of 64-bit builds): an i64 has at most three.
+    let mut value = 0_i128;
+    let mut bytes = [0; 12];
+    let used = usize::try_from(count)
+        .ok()
+        .and_then(|count| bytes.get_mut(..count.checked_mul(4)?))
+        .ok_or(nonsense)?;
+    read_field(memory, object, digits, used, "ob_digit")?;
+    for digit in used.rchunks(4) {
+        let digit = digit
+            .iter()
+            .rev()
+            .fold(0, |high, byte| high << 8 | i128::from(*byte));
+        value = value << 30 | digit;
+    }
+    i64::try_from(if negative { -value } else { value }).map_err(|_| nonsense)
+}
+
+/// The name of an object's type, as `tp_name` has it: with the module's name in front for types
+/// that are written in C.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn type_name<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+) -> Result<TargetStr, ObjectError> {
+    /// As much of a name as is read.
+    const MAX: usize = 256;
+    let class = Addr(field(memory, object, layout.ob_type, "ob_type")?);
+    let name = Addr(field(memory, class, layout.type_name, "tp_name")?);
+    Ok(TargetStr::from_bytes(&read_c_string(memory, name, MAX)?))
+}
+
+/// The bytes before a zero, or the first `max`. Reads in pieces that end with a page, since what
+/// follows the text may not be there.
+fn read_c_string<M: Memory>(memory: &mut M, at: Addr, max: usize) -> Result<Vec<u8>, Fault> {
+    const AT_ONCE: u64 = 64;
+    let mut text = Vec::new();
+    while text.len() < max {
+        let from = at.plus(text.len() as u64);
+        let piece = AT_ONCE - from.0 % AT_ONCE;
+        let mut bytes = [0; AT_ONCE as usize];
+        let bytes = bytes.get_mut(..piece as usize).unwrap_or_default();
+        memory.read(from, bytes)?;
+        let end = bytes.iter().position(|byte| *byte == 0);
+        text.extend(bytes.iter().take(end.unwrap_or(bytes.len())));
+        if end.is_some() {
+            break;
+        }
+    }
+    text.truncate(max);
+    Ok(text)
+}
+
+/// `len` bytes, of which the caller knows that they are not too many to keep.
+fn read_long<M: Memory>(memory: &mut M, at: Addr, len: usize) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    while bytes.len() < len {
+        let done = bytes.len();
+        bytes.resize(len.min(done.saturating_add(PIECE)), 0);
+        let piece = bytes.get_mut(done..).unwrap_or_default();
+        memory.read(at.plus(done as u64), piece)?;
+    }
+    Ok(bytes)
+}
+
+/// A 64-bit word of an object.
+fn field<M: Memory>(
+    memory: &mut M,
+    object: Addr,
+    offset: u32,
+    field: &'static str,
+) -> Result<u64, ObjectError> {
+    let mut word = [0; 8];
+    read_field(memory, object, offset, &mut word, field)?;
+    Ok(u64::from_le_bytes(word))
+}
+
+/// A size, which is negative only in an object that is none.
+fn size_field<M: Memory>(
+    memory: &mut M,
+    object: Addr,
+    offset: u32,
+    name: &'static str,
+) -> Result<u64, ObjectError> {
+    let value = field(memory, object, offset, name)?;
+    if value.cast_signed() < 0 {
+        return Err(ObjectError::Nonsense {
+            field: name,
+            object,
+            value,
+        });
+    }
+    Ok(value)
+}
+
+/// Some bytes of an object.
+fn read_field<M: Memory>(
+    memory: &mut M,
+    object: Addr,
+    offset: u32,
+    into: &mut [u8],
+    field: &'static str,
+) -> Result<(), ObjectError> {
+    memory
+        .read(object.plus(offset.into()), into)
+        .map_err(|fault| ObjectError::UnreadableField {
+            field,
+            object,
+            fault,
+        })
+}
+
+/// The little-endian number in the first bytes of `bytes` from `at` on; 0 beyond their end.
+fn number_in(bytes: &[u8], at: u32, width: usize) -> u64 {
+    bytes
+        .get(at as usize..)
+        .unwrap_or_default()
+        .iter()
+        .take(width)
+        .rev()
+        .fold(0, |high, byte| high << 8 | u64::from(*byte))
+}

@@ -1,0 +1,191 @@
+//! Our own engine: reads a live CPython process, one snapshot a tick.
+//!
+//! In every tick the threads that can change their Python stack stand still before the first look,
+//! since a reader who looks first and holds only what it could not prove prefers stacks that stand
+//! still anyway. With a GIL that is the one thread that has it, and while it stands nobody else can
+//! take the GIL. It stands because we stand on its CPU: when we wake up there, the scheduler takes
+//! the thread off that CPU, and the kernel's count of how often it was scheduled tells afterwards
+//! that it did not run meanwhile, here or elsewhere. Where we cannot stand there, and for each other
+//! thread that runs, a pause by ptrace does it. Threads that sleep are never interrupted: the same
+//! count tells that they slept through.
+
+mod codes;
+mod hold;
+mod known;
+mod open;
+mod prove;
+mod quick;
+mod read;
+mod short_file;
+mod tasks;
+mod tids;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use self::codes::Codes;
+use self::hold::Held;
+use self::known::KnownThread;
+use self::read::Scratch;
+use self::short_file::ShortFiles;
+use self::tasks::Tasks;
+use self::tids::Tids;
+use super::{Engine, EngineOptions, EngineReport, Halting, TickError};
+use crate::cpython::layout::Layout;
+use crate::cpython::locate::Located;
+use crate::memory::{LiveMemory, Snapshot};
+use crate::model::{Addr, Interner, Nanos, ProcessId, PythonVersion, Sample, Tick, TickOutcome};
+use crate::sys::linux::stand;
+use crate::target::{Process, Standing};
+
+pub use self::known::MISSING_FRAMES;
+pub use self::open::{OpenError, open};
+
+/// How often one tick is tried again when what it read was not proven. Each try holds the threads
+/// anew, so all but the last moments of a process succeed at the first or second.
+const MAX_TRIES: u32 = 8;
+
+/// How long to let the target run before the next try: the interpreter needs less than that to
+/// finish what it was caught in.
+const BETWEEN_TRIES: Duration = Duration::from_micros(30);
+
+/// Whether the process still is what it was is asked this often, and whenever a read fails.
+const IDENTITY_INTERVAL: Nanos = Nanos(1_000_000_000);
+
+/// Reads one CPython process.
+#[derive(Debug)]
+pub struct CpythonEngine {
+    process: Arc<Process>,
+    process_id: ProcessId,
+    options: EngineOptions,
+    layout: Layout,
+    located: Located,
+    memory: Snapshot<LiveMemory>,
+    tasks: Tasks,
+    tids: Tids,
+    codes: Codes,
+    short_files: ShortFiles,
+    threads: FxHashMap<Addr, KnownThread>,
+    scratch: Scratch,
+    /// Whether we may choose the CPU on which we run.
+    may_stand: bool,
+    names_asked: Option<Nanos>,
+    identity_asked: Nanos,
+    report: EngineReport,
+}
+
+impl Engine for CpythonEngine {
+    fn name(&self) -> &'static str {
+        "cpython"
+    }
+
+    fn python(&self) -> PythonVersion {
+        self.layout.version
+    }
+
+    fn process(&self) -> ProcessId {
+        self.process_id
+    }
+
+    fn tick(
+        &mut self,
+        tick: Tick,
+        interner: &mut Interner,
+        samples: &mut Vec<Sample>,
+    ) -> Result<TickOutcome, TickError> {
+        if tick.at.saturating_sub(self.identity_asked) >= IDENTITY_INTERVAL {
+            self.identity_asked = tick.at;
+            self.check_identity()?;
+        }
+        let (pauses, refused) = (self.report.pauses, self.report.refused);
+        self.look_at_tasks();
+        let read = match self.nothing_ran() {
+            true => {
+                self.keep_last_look();
+                Ok(())
+            }
+            false => self.read_until_proven(),
+        };
+        self.count_effort();
+        if let Err(error) = read {
+            self.check_identity()?;
+            return Err(error);
+        }
+        let mut outcome = self.resolve(tick, interner, samples);
+        outcome.pauses = u32::try_from(self.report.pauses - pauses).unwrap_or(u32::MAX);
+        outcome.refused = u32::try_from(self.report.refused - refused).unwrap_or(u32::MAX);
+        if self.options.thread_names {
+            self.name_threads(tick.at, interner);
+        }
+        Ok(outcome)
+    }
+
+    fn report(&self) -> EngineReport {
+        self.report.clone()
+    }
+}
+
+impl CpythonEngine {
+    fn check_identity(&self) -> Result<(), TickError> {
+        match self.process.standing() {
+            Standing::Same => Ok(()),
+            Standing::Replaced => Err(TickError::Replaced),
+            Standing::Ended => Err(TickError::Gone),
+        }
+    }
+
+    fn count_effort(&mut self) {
+        (self.report.reads, self.report.bytes_read) = self.memory.source_ref().effort();
+    }
+
+    /// Reads all threads into `scratch.read`; again, in the same tick, while a stack is unproven.
+    fn read_until_proven(&mut self) -> Result<(), TickError> {
+        let mut result = Ok(());
+        // Without halting, trying until it works would prefer code that stands still.
+        let tries = match self.options.halting {
+            Halting::WhenNeeded | Halting::Always => MAX_TRIES,
+            // A second look may be one at all threads, where the first was not.
+            Halting::Never => 1 + u32::from(self.scratch.partial),
+        };
+        let mut may_follow_gil = self.options.halting != Halting::Never;
+        let mut attempt = 0;
+        while attempt < tries {
+            if attempt > 0 {
+                std::thread::sleep(BETWEEN_TRIES);
+                // Who could run Python and was not looked at is looked for among all.
+                self.scratch.partial &= self.has_every_holder();
+                self.look_again();
+            }
+            let held = self.hold(attempt);
+            self.scratch.remember_holders();
+            result = self.read_threads(&held);
+            if attempt == 0 && may_follow_gil && self.scratch.other_holders() {
+                // Whoever has it now is to stand still.
+                may_follow_gil = false;
+                held.release(&mut self.report);
+                self.look_again();
+                continue;
+            }
+            attempt += 1;
+            let whole = self.verify(&held) && (!self.scratch.partial || self.has_every_holder());
+            let unheld = matches!(held, Held::Nobody);
+            held.release(&mut self.report);
+            if result.is_ok() && (whole || unheld || self.scratch.frames_left == 0) {
+                break;
+            }
+            if self.process.standing() != Standing::Same {
+                break;
+            }
+        }
+        result
+    }
+}
+
+impl Drop for CpythonEngine {
+    fn drop(&mut self) {
+        // Another engine on this thread finds its place again.
+        stand::leave();
+    }
+}

@@ -1,0 +1,79 @@
+//! Finding the interpreter in a process and making the engine that reads it.
+
+use std::sync::Arc;
+
+use super::codes::Codes;
+use super::short_file::ShortFiles;
+use super::tasks::Tasks;
+use super::tids::Tids;
+use super::{CpythonEngine, Scratch};
+use crate::cpython::layout::{self, Layout, LayoutError};
+use crate::cpython::locate::{self, LocateError, Located};
+use crate::engine::{EngineOptions, EngineReport, Halting};
+use crate::memory::{LiveMemory, Snapshot};
+use crate::model::{Interner, Nanos, Process as RecordedProcess, ProcessId};
+use crate::target::Process;
+
+/// Why a process cannot be read.
+#[derive(thiserror::Error, Debug)]
+pub enum OpenError {
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// Makes an engine for a process and enters the process into `interner`, as a child of `parent`
+/// where that is recorded too.
+///
+/// # Errors
+/// When no interpreter is found in the process, or one whose layout is not known.
+pub fn open(
+    process: Process,
+    parent: Option<ProcessId>,
+    options: EngineOptions,
+    interner: &mut Interner,
+) -> Result<CpythonEngine, OpenError> {
+    let mut memory = LiveMemory::new(process.pid());
+    let located = locate::locate(&process, &mut memory)?;
+    let layout = layout_of(&located)?;
+    let process_id = interner.add_process(RecordedProcess {
+        pid: process.pid(),
+        parent,
+        command: process.command().to_vec(),
+        python: Some(layout.version),
+    });
+    let process = Arc::new(process);
+    Ok(CpythonEngine {
+        process_id,
+        options,
+        layout,
+        located,
+        memory: Snapshot::new(memory),
+        tasks: Tasks::new(process.pid()),
+        tids: Tids::new(process.pid()),
+        codes: Codes::default(),
+        short_files: ShortFiles::new(Arc::clone(&process)),
+        threads: Default::default(),
+        scratch: Scratch::default(),
+        may_stand: options.halting == Halting::WhenNeeded,
+        names_asked: None,
+        identity_asked: Nanos::ZERO,
+        report: EngineReport {
+            path: match options.halting {
+                Halting::WhenNeeded => "standing on the CPU of the thread that runs",
+                Halting::Always => "pausing the thread that runs",
+                Halting::Never => "not halting the target",
+            },
+            ..EngineReport::default()
+        },
+        process,
+    })
+}
+
+fn layout_of(located: &Located) -> Result<Layout, LayoutError> {
+    match &located.debug_offsets {
+        Some(bytes) => layout::from_debug_offsets(bytes),
+        None => layout::builtin(located.version),
+    }
+}

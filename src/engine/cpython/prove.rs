@@ -1,0 +1,110 @@
+//! Whether what was read is true: did each thread stand still for as long as it was looked at?
+
+use super::CpythonEngine;
+use super::hold::Held;
+use super::read::{ReadStack, ReadThread};
+use crate::cpython::threads;
+use crate::memory::Memory;
+use crate::model::{Proof, Tid};
+
+impl CpythonEngine {
+    /// Whether all that was read is proven: each chain was whole, and its thread stood still for
+    /// as long as it was read. Marks what is not.
+    pub(super) fn verify(&mut self, held: &Held) -> bool {
+        if matches!(held, Held::Nobody) {
+            self.read_witnesses_again();
+        }
+        let gils_unchanged = self.gils_unchanged(held);
+        let mut whole = true;
+        for index in 0..self.scratch.read.len() {
+            let Some(thread) = self.scratch.read.get(index) else {
+                break;
+            };
+            let mut proof = thread.proof;
+            if proof == Proof::Proven
+                && !matches!(thread.stack, ReadStack::Unchanged | ReadStack::Gone)
+                && !self.stood_still(thread, held, gils_unchanged)
+            {
+                proof = Proof::Unproven;
+            }
+            whole &= proof == Proof::Proven;
+            if let Some(thread) = self.scratch.read.get_mut(index) {
+                thread.proof = proof;
+            }
+        }
+        whole
+    }
+
+    fn stood_still(&self, thread: &ReadThread, held: &Held, gils_unchanged: bool) -> bool {
+        let stood = |tid: Option<Tid>| {
+            tid.is_some_and(|tid| held.has(tid) || self.tasks.is_still_off_cpu(tid))
+        };
+        if stood(thread.tid) {
+            return true;
+        }
+        if let Held::Nobody = held {
+            let range = thread.witnesses.clone();
+            let before = self
+                .scratch
+                .witnesses
+                .get(range.clone())
+                .unwrap_or_default();
+            let after = self.scratch.witnesses_after.get(range).unwrap_or_default();
+            return before.iter().map(|(_, value)| value).eq(after);
+        }
+        // Whoever has not got the GIL cannot have changed its stack while the one who has it, or
+        // could take it unnoticed, stood.
+        if !gils_unchanged {
+            return false;
+        }
+        let gil = self
+            .scratch
+            .gils
+            .iter()
+            .find(|(at, _)| *at == thread.state.interpreter);
+        let Some(gil) = gil.and_then(|(_, gil)| *gil) else {
+            return false;
+        };
+        let Some(holder) = gil.latest_holder() else {
+            return false;
+        };
+        let known = self
+            .scratch
+            .read
+            .iter()
+            .find(|thread| thread.state.address == holder);
+        match known {
+            Some(holder) => stood(holder.tid),
+            // Nobody has it, and who had it last has ended.
+            None => gil.holder.is_none() && !self.scratch.partial,
+        }
+    }
+
+    /// Whether the GILs are as the snapshot has them. Only asked where it matters: a thread that
+    /// takes the GIL is seen as its holder a moment after it may run (take_gil in
+    /// Python/ceval_gil.c), so a running thread that is not held may be about to.
+    fn gils_unchanged(&mut self, held: &Held) -> bool {
+        let mut others = self.scratch.read.iter().filter_map(|thread| thread.tid);
+        if !others.any(|tid| !held.has(tid) && self.tasks.is_on_cpu(tid)) {
+            return true;
+        }
+        let (layout, runtime) = (&self.layout, &self.located.runtime);
+        self.scratch.gils.iter().all(|(interpreter, gil)| {
+            threads::gil(self.memory.source(), layout, runtime, *interpreter) == Ok(*gil)
+        })
+    }
+
+    /// Reads the words again that name the stacks, all in one call; what cannot be read ends the
+    /// list.
+    fn read_witnesses_again(&mut self) {
+        let (memory, scratch) = (&mut self.memory, &mut self.scratch);
+        memory.refresh();
+        scratch.witnesses_after.clear();
+        for (at, _) in &scratch.witnesses {
+            let Ok(value) = memory.read_u64(*at) else {
+                return;
+            };
+            scratch.witnesses_after.push(value);
+        }
+    }
+}

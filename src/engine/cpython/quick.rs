@@ -1,0 +1,79 @@
+//! What need not be looked at: a process in which nothing ran, and, among many threads, those that
+//! slept.
+
+use super::CpythonEngine;
+use super::read::{ReadStack, ThreadPlace};
+use crate::cpython::threads::{self, Gil};
+use crate::model::Proof;
+
+impl CpythonEngine {
+    /// Takes the kernel's word for which threads ran since the last tick; of all of them, or of
+    /// those that ran lately where the others cannot have run.
+    pub(super) fn look_at_tasks(&mut self) {
+        let may_be_partial = self.options.only_running
+            // A thread that runs Python then is always seen by its having the GIL.
+            && !self.scratch.gils.is_empty()
+            && self.scratch.gils.iter().all(|(_, gil)| gil.is_some());
+        if may_be_partial && self.tasks.look_at_active() {
+            let (tasks, places) = (&self.tasks, &mut self.scratch.places);
+            places.clear();
+            let active = self.scratch.read.iter().filter(|thread| {
+                let tid = thread.tid;
+                !matches!(thread.stack, ReadStack::Gone)
+                    && tid.is_some_and(|tid| tasks.is_active(tid))
+            });
+            places.extend(active.map(|thread| ThreadPlace {
+                interpreter: thread.state.interpreter,
+                address: thread.state.address,
+            }));
+            self.scratch.partial = true;
+            return;
+        }
+        self.scratch.partial = false;
+        self.tasks.look();
+    }
+
+    /// Whether no Python stack can have changed since the last look: all threads slept, and nobody
+    /// took the GIL, without which a thread that we do not know yet cannot have run Python either.
+    pub(super) fn nothing_ran(&mut self) -> bool {
+        let slept = self.scratch.read.iter().all(|thread| match thread.stack {
+            ReadStack::Gone => true,
+            ReadStack::Lost => false,
+            ReadStack::Read(_) | ReadStack::Unchanged => {
+                let task = thread.tid.and_then(|tid| self.tasks.known(tid));
+                thread.proof == Proof::Proven && task.is_some_and(|task| task.slept_through)
+            }
+        });
+        let (layout, runtime) = (&self.layout, &self.located.runtime);
+        slept
+            && !self.scratch.gils.is_empty()
+            && self.scratch.gils.iter().all(|(interpreter, gil)| {
+                let now = threads::gil(self.memory.source(), layout, runtime, *interpreter);
+                gil.is_some() && now == Ok(*gil)
+            })
+    }
+
+    /// The last look holds for this tick, too.
+    pub(super) fn keep_last_look(&mut self) {
+        for thread in &mut self.scratch.read {
+            if !matches!(thread.stack, ReadStack::Read(_)) {
+                continue;
+            }
+            let stack = std::mem::replace(&mut thread.stack, ReadStack::Unchanged);
+            if let ReadStack::Read(stack) = stack {
+                self.scratch.spare.push(stack);
+            }
+        }
+    }
+
+    /// Whether a look at some threads only has seen all that could run Python.
+    pub(super) fn has_every_holder(&self) -> bool {
+        self.scratch.gils.iter().all(|(_, gil)| {
+            let holder = gil.as_ref().and_then(Gil::latest_holder);
+            holder.is_none_or(|holder| {
+                let mut read = self.scratch.read.iter();
+                read.any(|thread| thread.state.address == holder)
+            })
+        })
+    }
+}

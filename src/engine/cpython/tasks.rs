@@ -1,0 +1,307 @@
+//! The kernel's side of threads: whether they run, and what they used.
+
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use crate::model::{Nanos, Pid, Tid};
+use crate::sys::linux::cpu_clock::ProcessClock;
+use crate::sys::linux::stand;
+use crate::sys::linux::status::Stat;
+use crate::sys::linux::tasks::{TaskFiles, TaskTimes};
+
+/// All tasks of one process that are Python threads.
+#[derive(Debug)]
+pub struct Tasks {
+    pid: Pid,
+    by_tid: FxHashMap<Tid, Task>,
+    clock: Option<ProcessClock>,
+    ledger: Option<Ledger>,
+}
+
+/// What CPU time the process had used at the last look at all of its tasks, and who may go on
+/// using it.
+#[derive(Debug)]
+struct Ledger {
+    process: Nanos,
+    /// Tasks that ran lately.
+    active: Vec<Tid>,
+    /// The sum of what these had used.
+    of_active: Nanos,
+}
+
+/// From so many tasks on, those that sleep are left alone as long as they cannot have run. Below it
+/// asking each costs less than it is worth.
+const MANY_TASKS: usize = 64;
+
+/// How often to read what active tasks and their process have used, until it fits together.
+const READINGS: u32 = 3;
+
+/// A task that slept for so long is thought to sleep on: longer than a thread waits for the GIL while
+/// another wants it, too.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// One kernel thread.
+#[derive(Debug)]
+pub struct Task {
+    files: TaskFiles,
+    pub started: u64,
+    /// At the last look: running, or ready to.
+    pub running: bool,
+    /// At the last look: off every CPU, and not to be on one again without its count of times
+    /// scheduled rising. Either it sleeps, or we stand where it would run.
+    off_cpu: bool,
+    /// At the last look.
+    cpu: usize,
+    /// At the last look.
+    times: Option<TaskTimes>,
+    /// CPU time when it was last accounted for.
+    accounted: Nanos,
+    /// It slept at the first look of the tick before, and was not scheduled since.
+    pub slept_through: bool,
+    /// The last look that found it scheduled since the one before.
+    last_ran: Instant,
+    used: bool,
+}
+
+impl Task {
+    fn open(pid: Pid, tid: Tid) -> std::io::Result<Task> {
+        let files = TaskFiles::open(pid, tid)?;
+        // The times first: what is scheduled in between is then seen as a change.
+        let times = files.times()?;
+        let stat = files.stat()?;
+        Ok(Task {
+            started: stat.started,
+            running: stat.runs(),
+            off_cpu: is_off_cpu(&stat, &files),
+            cpu: stat.cpu,
+            accounted: times.map_or(Nanos::ZERO, |times| times.on_cpu),
+            times,
+            files,
+            slept_through: false,
+            last_ran: Instant::now(),
+            used: true,
+        })
+    }
+
+    /// Looks whether the thread runs; `false` when it has ended.
+    fn look(&mut self) -> bool {
+        let Ok(times) = self.files.times() else {
+            return false;
+        };
+        // A sleeper that was not scheduled since still sleeps: no need to look at its state.
+        self.slept_through = self.off_cpu && same_count(times, self.times);
+        self.times = times;
+        if self.slept_through {
+            return true;
+        }
+        self.last_ran = Instant::now();
+        match self.files.stat() {
+            // Held by us since an earlier look of this tick: what that saw still holds.
+            Ok(stat) if stat.is_held() => true,
+            Ok(stat) if !stat.has_ended() => {
+                self.running = stat.runs();
+                self.cpu = stat.cpu;
+                self.off_cpu = is_off_cpu(&stat, &self.files);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Looks again in a tick in which this was looked at before; `false` when it has ended.
+    fn look_again(&mut self) -> bool {
+        let slept_before = self.slept_through;
+        let alive = self.look();
+        self.slept_through &= slept_before;
+        alive
+    }
+
+    /// Whether the thread was off every CPU at the last look: asleep, or displaced by us.
+    pub fn is_off_cpu(&self) -> bool {
+        self.off_cpu
+    }
+
+    /// Whether it was off every CPU at the last look by itself, and not since we stood on its.
+    pub fn sleeps(&self) -> bool {
+        self.off_cpu && !self.running
+    }
+
+    /// Where it ran at the last look.
+    pub fn cpu(&self) -> usize {
+        self.cpu
+    }
+
+    fn is_still_off_cpu(&self) -> bool {
+        self.off_cpu && same_count(self.files.times().ok().flatten(), self.times)
+    }
+
+    /// CPU time since this was last asked.
+    pub fn take_cpu(&mut self) -> Nanos {
+        let Some(times) = self.times else {
+            return Nanos::ZERO;
+        };
+        let used = times.on_cpu.saturating_sub(self.accounted);
+        self.accounted = times.on_cpu;
+        used
+    }
+}
+
+/// Whether a thread is on no CPU. One that runs, or is about to sleep, on the CPU on which we stand
+/// is not: we are. It may be moved to another CPU and run there, and is then scheduled once more.
+fn is_off_cpu(stat: &Stat, files: &TaskFiles) -> bool {
+    stand::cpu() == Some(stat.cpu) || (!stat.runs() && files.is_switched_out())
+}
+
+/// Whether a thread was not scheduled between two looks; `false` where that is not known.
+fn same_count(now: Option<TaskTimes>, then: Option<TaskTimes>) -> bool {
+    now.is_some()
+        && now.map(|times| times.times_scheduled) == then.map(|times| times.times_scheduled)
+}
+
+impl Tasks {
+    pub fn new(pid: Pid) -> Tasks {
+        Tasks {
+            pid,
+            by_tid: FxHashMap::default(),
+            clock: ProcessClock::of(pid),
+            ledger: None,
+        }
+    }
+
+    /// A task that is known already.
+    pub fn known(&self, tid: Tid) -> Option<&Task> {
+        self.by_tid.get(&tid)
+    }
+
+    /// Whether [`look_at_active`](Self::look_at_active) looks at it.
+    pub fn is_active(&self, tid: Tid) -> bool {
+        let ledger = self.ledger.as_ref();
+        ledger.is_some_and(|ledger| ledger.active.contains(&tid))
+    }
+
+    /// Looks, at the start of a tick, at those tasks alone that ran lately. `true` if they used
+    /// all the CPU time that the process has used since the last look at all; then nobody else has run, but
+    /// for who woke up since the scheduler last looked at its CPU, at most a tick of the kernel
+    /// ago. Else all are to be looked at.
+    pub fn look_at_active(&mut self) -> bool {
+        // What runs on another CPU may be accounted for between two readings; then they do not
+        // fit together, and the next ones will.
+        (0..READINGS).any(|reading| self.active_used_all(reading > 0))
+    }
+
+    fn active_used_all(&mut self, again: bool) -> bool {
+        let (Some(ledger), Some(clock)) = (&self.ledger, self.clock) else {
+            return false;
+        };
+        let before = clock.now();
+        let mut of_active = Nanos::ZERO;
+        for tid in &ledger.active {
+            let Some(task) = self.by_tid.get_mut(tid) else {
+                return false;
+            };
+            let alive = if again {
+                task.look_again()
+            } else {
+                task.look()
+            };
+            let Some(times) = task.times.filter(|_| alive) else {
+                return false;
+            };
+            of_active = of_active.saturating_add(times.on_cpu);
+        }
+        let Some(now) = before.filter(|_| before == clock.now()) else {
+            return false;
+        };
+        let of_all = now.saturating_sub(ledger.process);
+        if of_all != of_active.saturating_sub(ledger.of_active) {
+            return false;
+        }
+        self.open_ledger(now);
+        true
+    }
+
+    /// Looks again within a tick, for another try: at every known task.
+    pub fn look_again(&mut self) {
+        self.by_tid.retain(|_, task| task.look_again());
+    }
+
+    /// The same, but only at those that ran lately, where no others were looked at before.
+    pub fn look_again_at_active(&mut self) {
+        let Some(ledger) = &self.ledger else {
+            return self.look_again();
+        };
+        for tid in &ledger.active {
+            // One that has ended is noticed when all are looked at.
+            if let Some(task) = self.by_tid.get_mut(tid) {
+                task.look_again();
+            }
+        }
+    }
+
+    /// Looks at every known task at the start of a tick. What is not asked for by [`get`](Self::get) until the next look
+    /// is forgotten.
+    pub fn look(&mut self) {
+        // These may have been looked at in this tick.
+        let looked_at = self
+            .ledger
+            .take()
+            .map_or(Vec::new(), |ledger| ledger.active);
+        let clock = self.clock.filter(|_| self.by_tid.len() >= MANY_TASKS);
+        let before = clock.and_then(ProcessClock::now);
+        self.by_tid.retain(|tid, task| {
+            let slept = task.slept_through || !looked_at.contains(tid);
+            let used = std::mem::take(&mut task.used);
+            let alive = used && task.look();
+            task.slept_through &= slept;
+            alive
+        });
+        let after = clock.and_then(ProcessClock::now);
+        if let Some(process) = before.filter(|_| before == after) {
+            self.open_ledger(process);
+        }
+    }
+
+    /// From now on those tasks count as active that ran lately; of those that did so before, where
+    /// it is known that no other ran since.
+    fn open_ledger(&mut self, process: Nanos) {
+        let before = self.ledger.take();
+        let now = Instant::now();
+        let ran_lately = |tid: &Tid| {
+            let task = self.by_tid.get(tid)?;
+            (now.duration_since(task.last_ran) < QUIET).then_some((*tid, task.times?.on_cpu))
+        };
+        let active: Vec<(Tid, Nanos)> = match &before {
+            Some(before) => before.active.iter().filter_map(ran_lately).collect(),
+            None => self.by_tid.keys().filter_map(ran_lately).collect(),
+        };
+        self.ledger = Some(Ledger {
+            process,
+            of_active: Nanos(active.iter().map(|(_, used)| used.0).sum()),
+            active: active.into_iter().map(|(tid, _)| tid).collect(),
+        });
+    }
+
+    /// The task of that id, opened when it is new. `None` when it is gone.
+    pub fn get(&mut self, tid: Tid) -> Option<&mut Task> {
+        use std::collections::hash_map::Entry;
+        let task = match self.by_tid.entry(tid) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Task::open(self.pid, tid).ok()?),
+        };
+        task.used = true;
+        Some(task)
+    }
+
+    /// Whether the thread was on a CPU at the last look, or about to be.
+    pub fn is_on_cpu(&self, tid: Tid) -> bool {
+        self.by_tid
+            .get(&tid)
+            .is_some_and(|task| task.running && !task.off_cpu)
+    }
+
+    /// Whether the thread was off every CPU at the last look and has not been scheduled since.
+    pub fn is_still_off_cpu(&self, tid: Tid) -> bool {
+        self.by_tid.get(&tid).is_some_and(Task::is_still_off_cpu)
+    }
+}

@@ -1,0 +1,90 @@
+//! What a sampler drives: something that reads the stacks of one process at a tick.
+//!
+//! Inside an engine there are addresses; what leaves it is resolved and owned.
+
+pub mod cpython;
+pub mod pyspy;
+
+use std::time::Duration;
+
+use crate::model::{Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome};
+
+/// How an engine may treat its target while it reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Halting {
+    /// Stacks must be proven: the running thread is halted, for the microseconds of a read, where
+    /// nothing cheaper proves it.
+    #[default]
+    WhenNeeded,
+    /// By pausing it, in every tick that finds it running (`--blocking`).
+    Always,
+    /// Never: what cannot be proven is marked (`--nonblocking`).
+    Never,
+}
+
+/// What of a target to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EngineOptions {
+    pub halting: Halting,
+    /// Whether names of threads are wanted; looking them up costs many reads.
+    pub thread_names: bool,
+    /// Threads that do not run may be left out, where telling them costs more than it is worth.
+    pub only_running: bool,
+}
+
+/// Reads the stacks of one process.
+pub trait Engine {
+    /// The name of the engine as `--engine` takes it.
+    fn name(&self) -> &'static str;
+
+    /// The Python that runs in the target.
+    fn python(&self) -> PythonVersion;
+
+    /// Where the samples of this engine belong.
+    fn process(&self) -> ProcessId;
+
+    /// Reads every thread once and appends a sample for each thread that has a Python stack.
+    /// Samples of threads that are idle are appended too: whoever counts decides.
+    ///
+    /// # Errors
+    /// [`TickError::Gone`] when the process has ended, [`TickError::Replaced`] when it runs
+    /// another program now; with both the engine is of no further use. [`TickError::Unreadable`]
+    /// when nothing could be read this time.
+    fn tick(
+        &mut self,
+        tick: Tick,
+        interner: &mut Interner,
+        samples: &mut Vec<Sample>,
+    ) -> Result<TickOutcome, TickError>;
+
+    /// How the reading went so far.
+    fn report(&self) -> EngineReport;
+}
+
+/// Why a tick yielded nothing.
+#[derive(thiserror::Error, Debug)]
+pub enum TickError {
+    #[error("the process has ended")]
+    Gone,
+    #[error("the process runs another program now")]
+    Replaced,
+    #[error("the interpreter's state could not be read: {0}")]
+    Unreadable(String),
+}
+
+/// What an engine did over its lifetime.
+#[derive(Clone, Debug, Default)]
+pub struct EngineReport {
+    /// How threads were held still: a phrase for the user, such as "pausing the whole process".
+    pub path: &'static str,
+    /// Times that we moved to another CPU, to stand where a thread runs.
+    pub moves: u64,
+    /// Times that a thread was paused, and the sum of how long.
+    pub pauses: u64,
+    pub paused: Duration,
+    /// Times that a thread was to be paused and we were not allowed to.
+    pub refused: u64,
+    /// `process_vm_readv` calls.
+    pub reads: u64,
+    pub bytes_read: u64,
+}

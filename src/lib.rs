@@ -1,0 +1,36 @@
+//! spyhole looks into a running Python process and shows where its time goes.
+//!
+//! ```text
+//!  find         open             tick: read, unwind, resolve          count            show
+//!  target/ ───> Engine::open ──> Engine::tick(&mut Interner, ──────>  Profile, ─────>  output/
+//!  which        where its state  &mut Vec<Sample>)                    Timeline         SVG, ...
+//!  process      lives, which     who ran where, for how long          call tree,
+//!               layout                                                labels, weights
+//! ```
+//!
+//! Data goes one way, left to right. Rooms, from the top; imports run downwards:
+//!
+//! - `cli`: arguments, one file a command
+//! - [`output`]: one file a format
+//! - [`profile`]: call tree, values, timeline
+//! - [`sampler`]: the clock and the loop
+//! - [`engine`]: what a sampler drives, and its two kinds
+//! - [`cpython`]: all knowledge of CPython
+//! - [`target`]: processes: find, describe, permissions, children
+//! - [`memory`]: reading another address space
+//! - `sys`: all unsafe code and system calls
+//! - [`model`]: the words everyone shares
+//!
+//! Invariants: outside `engine/cpython` and [`cpython`] nobody sees an address; nothing outside
+//! `sys` is unsafe; text from a target is a [`model::TargetStr`] and is escaped by each output.
+
+pub mod cli;
+pub mod cpython;
+pub mod engine;
+pub mod memory;
+pub mod model;
+pub mod output;
+pub mod profile;
+pub mod sampler;
+mod sys;
+pub mod target;

@@ -1,0 +1,83 @@
+//! Reading another address space, from wherever its bytes come: a live process, a tick's
+//! snapshot, a recording. Knows nothing of Python.
+
+mod live;
+pub mod recorded;
+mod snapshot;
+
+pub use live::LiveMemory;
+pub use snapshot::Snapshot;
+
+use crate::model::Addr;
+
+/// A place that bytes of a target can be read from.
+pub trait Memory {
+    /// Fills `into` with the bytes at `at`, all of them or none.
+    ///
+    /// # Errors
+    /// [`Fault`] when any of them cannot be read.
+    fn read(&mut self, at: Addr, into: &mut [u8]) -> Result<(), Fault>;
+
+    fn read_array<const N: usize>(&mut self, at: Addr) -> Result<[u8; N], Fault>
+    where
+        Self: Sized,
+    {
+        let mut bytes = [0; N];
+        self.read(at, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_u8(&mut self, at: Addr) -> Result<u8, Fault>
+    where
+        Self: Sized,
+    {
+        Ok(self.read_array::<1>(at)?[0])
+    }
+
+    fn read_u32(&mut self, at: Addr) -> Result<u32, Fault>
+    where
+        Self: Sized,
+    {
+        Ok(u32::from_le_bytes(self.read_array(at)?))
+    }
+
+    fn read_u64(&mut self, at: Addr) -> Result<u64, Fault>
+    where
+        Self: Sized,
+    {
+        Ok(u64::from_le_bytes(self.read_array(at)?))
+    }
+
+    fn read_addr(&mut self, at: Addr) -> Result<Addr, Fault>
+    where
+        Self: Sized,
+    {
+        self.read_u64(at).map(Addr)
+    }
+
+    /// `len` bytes, of which the caller knows the bound.
+    fn read_vec(&mut self, at: Addr, len: usize) -> Result<Vec<u8>, Fault>
+    where
+        Self: Sized,
+    {
+        let mut bytes = vec![0; len];
+        self.read(at, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// A memory that many ranges can be read from at the price of one call.
+pub trait Source: Memory {
+    /// Reads the ranges (address, length) one after the other into `into`, at most
+    /// [`MAX_RANGES`](crate::sys::linux::vm::MAX_RANGES) of them, and returns how many bytes came
+    /// before the first that could not be read.
+    fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize;
+}
+
+/// Bytes that could not be read.
+#[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
+#[error("{len} bytes at {at} cannot be read")]
+pub struct Fault {
+    pub at: Addr,
+    pub len: usize,
+}

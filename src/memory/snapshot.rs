@@ -1,0 +1,425 @@
+//! The memory of one tick: what the last ticks needed is fetched in one call, and the reader of
+//! the snapshot never sees a system call.
+
+use rustc_hash::FxHashMap;
+
+use super::{Fault, Memory, Source};
+use crate::model::Addr;
+use crate::sys::linux::vm::MAX_RANGES;
+
+/// Memory is fetched in aligned blocks of this many bytes: small, since much of what is read lies
+/// scattered, and a divisor of the page size, so that no block reaches past a mapping's end.
+const BLOCK: u64 = 128;
+const BLOCK_LEN: usize = BLOCK as usize;
+
+/// A block that no tick used for this many ticks is predicted no longer.
+const FORGET_AFTER: u32 = 16;
+
+/// Bound on what one tick may keep: 16 MiB, a stack of some 100,000 frames, or 35,000 up to 3.10.
+/// What goes beyond is read as it is asked for.
+const MAX_BLOCKS: usize = (16 << 20) / BLOCK_LEN;
+
+/// The longest run of blocks that is fetched ahead of a reader who moves through memory.
+const MAX_AHEAD: u64 = 64;
+
+/// Blocks of another memory as they were at one time.
+///
+/// [`refresh`](Self::refresh) begins a tick: it fetches all blocks that the last ticks used. A read
+/// of anything else goes to the source, and the block is predicted from then on.
+#[derive(Debug)]
+pub struct Snapshot<S> {
+    source: S,
+    tick: u32,
+    /// The predicted blocks and those that were missed since, by block number.
+    slots: FxHashMap<u64, Slot>,
+    data: Vec<u8>,
+    /// The number of the last block missed, and how far to fetch ahead on the next miss beside it.
+    last_miss: u64,
+    ahead: u64,
+    /// Whether `slots`, `ranges` and `data` still are as one whole fetch laid them out, so that
+    /// the same fetch can be made again as it is.
+    repeatable: bool,
+    /// Working space of `refresh`.
+    wanted: Vec<u64>,
+    ranges: Vec<(Addr, usize)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    offset: u32,
+    used: u32,
+}
+
+impl<S: Source> Snapshot<S> {
+    pub fn new(source: S) -> Snapshot<S> {
+        Snapshot {
+            source,
+            tick: 0,
+            slots: FxHashMap::default(),
+            data: Vec::new(),
+            last_miss: 0,
+            ahead: 1,
+            repeatable: false,
+            wanted: Vec::new(),
+            ranges: Vec::new(),
+        }
+    }
+
+    /// The memory beneath, for reads that no later tick will repeat.
+    pub fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    #[must_use]
+    pub fn source_ref(&self) -> &S {
+        &self.source
+    }
+
+    /// Forgets what the memory held and fetches anew what the last ticks used.
+    pub fn refresh(&mut self) {
+        self.tick = self.tick.wrapping_add(1);
+        let review = self.tick.is_multiple_of(FORGET_AFTER);
+        if self.repeatable && !review {
+            let got = self.source.read_ranges(&self.ranges, &mut self.data);
+            if got == self.data.len() {
+                return;
+            }
+        }
+        let (tick, wanted) = (self.tick, &mut self.wanted);
+        wanted.clear();
+        wanted.extend(
+            self.slots
+                .iter()
+                .filter(|(_, slot)| tick.wrapping_sub(slot.used) <= FORGET_AFTER)
+                .map(|(&block, _)| block),
+        );
+        wanted.sort_unstable();
+        self.fetch_wanted();
+    }
+
+    /// Fetches the blocks in `wanted`, in order, passing over those that are not mapped.
+    fn fetch_wanted(&mut self) {
+        let wanted = std::mem::take(&mut self.wanted);
+        let used_before = std::mem::take(&mut self.slots);
+        self.data.resize(wanted.len() * BLOCK_LEN, 0);
+        self.slots = FxHashMap::with_capacity_and_hasher(wanted.len() * 2, Default::default());
+        let mut next = 0;
+        let mut calls = 0;
+        let mut whole = true;
+        while let Some(rest) = wanted.get(next..).filter(|rest| !rest.is_empty()) {
+            coalesce(rest, &mut self.ranges);
+            let into = self.data.get_mut(next * BLOCK_LEN..).unwrap_or_default();
+            let asked: usize = self.ranges.iter().map(|(_, len)| len).sum();
+            let into = into.get_mut(..asked).unwrap_or_default();
+            let got = self.source.read_ranges(&self.ranges, into) / BLOCK_LEN;
+            for (index, block) in rest.iter().enumerate().take(got) {
+                let used = used_before.get(block).map_or(self.tick, |slot| slot.used);
+                let offset = (next + index) * BLOCK_LEN;
+                self.slots.insert(
+                    *block,
+                    Slot {
+                        offset: offset as u32,
+                        used,
+                    },
+                );
+            }
+            // What stopped the kernel is not mapped any more: go on behind it.
+            whole &= got * BLOCK_LEN == asked;
+            calls += 1;
+            next += got + usize::from(got * BLOCK_LEN < asked);
+        }
+        self.wanted = wanted;
+        self.repeatable = whole && calls == 1;
+    }
+
+    fn slot(&mut self, block: u64) -> Result<usize, Fault> {
+        if let Some(slot) = self.slots.get_mut(&block) {
+            slot.used = self.tick;
+            return Ok(slot.offset as usize);
+        }
+        self.fetch_missing(block)
+    }
+
+    fn is_full(&self) -> bool {
+        self.data.len() + BLOCK_LEN > MAX_BLOCKS * BLOCK_LEN
+    }
+
+    #[cold]
+    fn fetch_missing(&mut self, block: u64) -> Result<usize, Fault> {
+        let fault = Fault {
+            at: Addr(block.wrapping_mul(BLOCK)),
+            len: BLOCK_LEN,
+        };
+        // A reader that walks a stack misses neighbour after neighbour: fetch ahead of it.
+        let distance = block.abs_diff(self.last_miss);
+        self.ahead = if distance <= 2 * self.ahead {
+            (self.ahead * 2).min(MAX_AHEAD)
+        } else {
+            1
+        };
+        let downwards = block < self.last_miss;
+        while self.ahead > 0 {
+            let ahead = self.ahead;
+            let first = if downwards {
+                block.saturating_sub(ahead - 1)
+            } else {
+                block
+            };
+            let len = ahead as usize * BLOCK_LEN;
+            if self.data.len() + len > MAX_BLOCKS * BLOCK_LEN {
+                self.ahead /= 2;
+                continue;
+            }
+            self.repeatable = false;
+            let start = self.data.len();
+            self.data.resize(start + len, 0);
+            let at = Addr(first.wrapping_mul(BLOCK));
+            let into = self.data.get_mut(start..).unwrap_or_default();
+            if self.source.read_ranges(&[(at, len)], into) < len {
+                // Near the end of a mapping there is less to be had.
+                self.data.truncate(start);
+                self.ahead /= 2;
+                continue;
+            }
+            // Blocks fetched ahead and never read age from now on.
+            let used = self.tick.wrapping_sub(FORGET_AFTER);
+            for (index, number) in (first..first.wrapping_add(ahead)).enumerate() {
+                let offset = (start + index * BLOCK_LEN) as u32;
+                self.slots.entry(number).or_insert(Slot { offset, used });
+            }
+            self.last_miss = if downwards { first } else { first + ahead - 1 };
+            return match self.slots.get_mut(&block) {
+                Some(slot) => {
+                    slot.used = self.tick;
+                    Ok(slot.offset as usize)
+                }
+                None => Err(fault),
+            };
+        }
+        self.ahead = 1;
+        Err(fault)
+    }
+}
+
+/// Neighbouring blocks become one range; at most as many ranges as one call takes.
+fn coalesce(blocks: &[u64], ranges: &mut Vec<(Addr, usize)>) {
+    ranges.clear();
+    let mut end = None;
+    for &block in blocks {
+        if end == Some(block) {
+            if let Some((_, len)) = ranges.last_mut() {
+                *len += BLOCK_LEN;
+            }
+        } else if ranges.len() == MAX_RANGES {
+            return;
+        } else {
+            ranges.push((Addr(block.wrapping_mul(BLOCK)), BLOCK_LEN));
+        }
+        end = Some(block.wrapping_add(1));
+    }
+}
+
+impl<S: Source> Memory for Snapshot<S> {
+    fn read(&mut self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
+        let fault = Fault {
+            at,
+            len: into.len(),
+        };
+        let mut at = at.0;
+        let mut into = into;
+        while !into.is_empty() {
+            let within = (at % BLOCK) as usize;
+            let len = into.len().min(BLOCK_LEN - within);
+            let (now, later) = into.split_at_mut(len);
+            match self.slot(at / BLOCK) {
+                Ok(start) => {
+                    let block = self.data.get(start + within..).ok_or(fault)?;
+                    now.copy_from_slice(block.get(..len).ok_or(fault)?);
+                }
+                Err(_) if self.is_full() => {
+                    self.source.read(Addr(at), now).map_err(|_| fault)?;
+                }
+                Err(_) => return Err(fault),
+            }
+            into = later;
+            at = at.checked_add(len as u64).ok_or(fault)?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Source> Source for Snapshot<S> {
+    fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize {
+        self.source.read_ranges(ranges, into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// 64 KiB at 0x10000, of which a part can be taken away.
+    struct Fake {
+        bytes: Vec<u8>,
+        calls: usize,
+    }
+
+    const BASE: u64 = 0x10000;
+
+    impl Memory for Fake {
+        fn read(&mut self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
+            let len = into.len();
+            let start = at.0.checked_sub(BASE).map(|start| start as usize);
+            let bytes = start.and_then(|start| self.bytes.get(start..start + len));
+            into.copy_from_slice(bytes.ok_or(Fault { at, len })?);
+            Ok(())
+        }
+    }
+
+    impl Source for Fake {
+        fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize {
+            self.calls += 1;
+            let mut done = 0;
+            for &(at, len) in ranges {
+                if self.read(at, &mut into[done..done + len]).is_err() {
+                    break;
+                }
+                done += len;
+            }
+            done
+        }
+    }
+
+    fn snapshot() -> Snapshot<Fake> {
+        let bytes = (0..65536u32).map(|i| (i / 7) as u8).collect();
+        Snapshot::new(Fake { bytes, calls: 0 })
+    }
+
+    #[test]
+    fn what_a_tick_read_comes_in_one_call_in_the_next() {
+        let mut memory = snapshot();
+        memory.refresh();
+        for at in [BASE + 100, BASE + 5000, BASE + 60000] {
+            memory.read_u64(Addr(at)).unwrap();
+        }
+        let before = memory.source_ref().calls;
+        memory.refresh();
+        for at in [BASE + 60000, BASE + 100, BASE + 5000] {
+            memory.read_u64(Addr(at)).unwrap();
+        }
+        assert_eq!(memory.source_ref().calls, before + 1);
+    }
+
+    #[test]
+    fn a_read_across_blocks_gives_the_bytes_of_both() {
+        let mut memory = snapshot();
+        let at = Addr(BASE + BLOCK - 3);
+        let expected = memory.source().read_u64(at).unwrap();
+        assert_eq!(memory.read_u64(at).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_block_that_is_unmapped_spoils_no_other() {
+        let mut memory = snapshot();
+        for at in [BASE, BASE + 30000, BASE + 65000] {
+            memory.read_u64(Addr(at)).unwrap();
+        }
+        memory.source().bytes.truncate(40000);
+        memory.refresh();
+        assert!(memory.read_u64(Addr(BASE + 30000)).is_ok());
+        assert!(memory.read_u64(Addr(BASE + 65000)).is_err());
+    }
+
+    #[test]
+    fn walking_down_a_long_stack_takes_few_calls() {
+        let mut memory = snapshot();
+        for at in (0..8000).rev() {
+            memory.read_u64(Addr(BASE + at * 8)).unwrap();
+        }
+        assert!(
+            memory.source_ref().calls < 40,
+            "{}",
+            memory.source_ref().calls
+        );
+    }
+
+    /// A memory in which every address holds its own number.
+    struct Numbers;
+
+    impl Memory for Numbers {
+        fn read(&mut self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
+            for (index, byte) in into.iter_mut().enumerate() {
+                let at = at.0 + index as u64;
+                *byte = (at / 8).to_le_bytes()[(at % 8) as usize];
+            }
+            Ok(())
+        }
+    }
+
+    impl Source for Numbers {
+        fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize {
+            let mut done = 0;
+            for &(at, len) in ranges {
+                self.read(at, &mut into[done..done + len]).unwrap();
+                done += len;
+            }
+            done
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_read_all_the_same() {
+        let mut memory = Snapshot::new(Numbers);
+        for _ in 0..2 {
+            memory.refresh();
+            for number in (0..MAX_BLOCKS as u64 * 3).step_by(2) {
+                let at = Addr(number * BLOCK + 64);
+                assert_eq!(memory.read_u64(at), Ok(at.0 / 8));
+            }
+            assert!(memory.data.len() <= MAX_BLOCKS * BLOCK_LEN);
+        }
+    }
+
+    proptest! {
+        /// In whatever order and size it is read, and whatever goes away between ticks.
+        #[test]
+        fn a_snapshot_gives_what_the_memory_beneath_it_holds(
+            ticks in proptest::collection::vec(
+                (proptest::collection::vec((0..66_500_u64, 0..300_usize), 0..60), 0..4_u8), 1..24),
+        ) {
+            let mut memory = snapshot();
+            for (reads, change) in ticks {
+                // What is unmapped is whole blocks, as pages are.
+                match change {
+                    0 => memory.source().bytes.truncate(40 * BLOCK_LEN),
+                    1 => memory.source().bytes.resize(65536, 0xee),
+                    2 => memory.source().bytes.iter_mut().for_each(|byte| *byte ^= 0x5a),
+                    _ => {}
+                }
+                memory.refresh();
+                for (at, len) in reads {
+                    let at = Addr(BASE - 500 + at);
+                    let (mut got, mut expected) = (vec![0; len], vec![0; len]);
+                    let got_it = memory.read(at, &mut got);
+                    let had_it = memory.source().read(at, &mut expected);
+                    // Nothing at all can be read anywhere.
+                    if len > 0 {
+                        prop_assert_eq!(got_it.is_ok(), had_it.is_ok(), "{} bytes at {}", len, at);
+                    }
+                    if got_it.is_ok() && had_it.is_ok() {
+                        prop_assert_eq!(got, expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reads_at_the_ends_of_the_address_space_fail() {
+        let mut memory = snapshot();
+        assert!(memory.read_u64(Addr(u64::MAX - 3)).is_err());
+        assert!(memory.read_u64(Addr(0)).is_err());
+    }
+}

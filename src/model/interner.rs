@@ -1,0 +1,454 @@
+//! One table for each kind of thing that samples refer to, with one owner. Memory grows with
+//! distinct texts, functions and stacks, not with time, and not beyond a bound: a program may make
+//! up names for ever.
+
+use rustc_hash::FxHashMap;
+
+use super::{FrameId, FunctionId, Pid, ProcessId, StackId, TargetStr, TextId, ThreadId, ThreadKey};
+
+/// A function as a reader of the source knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Function {
+    /// `co_qualname` from 3.11 on, `co_name` before.
+    pub name: TextId,
+    /// `co_filename`.
+    pub file: TextId,
+    /// The file from the outermost directory that is a package, as py-spy shortens it.
+    pub short_file: TextId,
+    /// `co_firstlineno`; 0 where there is none.
+    pub first_line: u32,
+}
+
+/// A function at a line.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Frame {
+    pub function: FunctionId,
+    /// The line that runs; 0 where the line table gives none.
+    pub line: u32,
+}
+
+/// A frame and the stack of its caller: a tree by construction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stack {
+    pub caller: StackId,
+    pub frame: FrameId,
+}
+
+/// A Python thread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Thread {
+    pub key: ThreadKey,
+    pub process: ProcessId,
+    /// `threading.Thread.name`, once it is known.
+    pub name: Option<TextId>,
+}
+
+/// A process that was recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Process {
+    pub pid: Pid,
+    /// The recorded process that started this one, where there is one.
+    pub parent: Option<ProcessId>,
+    /// The command line, argument by argument.
+    pub command: Vec<TargetStr>,
+    pub python: Option<PythonVersion>,
+}
+
+/// A version of CPython, as `PY_VERSION_HEX` has it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PythonVersion {
+    pub major: u8,
+    pub minor: u8,
+    pub micro: u8,
+    /// Release level and serial, the low byte of `PY_VERSION_HEX`: 0xf0 for a final release.
+    pub level: u8,
+    pub free_threaded: bool,
+}
+
+impl PythonVersion {
+    /// From `PY_VERSION_HEX`.
+    #[must_use]
+    pub fn from_hex(hex: u32, free_threaded: bool) -> PythonVersion {
+        let [major, minor, micro, level] = hex.to_be_bytes();
+        PythonVersion {
+            major,
+            minor,
+            micro,
+            level,
+            free_threaded,
+        }
+    }
+}
+
+/// `3.13.0t`, `3.15.0rc2`.
+impl std::fmt::Display for PythonVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.micro)?;
+        let serial = self.level & 0xf;
+        match self.level >> 4 {
+            0xa => write!(f, "a{serial}")?,
+            0xb => write!(f, "b{serial}")?,
+            0xc => write!(f, "rc{serial}")?,
+            _ => {}
+        }
+        f.write_str(if self.free_threaded { "t" } else { "" })
+    }
+}
+
+/// What stands for names, lines, stacks and threads that come when a table is full.
+pub const TOO_MANY: &str = "<too many to tell apart>";
+
+/// What the tables hold at most. No program is known that comes near it; all together take 600 MiB then.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Bytes of all texts.
+    text: usize,
+    /// Texts, functions, frames, stacks and threads, of each.
+    entries: usize,
+}
+
+const LIMITS: Limits = Limits {
+    text: 64 << 20,
+    entries: 2 << 20,
+};
+
+/// Made at the start: what stands for what is too much.
+const OTHER_TEXT: TextId = TextId(0);
+const OTHER_FUNCTION: FunctionId = FunctionId(0);
+const OTHER_FRAME: FrameId = FrameId(0);
+/// The frame above, called by nobody.
+const OTHER_STACK: StackId = StackId(1);
+
+/// The tables. Handles are only good for the interner that gave them.
+#[derive(Debug)]
+pub struct Interner {
+    limits: Limits,
+    text_bytes: usize,
+    full: bool,
+    texts: Table<TargetStr>,
+    functions: Table<Function>,
+    frames: Table<Frame>,
+    /// Position 0 is the empty stack.
+    stacks: Table<Option<Stack>>,
+    threads: Vec<Thread>,
+    thread_ids: FxHashMap<ThreadKey, ThreadId>,
+    processes: Vec<Process>,
+}
+
+impl Default for Interner {
+    fn default() -> Interner {
+        Interner::with_limits(LIMITS)
+    }
+}
+
+impl Interner {
+    fn with_limits(limits: Limits) -> Interner {
+        let mut texts = Table::default();
+        let mut functions = Table::default();
+        let mut frames = Table::default();
+        let mut stacks = Table::default();
+        let text = TextId(texts.add(TargetStr::new(TOO_MANY)));
+        let function = FunctionId(functions.add(Function {
+            name: text,
+            file: text,
+            short_file: text,
+            first_line: 0,
+        }));
+        let frame = FrameId(frames.add(Frame { function, line: 0 }));
+        let caller = StackId(stacks.add(None));
+        let stack = StackId(stacks.add(Some(Stack { caller, frame })));
+        debug_assert_eq!(
+            (text, function, frame, caller, stack),
+            (
+                OTHER_TEXT,
+                OTHER_FUNCTION,
+                OTHER_FRAME,
+                StackId::EMPTY,
+                OTHER_STACK
+            )
+        );
+        Interner {
+            limits,
+            text_bytes: 0,
+            full: false,
+            texts,
+            functions,
+            frames,
+            stacks,
+            threads: Vec::new(),
+            thread_ids: FxHashMap::default(),
+            processes: Vec::new(),
+        }
+    }
+
+    /// Whether something came that no table had room for, and [`TOO_MANY`] stands for it.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    pub fn intern_text(&mut self, text: &TargetStr) -> TextId {
+        if let Some(id) = self.texts.get(text) {
+            return TextId(id);
+        }
+        let bytes = self.text_bytes + text.untrusted().len();
+        if bytes > self.limits.text || self.texts.items.len() >= self.limits.entries {
+            self.full = true;
+            return OTHER_TEXT;
+        }
+        self.text_bytes = bytes;
+        TextId(self.texts.add(text.clone()))
+    }
+
+    pub fn intern_function(&mut self, function: Function) -> FunctionId {
+        let id = self.functions.intern(function, self.limits.entries);
+        self.full |= id.is_none();
+        id.map_or(OTHER_FUNCTION, FunctionId)
+    }
+
+    pub fn intern_frame(&mut self, frame: Frame) -> FrameId {
+        let id = self.frames.intern(frame, self.limits.entries);
+        self.full |= id.is_none();
+        id.map_or(OTHER_FRAME, FrameId)
+    }
+
+    /// A frame that is no function of the program, such as one that stands for what is missing.
+    pub fn intern_structure(&mut self, name: &str) -> FrameId {
+        let name = self.intern_text(&TargetStr::new(name));
+        let nothing = self.intern_text(&TargetStr::default());
+        let function = self.intern_function(Function {
+            name,
+            file: nothing,
+            short_file: nothing,
+            first_line: 0,
+        });
+        self.intern_frame(Frame { function, line: 0 })
+    }
+
+    /// The stack of `frame` called from `caller`.
+    pub fn intern_stack(&mut self, caller: StackId, frame: FrameId) -> StackId {
+        let stack = Some(Stack { caller, frame });
+        let id = self.stacks.intern(stack, self.limits.entries);
+        self.full |= id.is_none();
+        id.map_or(OTHER_STACK, StackId)
+    }
+
+    /// The thread of that key, entered with `process` when it is new.
+    pub fn intern_thread(&mut self, key: ThreadKey, process: ProcessId) -> ThreadId {
+        if let Some(&id) = self.thread_ids.get(&key) {
+            return id;
+        }
+        // The last place is for all that find no other.
+        let last = self.limits.entries - 1;
+        let full = self.threads.len() >= last;
+        if self.threads.len() <= last {
+            self.threads.push(Thread {
+                key,
+                process,
+                name: full.then_some(OTHER_TEXT),
+            });
+        }
+        let id = ThreadId(next_index(self.threads.len() - 1));
+        if full {
+            self.full = true;
+        } else {
+            self.thread_ids.insert(key, id);
+        }
+        id
+    }
+
+    pub fn name_thread(&mut self, thread: ThreadId, name: TextId) {
+        let thread = &mut self.threads[thread.index()];
+        if thread.name != Some(OTHER_TEXT) {
+            thread.name = Some(name);
+        }
+    }
+
+    pub fn add_process(&mut self, process: Process) -> ProcessId {
+        self.processes.push(process);
+        ProcessId(next_index(self.processes.len() - 1))
+    }
+
+    #[must_use]
+    pub fn text(&self, id: TextId) -> &TargetStr {
+        &self.texts.items[id.index()]
+    }
+
+    #[must_use]
+    pub fn function(&self, id: FunctionId) -> Function {
+        self.functions.items[id.index()]
+    }
+
+    #[must_use]
+    pub fn frame(&self, id: FrameId) -> Frame {
+        self.frames.items[id.index()]
+    }
+
+    /// The top frame and its caller's stack; `None` for the empty stack.
+    #[must_use]
+    pub fn stack(&self, id: StackId) -> Option<Stack> {
+        self.stacks.items[id.index()]
+    }
+
+    /// The frames of a stack, leaf first.
+    pub fn frames_of(&self, stack: StackId) -> impl Iterator<Item = FrameId> + '_ {
+        std::iter::successors(self.stack(stack), |entry| self.stack(entry.caller))
+            .map(|entry| entry.frame)
+    }
+
+    #[must_use]
+    pub fn thread(&self, id: ThreadId) -> &Thread {
+        &self.threads[id.index()]
+    }
+
+    #[must_use]
+    pub fn process(&self, id: ProcessId) -> &Process {
+        &self.processes[id.index()]
+    }
+
+    /// All threads, in the order in which they were met.
+    pub fn threads(&self) -> impl ExactSizeIterator<Item = (ThreadId, &Thread)> {
+        self.threads
+            .iter()
+            .enumerate()
+            .map(|(index, thread)| (ThreadId(next_index(index)), thread))
+    }
+
+    /// All processes, in the order in which they were met.
+    pub fn processes(&self) -> impl ExactSizeIterator<Item = (ProcessId, &Process)> {
+        self.processes
+            .iter()
+            .enumerate()
+            .map(|(index, process)| (ProcessId(next_index(index)), process))
+    }
+}
+
+#[derive(Debug)]
+struct Table<T> {
+    items: Vec<T>,
+    ids: FxHashMap<T, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table {
+            items: Vec::new(),
+            ids: FxHashMap::default(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Table<T> {
+    fn get(&self, item: &T) -> Option<u32> {
+        self.ids.get(item).copied()
+    }
+
+    /// A place for what has none yet.
+    fn add(&mut self, item: T) -> u32 {
+        let id = next_index(self.items.len());
+        self.items.push(item.clone());
+        self.ids.insert(item, id);
+        id
+    }
+
+    /// `None` when it is new and there are `limit` others.
+    fn intern(&mut self, item: T, limit: usize) -> Option<u32> {
+        let known = self.get(&item);
+        known.or_else(|| (self.items.len() < limit).then(|| self.add(item)))
+    }
+}
+
+/// The limits, and the system's on processes, are far below.
+fn next_index(len: usize) -> u32 {
+    u32::try_from(len).expect("fewer than 2^32 entries")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(interner: &mut Interner, name: &str, line: u32) -> FrameId {
+        let name = interner.intern_text(&TargetStr::new(name));
+        let function = interner.intern_function(Function {
+            name,
+            file: name,
+            short_file: name,
+            first_line: 1,
+        });
+        interner.intern_frame(Frame { function, line })
+    }
+
+    #[test]
+    fn equal_stacks_share_one_handle() {
+        let mut interner = Interner::default();
+        let (main, leaf) = (
+            frame(&mut interner, "main", 3),
+            frame(&mut interner, "f", 7),
+        );
+        let caller = interner.intern_stack(StackId::EMPTY, main);
+        let stack = interner.intern_stack(caller, leaf);
+        assert_eq!(stack, interner.intern_stack(caller, leaf));
+        assert_eq!(interner.frames_of(stack).collect::<Vec<_>>(), [leaf, main]);
+        assert_eq!(interner.frames_of(StackId::EMPTY).count(), 0);
+    }
+
+    #[test]
+    fn full_tables_stay_as_they_are_and_say_so() {
+        let limits = Limits {
+            text: 1000,
+            entries: 100,
+        };
+        let mut interner = Interner::with_limits(limits);
+        let first = frame(&mut interner, "f", 1);
+        assert!(!interner.is_full());
+        let mut stack = StackId::EMPTY;
+        for number in 0..1000 {
+            let frame = frame(&mut interner, &format!("function {number}"), number);
+            stack = interner.intern_stack(stack, frame);
+            let key = ThreadKey {
+                pid: Pid(1),
+                python_id: number.into(),
+                tid: None,
+                started: 0,
+            };
+            let thread = interner.intern_thread(key, ProcessId(0));
+            let name = interner.intern_text(&TargetStr::new("name"));
+            interner.name_thread(thread, name);
+        }
+        assert!(interner.is_full() && interner.text_bytes <= 1000);
+        let tables = [
+            interner.texts.items.len(),
+            interner.functions.items.len(),
+            interner.frames.items.len(),
+            interner.stacks.items.len(),
+            interner.threads.len(),
+        ];
+        assert!(tables.iter().all(|len| *len <= 100), "{tables:?}");
+        // What was known is known still, and all else has one name.
+        assert_eq!(first, frame(&mut interner, "f", 1));
+        let name = |frame| {
+            let function = interner.function(interner.frame(frame).function);
+            interner.text(function.name).untrusted()
+        };
+        assert!(
+            interner
+                .frames_of(stack)
+                .any(|frame| name(frame) == TOO_MANY)
+        );
+        let named = |thread: &Thread| interner.text(thread.name.unwrap()).untrusted().to_owned();
+        assert_eq!(named(&interner.threads[98]), "name");
+        assert_eq!(named(&interner.threads[99]), TOO_MANY);
+    }
+
+    #[test]
+    fn a_version_reads_as_python_writes_it() {
+        assert_eq!(
+            PythonVersion::from_hex(0x030f_00c2, false).to_string(),
+            "3.15.0rc2"
+        );
+        assert_eq!(
+            PythonVersion::from_hex(0x030d_00f0, true).to_string(),
+            "3.13.0t"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! JSON for `chrome://tracing` and <https://ui.perfetto.dev>: an array of events, one where a
+//! frame begins and one where it ends, in microseconds from the start of the recording. A frame
+//! goes on as long as neighbouring runs of its thread share it, and ends where the thread does
+//! nothing that is counted.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::naming::Names;
+use super::{OutputError, RenderOptions, title};
+use crate::model::{FrameId, Nanos, ThreadId};
+use crate::profile::Profile;
+
+#[derive(Serialize)]
+struct Event<'a, A> {
+    args: A,
+    cat: &'a str,
+    name: &'a str,
+    ph: &'a str,
+    pid: i32,
+    tid: u64,
+    /// Microseconds.
+    ts: u64,
+}
+
+#[derive(Serialize)]
+struct FrameArgs<'a> {
+    filename: &'a str,
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct NameArgs<'a> {
+    name: &'a str,
+}
+
+pub(super) fn write(
+    profile: &Profile,
+    options: &RenderOptions,
+    out: &mut dyn Write,
+) -> Result<(), OutputError> {
+    let names = Names {
+        interner: &profile.interner,
+        options,
+    };
+    let mut events = Events { out, first: true };
+    for (_, process) in profile.interner.processes() {
+        // Not the whole command line, which may hold secrets.
+        let name = title::program(&process.command);
+        events.name("process_name", process.pid.0, 0, &name)?;
+    }
+    for thread in profile.timeline().threads() {
+        write_thread(profile, names, thread, &mut events)?;
+    }
+    events.end()?;
+    Ok(())
+}
+
+fn write_thread(
+    profile: &Profile,
+    names: Names<'_>,
+    thread: ThreadId,
+    events: &mut Events<'_>,
+) -> io::Result<()> {
+    let mut track = Track::new(names, thread);
+    let name = names
+        .thread_name(thread)
+        .unwrap_or_else(|| names.thread_number(thread));
+    events.name("thread_name", track.pid, track.tid, &name)?;
+
+    // What may be missing between two runs without the thread having been idle.
+    let slack = Nanos(profile.recording.period().0 / 2);
+    let mut stack: Vec<FrameId> = Vec::new();
+    for run in profile.timeline().runs(thread) {
+        let run = run?;
+        let mut next: Vec<FrameId> = profile.interner.frames_of(run.stack).collect();
+        next.reverse();
+        let goes_on = run.start <= track.end.saturating_add(slack);
+        let shared = if goes_on {
+            track.shared(&stack, &next)
+        } else {
+            0
+        };
+        // Runs may overlap by what a clock was off; an event never goes back in time.
+        let start = run.start.max(track.now);
+        let ended = if goes_on {
+            start
+        } else {
+            track.end.max(track.now)
+        };
+        track.emit(events, "E", stack[shared..].iter().rev(), ended)?;
+        track.emit(events, "B", next[shared..].iter(), start)?;
+        track.end = run.start.saturating_add(run.length);
+        stack = next;
+    }
+    let end = track.end.max(track.now);
+    track.emit(events, "E", stack.iter().rev(), end)
+}
+
+/// The events of one thread.
+struct Track<'a> {
+    names: Names<'a>,
+    pid: i32,
+    tid: u64,
+    /// When the last run ended.
+    end: Nanos,
+    /// The time of the last event.
+    now: Nanos,
+}
+
+impl<'a> Track<'a> {
+    fn new(names: Names<'a>, thread: ThreadId) -> Track<'a> {
+        let key = names.interner.thread(thread).key;
+        Track {
+            names,
+            pid: key.pid.0,
+            tid: key
+                .tid
+                .map_or(key.python_id, |tid| u64::from(tid.0.unsigned_abs())),
+            end: Nanos::ZERO,
+            now: Nanos::ZERO,
+        }
+    }
+
+    /// How many frames from the root on read the same.
+    fn shared(&self, a: &[FrameId], b: &[FrameId]) -> usize {
+        let same = |a: FrameId, b: FrameId| {
+            a == b
+                || (self.names.line(a) == self.names.line(b)
+                    && self.names.function_name(a) == self.names.function_name(b)
+                    && self.names.full_file(a) == self.names.full_file(b))
+        };
+        a.iter().zip(b).take_while(|&(&a, &b)| same(a, b)).count()
+    }
+
+    fn emit<'f>(
+        &mut self,
+        events: &mut Events<'_>,
+        phase: &str,
+        frames: impl Iterator<Item = &'f FrameId>,
+        at: Nanos,
+    ) -> io::Result<()> {
+        self.now = at;
+        for &frame in frames {
+            events.write(&Event {
+                args: FrameArgs {
+                    filename: &self.names.full_file(frame),
+                    line: self.names.line(frame),
+                },
+                cat: "python",
+                name: &self.names.function_name(frame),
+                ph: phase,
+                pid: self.pid,
+                tid: self.tid,
+                ts: at.0 / 1000,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A JSON array that is written event by event.
+struct Events<'a> {
+    out: &'a mut dyn Write,
+    first: bool,
+}
+
+impl Events<'_> {
+    fn name(&mut self, of: &str, pid: i32, tid: u64, name: &str) -> io::Result<()> {
+        self.write(&Event {
+            args: NameArgs { name },
+            cat: "__metadata",
+            name: of,
+            ph: "M",
+            pid,
+            tid,
+            ts: 0,
+        })
+    }
+
+    fn write<A: Serialize>(&mut self, event: &Event<'_, A>) -> io::Result<()> {
+        self.out.write_all(if self.first { b"[" } else { b",\n" })?;
+        self.first = false;
+        self.out.write_all(serde_json::to_string(event)?.as_bytes())
+    }
+
+    fn end(self) -> io::Result<()> {
+        self.out
+            .write_all(if self.first { b"[]\n" } else { b"]\n" })
+    }
+}

@@ -1,0 +1,160 @@
+//! Makes text from a target harmless to whatever shows it.
+//!
+//! What cannot be seen, or changes how other text is seen, is written as Python's `repr` would
+//! write it: `\n`, `\x1b`, `\u202e`, `\U000e0041`. A backslash stays as it is, so that ordinary
+//! names and paths come out unchanged. The same goes, within a line of collapsed stacks, for what
+//! has a meaning there: `;` is written `\x3b`, and a space or `#` that would be taken for
+//! something else `\x20` or `\x23`.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::model::TargetStr;
+
+/// The text with everything visible that would otherwise act unseen.
+pub(super) fn visible(text: &TargetStr) -> Cow<'_, str> {
+    escape_where(text.untrusted(), is_unseen)
+}
+
+/// A label, which is visible already, as one frame of a collapsed stack.
+pub(super) fn collapsed_frame(label: &str) -> Cow<'_, str> {
+    escape_where(label, |c| c == ';')
+}
+
+/// Joined frames as what stands before the count of a collapsed line. Readers trim a line, take
+/// `# ` at its start for a comment and a second number at its end for the "before" of a
+/// differential profile.
+pub(super) fn collapsed_stack(stack: &str) -> Cow<'_, str> {
+    let first = stack
+        .chars()
+        .next()
+        .filter(|&c| c == '#' || c.is_whitespace());
+    let last = match stack.char_indices().next_back() {
+        Some((at, c)) if c.is_whitespace() => Some((at, c)),
+        _ => stack
+            .char_indices()
+            .rfind(|(_, c)| c.is_whitespace())
+            .filter(|(at, c)| {
+                let word = &stack[at + c.len_utf8()..];
+                word.chars().all(|c| c.is_ascii_digit() || c == '.')
+            }),
+    };
+    if first.is_none() && last.is_none() {
+        return Cow::Borrowed(stack);
+    }
+    let mut escaped = String::with_capacity(stack.len() + 8);
+    for (at, c) in stack.char_indices() {
+        if (at == 0 && first.is_some()) || last.is_some_and(|(last, _)| last == at) {
+            push_escape(&mut escaped, c);
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn escape_where(text: &str, unwanted: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let Some(first) = text.find(&unwanted) else {
+        return Cow::Borrowed(text);
+    };
+    let mut escaped = String::with_capacity(text.len() + 16);
+    let (before, rest) = text.split_at(first);
+    escaped.push_str(before);
+    for c in rest.chars() {
+        if unwanted(c) {
+            push_escape(&mut escaped, c);
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn push_escape(to: &mut String, c: char) {
+    let code = u32::from(c);
+    // Writing to a String cannot fail.
+    let _ = match c {
+        '\n' => to.write_str("\\n"),
+        '\r' => to.write_str("\\r"),
+        '\t' => to.write_str("\\t"),
+        _ if code <= 0xff => write!(to, "\\x{code:02x}"),
+        _ if code <= 0xffff => write!(to, "\\u{code:04x}"),
+        _ => write!(to, "\\U{code:08x}"),
+    };
+}
+
+/// Controls, line separators, marks of direction, characters without a shape, and code points
+/// that are none: XML refuses some of them, a terminal obeys others. Selectors of emoji variants
+/// (U+FE00 to U+FE0F) are ordinary and stay.
+fn is_unseen(c: char) -> bool {
+    matches!(u32::from(c),
+        0x00..=0x1f
+        | 0x7f..=0x9f
+        | 0xad
+        | 0x034f
+        | 0x061c
+        | 0x115f..=0x1160
+        | 0x17b4..=0x17b5
+        | 0x180b..=0x180f
+        | 0x200b..=0x200f
+        | 0x2028..=0x202e
+        | 0x2060..=0x206f
+        | 0x3164
+        | 0xfdd0..=0xfdef
+        | 0xfeff
+        | 0xffa0
+        | 0xfff0..=0xfffb
+        | 0x1bca0..=0x1bca3
+        | 0x1d173..=0x1d17a
+        | 0xe0000..=0xe0fff
+    ) || u32::from(c) & 0xfffe == 0xfffe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        visible(&TargetStr::new(text)).into_owned()
+    }
+
+    #[test]
+    fn ordinary_names_stay_as_they_are() {
+        for name in [
+            "f.<locals>.<listcomp>",
+            r"C:\app\views.py",
+            "имя",
+            "unicode💩.py",
+            "❤\u{fe0f}",
+            "a b\"c'",
+        ] {
+            assert_eq!(shown(name), name);
+        }
+    }
+
+    #[test]
+    fn what_acts_unseen_becomes_visible() {
+        assert_eq!(shown("a\x1b[31mb"), "a\\x1b[31mb");
+        assert_eq!(shown("a\nb\tc\rd\0"), "a\\nb\\tc\\rd\\x00");
+        assert_eq!(
+            shown("x\u{202e}y\u{200b}z\u{feff}"),
+            "x\\u202ey\\u200bz\\ufeff"
+        );
+        assert_eq!(shown("\u{9b}1m\u{85}\u{2028}"), "\\x9b1m\\x85\\u2028");
+        assert_eq!(
+            shown("\u{e0041}\u{ffff}\u{1fffe}"),
+            "\\U000e0041\\uffff\\U0001fffe"
+        );
+    }
+
+    #[test]
+    fn a_collapsed_line_keeps_its_frames_and_its_count_apart() {
+        assert_eq!(collapsed_frame("a;b (c;d.py:1)"), "a\\x3bb (c\\x3bd.py:1)");
+        assert_eq!(collapsed_stack("main;worker 5"), "main;worker\\x205");
+        assert_eq!(collapsed_stack("main;worker 5.5"), "main;worker\\x205.5");
+        assert_eq!(collapsed_stack("# main;f"), "\\x23 main;f");
+        assert_eq!(collapsed_stack(" main;f "), "\\x20main;f\\x20");
+        assert_eq!(collapsed_stack(" "), "\\x20");
+        assert_eq!(collapsed_stack("main 1;f (a.py:3)"), "main 1;f (a.py:3)");
+    }
+}

@@ -1,0 +1,137 @@
+//! What a frame, a thread and a process are called: as py-spy calls them.
+
+use crate::model::{FrameId, Interner, ProcessId, ThreadId};
+
+use super::escape::visible;
+use super::{LineMode, RenderOptions};
+
+/// What one box of a graph, or one frame of a collapsed stack, stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Place {
+    Process(ProcessId),
+    Thread(ThreadId),
+    Frame(FrameId),
+    /// A thread that was found without any frame.
+    NoFrame,
+}
+
+/// Gives names, visible throughout, to what the interner holds.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub interner: &'a Interner,
+    pub options: &'a RenderOptions,
+}
+
+impl Names<'_> {
+    /// What stands above the frames of a thread: its process and those that started it, oldest
+    /// first, then the thread, as far as the options ask for them.
+    pub fn roots(&self, thread: ThreadId) -> Vec<Place> {
+        let mut roots = Vec::new();
+        if self.options.processes {
+            let mut next = Some(self.interner.thread(thread).process);
+            // A process that claims to be its own ancestor ends the list.
+            while let Some(process) = next
+                && !roots.contains(&Place::Process(process))
+            {
+                roots.push(Place::Process(process));
+                next = self.interner.process(process).parent;
+            }
+            roots.reverse();
+        }
+        if self.options.threads {
+            roots.push(Place::Thread(thread));
+        }
+        roots
+    }
+
+    pub fn label(&self, place: Place) -> String {
+        match place {
+            Place::Process(process) => self.process(process),
+            Place::Thread(thread) => self.thread(thread),
+            Place::Frame(frame) => self.frame(frame),
+            Place::NoFrame => "<no Python frame>".to_owned(),
+        }
+    }
+
+    /// `name (file:line)`, `name (file)` without a line, `name` without a file.
+    fn frame(&self, frame: FrameId) -> String {
+        let function = self.interner.function(self.interner.frame(frame).function);
+        let name = self.function_name(frame);
+        let file = visible(self.interner.text(if self.options.full_filenames {
+            function.file
+        } else {
+            function.short_file
+        }));
+        match self.line(frame) {
+            Some(line) => format!("{name} ({file}:{line})"),
+            None if file.is_empty() => name,
+            None => format!("{name} ({file})"),
+        }
+    }
+
+    /// The name of the frame's function; never empty, since a reader could not tell an empty name
+    /// from a broken line.
+    pub fn function_name(&self, frame: FrameId) -> String {
+        let function = self.interner.function(self.interner.frame(frame).function);
+        let name = visible(self.interner.text(function.name));
+        if name.is_empty() {
+            "<unnamed>".to_owned()
+        } else {
+            name.into_owned()
+        }
+    }
+
+    /// `co_filename`, made visible.
+    pub fn full_file(&self, frame: FrameId) -> String {
+        let function = self.interner.function(self.interner.frame(frame).function);
+        visible(self.interner.text(function.file)).into_owned()
+    }
+
+    /// The same from the outermost package on.
+    pub fn short_file(&self, frame: FrameId) -> String {
+        let function = self.interner.function(self.interner.frame(frame).function);
+        visible(self.interner.text(function.short_file)).into_owned()
+    }
+
+    /// The line to show with a frame; `None` where there is none or none is wanted.
+    pub fn line(&self, frame: FrameId) -> Option<u32> {
+        let frame = self.interner.frame(frame);
+        let line = match self.options.lines {
+            LineMode::Current => frame.line,
+            LineMode::Function => self.interner.function(frame.function).first_line,
+            LineMode::None => 0,
+        };
+        (line != 0).then_some(line)
+    }
+
+    /// `process PID:"cmd args"`
+    fn process(&self, process: ProcessId) -> String {
+        let process = self.interner.process(process);
+        let command: Vec<_> = process.command.iter().map(visible).collect();
+        format!("process {}:\"{}\"", process.pid, command.join(" "))
+    }
+
+    /// `thread (TID): NAME`, or `thread (TID)` while the name is not known.
+    fn thread(&self, thread: ThreadId) -> String {
+        let id = self.thread_number(thread);
+        match self.thread_name(thread) {
+            Some(name) => format!("thread ({id}): {name}"),
+            None => format!("thread ({id})"),
+        }
+    }
+
+    /// The thread's name, made visible.
+    pub fn thread_name(&self, thread: ThreadId) -> Option<String> {
+        let name = self.interner.thread(thread).name?;
+        Some(visible(self.interner.text(name)).into_owned())
+    }
+
+    /// The kernel's id, or in hexadecimal Python's where the kernel's is not known.
+    pub fn thread_number(&self, thread: ThreadId) -> String {
+        let key = self.interner.thread(thread).key;
+        match key.tid {
+            Some(tid) => tid.to_string(),
+            None => format!("{:#X}", key.python_id),
+        }
+    }
+}

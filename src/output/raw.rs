@@ -1,0 +1,45 @@
+//! Collapsed stacks: `frame;frame;... count`, root first, a line a stack. The count is the number
+//! of samples, or the time in microseconds where that is asked for; it is the last number of the line. See [`escape`](super::escape) for how names are kept
+//! from looking like something else.
+
+use std::io::Write;
+
+use super::escape::{collapsed_frame, collapsed_stack};
+use super::tree::{Descend, Tree};
+use super::{OutputError, RenderOptions, Unit};
+use crate::profile::Profile;
+
+pub(super) fn write(
+    profile: &Profile,
+    options: &RenderOptions,
+    out: &mut dyn Write,
+) -> Result<(), OutputError> {
+    let tree = Tree::new(profile, options);
+    let unit = options.unit.unwrap_or(Unit::Samples);
+    let mut stack = String::new();
+    // How long `stack` is up to each node above.
+    let mut ends = Vec::new();
+    let mut written = Ok(());
+    tree.walk(|id, depth| {
+        let node = tree.node(id);
+        if node.place.is_some() {
+            ends.truncate(depth - 1);
+            stack.truncate(ends.last().copied().unwrap_or(0));
+            if !ends.is_empty() {
+                stack.push(';');
+            }
+            stack.push_str(&collapsed_frame(tree.label(id)));
+            ends.push(stack.len());
+        }
+        let number = unit.of(node.own);
+        if number > 0 && written.is_ok() {
+            written = writeln!(out, "{} {number}", collapsed_stack(&stack));
+        }
+        if written.is_ok() {
+            Descend::Yes
+        } else {
+            Descend::No
+        }
+    });
+    Ok(written?)
+}

@@ -1,0 +1,221 @@
+//! What was recorded and how well, in a line each.
+
+use crate::model::{Nanos, TargetStr};
+use crate::profile::{IdlePolicy, Profile};
+
+use super::escape::visible;
+
+/// Programs whose first plain argument says what they do. Other arguments are never shown: they
+/// may hold secrets.
+const HAS_SUBCOMMAND: &[&str] = &[
+    "manage.py",
+    "django-admin",
+    "django-admin.py",
+    "flask",
+    "django",
+];
+
+/// Options of the interpreter that take the next argument.
+const TAKES_ARGUMENT: &[&str] = &["-W", "-X", "--check-hash-based-pycs"];
+
+/// `manage.py runserver · pid 4242 · Python 3.11.7 · 100 Hz · 30.0 s · 2,874 samples`
+pub(super) fn title(profile: &Profile) -> String {
+    let recording = &profile.recording;
+    let others = profile.interner.processes().len().saturating_sub(1);
+    let mut parts = vec![program(&recording.command)];
+    parts.push(match others {
+        0 => format!("pid {}", recording.pid),
+        _ => format!("pid {} and {} more", recording.pid, grouped(others as u64)),
+    });
+    parts.extend(recording.python.map(|version| format!("Python {version}")));
+    parts.push(format!("{} Hz", recording.rate));
+    parts.push(seconds(recording.duration));
+    parts.push(counted(profile.total().count, "sample"));
+    parts.retain(|part| !part.is_empty());
+    parts.join(" · ")
+}
+
+/// `99.8 looks/s achieved · 3 samples unproven · standing on the CPU of the thread that runs, 12
+/// pauses · idle threads left out`
+pub(super) fn quality(profile: &Profile) -> String {
+    let recording = &profile.recording;
+    let mut parts = Vec::new();
+    parts.extend(
+        recording
+            .achieved_rate()
+            .map(|rate| format!("{rate:.1} looks/s achieved")),
+    );
+    if recording.ticks.missed > 0 {
+        parts.push(format!(
+            "{} missed",
+            counted(recording.ticks.missed, "tick")
+        ));
+    }
+    if recording.ticks.lost > 0 {
+        parts.push(format!("{} lost", counted(recording.ticks.lost, "tick")));
+    }
+    parts.push(match profile.total().unproven {
+        0 => "every stack proven whole".to_owned(),
+        unproven => format!("{} unproven", counted(unproven, "sample")),
+    });
+    let how = recording.how_held.as_str();
+    parts.push(match (recording.pauses, recording.pauses_refused) {
+        (0, 0) => how.to_owned(),
+        (0, refused) => format!("without pausing, refused {}", counted(refused, "time")),
+        (pauses, 0) => format!("{how}, {}", counted(pauses, "pause")),
+        (pauses, refused) => format!("{how}, {}, {refused} refused", counted(pauses, "pause")),
+    });
+    parts.push(match (recording.gil_only, recording.idle) {
+        (true, _) => "only holders of the GIL".to_owned(),
+        (false, IdlePolicy::LeftOut) => "idle threads left out".to_owned(),
+        (false, IdlePolicy::Counted) => "idle threads counted".to_owned(),
+    });
+    parts.retain(|part| !part.is_empty());
+    parts.join(" · ")
+}
+
+/// The script and its subcommand, without the interpreter, its options and all else.
+pub(super) fn program(command: &[TargetStr]) -> String {
+    let Some((first, arguments)) = command.split_first() else {
+        return String::new();
+    };
+    // A process may set its own title, with all its arguments in the one place.
+    let own_title = first.untrusted().split(' ').next().unwrap_or_default();
+    let executable = base_name(own_title.trim_end_matches(':'));
+    let (name, rest) = if is_interpreter(executable) {
+        script(executable, arguments)
+    } else {
+        (executable.to_owned(), arguments)
+    };
+    let known = HAS_SUBCOMMAND.contains(&name.trim_start_matches("-m "));
+    let subcommand = rest
+        .first()
+        .map(TargetStr::untrusted)
+        .filter(|word| known && !word.starts_with('-') && word.len() <= 40);
+    let shown = match subcommand {
+        Some(word) => format!("{name} {word}"),
+        None => name,
+    };
+    visible(&TargetStr::new(shown)).into_owned()
+}
+
+/// What the interpreter was told to run, and the arguments after that.
+fn script<'a>(interpreter: &str, arguments: &'a [TargetStr]) -> (String, &'a [TargetStr]) {
+    let mut rest = arguments;
+    while let Some((argument, after)) = rest.split_first() {
+        rest = after;
+        match argument.untrusted() {
+            "-c" => return ("-c".to_owned(), &[]),
+            "-m" => {
+                let module = rest.first().map_or("", TargetStr::untrusted);
+                return (format!("-m {module}"), rest.get(1..).unwrap_or(&[]));
+            }
+            option if TAKES_ARGUMENT.contains(&option) => rest = rest.get(1..).unwrap_or(&[]),
+            option if option.starts_with('-') && option.len() > 1 => {}
+            script => return (base_name(script).to_owned(), rest),
+        }
+    }
+    (interpreter.to_owned(), rest)
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// `python`, `python3`, `python3.13t`, `pypy3`
+fn is_interpreter(executable: &str) -> bool {
+    ["python", "pypy"].iter().any(|name| {
+        executable.strip_prefix(name).is_some_and(|version| {
+            version
+                .trim_end_matches(['t', 'd'])
+                .chars()
+                .all(|c| c.is_ascii_digit() || c == '.')
+        })
+    })
+}
+
+/// `1 sample`, `2,874 samples`
+pub(super) fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(count))
+}
+
+/// `2,874`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `850 µs`, `12 ms`, `12.04 s`, `3 min 20 s`
+pub(super) fn seconds(time: Nanos) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds {
+        _ if time.0 == 0 => "0 s".to_owned(),
+        _ if seconds < 1e-3 => format!("{:.0} µs", seconds * 1e6),
+        _ if seconds < 0.1 => format!("{:.0} ms", seconds * 1e3),
+        _ if seconds < 100.0 => format!("{seconds:.2} s"),
+        _ => {
+            let whole = seconds.round() as u64;
+            match (whole / 3600, whole / 60 % 60, whole % 60) {
+                (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+                (hours, minutes, _) => format!("{hours} h {minutes} min"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(command: &str) -> String {
+        let command: Vec<_> = command.split('|').map(TargetStr::new).collect();
+        program(&command)
+    }
+
+    #[test]
+    fn a_program_is_its_script_and_subcommand_and_nothing_that_may_be_secret() {
+        for (command, expected) in [
+            (
+                "/usr/bin/python3.11|-X|dev|-u|./manage.py|runserver|0:80",
+                "manage.py runserver",
+            ),
+            ("python|manage.py|--settings=x|runserver", "manage.py"),
+            ("python3|/srv/job.py|--password|hunter2", "job.py"),
+            ("python3|/srv/job.py|hunter2", "job.py"),
+            ("python3.13t|-m|flask|run|--debug", "-m flask run"),
+            ("python|-m|http.server|8000", "-m http.server"),
+            ("python|-c|import secret; secret.go('key')", "-c"),
+            ("python", "python"),
+            ("/usr/bin/uwsgi|--ini|app.ini", "uwsgi"),
+            ("gunicorn: worker [app.wsgi]", "gunicorn"),
+            ("python|a\nb\x1b[0m.py", "a\\nb\\x1b[0m.py"),
+        ] {
+            assert_eq!(shown(command), expected, "{command}");
+        }
+        assert_eq!(program(&[]), "");
+    }
+
+    #[test]
+    fn times_and_counts_read_well() {
+        assert_eq!(counted(1, "sample"), "1 sample");
+        assert_eq!(counted(1_234_567, "sample"), "1,234,567 samples");
+        for (nanos, expected) in [
+            (0, "0 s"),
+            (850_000, "850 µs"),
+            (12_000_000, "12 ms"),
+            (12_040_000_000, "12.04 s"),
+            (200_000_000_000, "3 min 20 s"),
+            (7_320_000_000_000, "2 h 2 min"),
+        ] {
+            assert_eq!(seconds(Nanos(nanos)), expected);
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The order in time: for each thread a sequence of runs. Equal neighbours are one run, so a
+//! thread that does one thing for an hour is one run; runs that are over go to a file that has no
+//! name, so memory stays bounded however long a recording takes.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::spill::{Extent, Spill};
+use crate::model::{Nanos, Sample, StackId, ThreadId};
+
+/// Runs that are held in memory before they are written out together.
+const RUNS_IN_MEMORY: usize = 8192;
+
+/// Runs that are read back together.
+const RUNS_A_READ: usize = 1024;
+
+/// A stretch of time in which a thread was always found with the same stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    pub thread: ThreadId,
+    pub stack: StackId,
+    /// From the start of the recording.
+    pub start: Nanos,
+    /// The sum of the time that its samples stand for.
+    pub length: Nanos,
+    pub samples: u64,
+}
+
+/// What each thread did in the order of time.
+///
+/// A time at which nothing was counted for a thread (it was idle, or could not be read) is a gap
+/// between two of its runs.
+#[derive(Debug)]
+pub struct Timeline {
+    /// How far a sample may begin after its thread's last one ended and still go on with its run.
+    slack: Nanos,
+    threads: BTreeMap<ThreadId, ThreadRuns>,
+    /// Runs that are over and not yet written out, in the order in which they ended.
+    closed: Vec<Run>,
+    closed_limit: usize,
+    spill: Spill,
+    /// Why runs are dropped, once the spill file could not be written.
+    failure: Option<io::Error>,
+    dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct ThreadRuns {
+    open: Option<OpenRun>,
+    /// Where this thread's runs are in the spill file, in order.
+    extents: Vec<Extent>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenRun {
+    run: Run,
+    /// The instant of its last sample.
+    last: Nanos,
+}
+
+impl Timeline {
+    pub(super) fn new(period: Nanos) -> io::Result<Timeline> {
+        Ok(Timeline {
+            // Two samples are neighbours if they are at most one and a half periods apart, that is
+            // if half a period of time is unaccounted for between them.
+            slack: Nanos(period.0 / 2),
+            threads: BTreeMap::new(),
+            closed: Vec::new(),
+            closed_limit: RUNS_IN_MEMORY,
+            spill: Spill::open()?,
+            failure: None,
+            dropped: 0,
+        })
+    }
+
+    pub(super) fn add(&mut self, sample: &Sample) {
+        let runs = self.threads.entry(sample.thread).or_default();
+        let start = sample.at.saturating_sub(sample.wall);
+        if let Some(open) = &mut runs.open
+            && open.run.stack == sample.stack
+            && start <= open.last.saturating_add(self.slack)
+        {
+            open.run.length = open.run.length.saturating_add(sample.wall);
+            open.run.samples += 1;
+            open.last = sample.at;
+            return;
+        }
+        let next = OpenRun {
+            run: Run {
+                thread: sample.thread,
+                stack: sample.stack,
+                start,
+                length: sample.wall,
+                samples: 1,
+            },
+            last: sample.at,
+        };
+        if let Some(over) = runs.open.replace(next) {
+            self.close(over.run);
+        }
+    }
+
+    fn close(&mut self, run: Run) {
+        if self.failure.is_some() {
+            self.dropped += 1;
+            return;
+        }
+        self.closed.push(run);
+        if self.closed.len() >= self.closed_limit {
+            self.spill_closed();
+        }
+    }
+
+    /// Writes the closed runs out, those of one thread together, so that a thread can be read back
+    /// without reading all others.
+    fn spill_closed(&mut self) {
+        // Stable: the runs of a thread keep their order.
+        self.closed.sort_by_key(|run| run.thread);
+        match self.spill.append(&self.closed) {
+            Ok(Extent { mut first, .. }) => {
+                for group in self.closed.chunk_by(|a, b| a.thread == b.thread) {
+                    let count = group.len() as u64;
+                    let runs = self.threads.entry(group[0].thread).or_default();
+                    runs.push_extent(Extent { first, count });
+                    first += count;
+                }
+                self.closed.clear();
+            }
+            // What is in memory stays there; from here on nothing is added to it.
+            Err(error) => self.failure = Some(error),
+        }
+    }
+
+    /// The threads that have runs, in the order in which they were met.
+    pub fn threads(&self) -> impl Iterator<Item = ThreadId> + '_ {
+        self.threads.keys().copied()
+    }
+
+    /// The runs of one thread, in the order of time. They are read piece by piece, so a long
+    /// recording can be gone through in little memory.
+    #[must_use]
+    pub fn runs(&self, thread: ThreadId) -> Runs<'_> {
+        let runs = self.threads.get(&thread);
+        Runs {
+            spill: &self.spill,
+            extents: runs.map_or(&[][..], |runs| &runs.extents).iter(),
+            extent: Extent::default(),
+            piece: Vec::new().into_iter(),
+            closed: self.closed.iter(),
+            open: runs.and_then(|runs| runs.open).map(|open| open.run),
+            thread,
+        }
+    }
+
+    /// Why runs are missing: the spill file could not be written, the disk being full for example.
+    /// What was recorded before that is there, and so is each thread's last run.
+    #[must_use]
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
+    }
+
+    /// Runs that are missing since [`failure`](Self::failure).
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+impl ThreadRuns {
+    fn push_extent(&mut self, extent: Extent) {
+        match self.extents.last_mut() {
+            Some(last) if last.first + last.count == extent.first => last.count += extent.count,
+            _ => self.extents.push(extent),
+        }
+    }
+}
+
+/// The runs of one thread: see [`Timeline::runs`].
+#[derive(Debug)]
+pub struct Runs<'a> {
+    spill: &'a Spill,
+    extents: std::slice::Iter<'a, Extent>,
+    /// What is still to read of the extent that is being read.
+    extent: Extent,
+    piece: std::vec::IntoIter<Run>,
+    closed: std::slice::Iter<'a, Run>,
+    open: Option<Run>,
+    thread: ThreadId,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = io::Result<Run>;
+
+    fn next(&mut self) -> Option<io::Result<Run>> {
+        loop {
+            if let Some(run) = self.piece.next() {
+                return Some(Ok(run));
+            }
+            if self.extent.count == 0 {
+                let Some(&extent) = self.extents.next() else {
+                    break;
+                };
+                self.extent = extent;
+            }
+            match self.spill.read(&mut self.extent, RUNS_A_READ) {
+                Ok(runs) => self.piece = runs.into_iter(),
+                Err(error) => {
+                    // What comes after a hole would seem to follow on what came before it.
+                    self.extent = Extent::default();
+                    self.extents = [].iter();
+                    self.closed = [].iter();
+                    self.open = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+        let thread = self.thread;
+        self.closed
+            .find(|run| run.thread == thread)
+            .copied()
+            .or_else(|| self.open.take())
+            .map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{GilState, Proof};
+
+    const PERIOD: Nanos = Nanos(1000);
+
+    fn sample(thread: u32, stack: u32, at: Nanos, wall: Nanos) -> Sample {
+        Sample {
+            thread: ThreadId::from_index(thread),
+            stack: StackId::from_index(stack),
+            at,
+            wall,
+            cpu: Nanos::ZERO,
+            on_cpu: true,
+            gil: GilState::Unknown,
+            proof: Proof::Proven,
+        }
+    }
+
+    fn timeline(closed_limit: usize) -> Timeline {
+        Timeline {
+            closed_limit,
+            ..Timeline::new(PERIOD).expect("a temporary file")
+        }
+    }
+
+    fn runs(timeline: &Timeline, thread: u32) -> Vec<Run> {
+        timeline
+            .runs(ThreadId::from_index(thread))
+            .collect::<io::Result<_>>()
+            .expect("readable")
+    }
+
+    #[test]
+    fn a_thread_that_does_one_thing_is_one_run() {
+        let mut timeline = timeline(10);
+        for tick in 1..=3600 {
+            timeline.add(&sample(0, 1, Nanos(tick * PERIOD.0), PERIOD));
+        }
+        let [run] = runs(&timeline, 0)[..] else {
+            panic!("more than one run");
+        };
+        assert_eq!(
+            (run.start, run.length, run.samples),
+            (Nanos::ZERO, Nanos(3_600_000), 3600)
+        );
+    }
+
+    #[test]
+    fn a_late_tick_goes_on_with_its_run_and_an_idle_one_ends_it() {
+        let mut timeline = timeline(10);
+        timeline.add(&sample(0, 1, Nanos(1000), PERIOD));
+        // Three ticks were missed, and this sample stands for them.
+        timeline.add(&sample(0, 1, Nanos(5000), Nanos(4000)));
+        assert_eq!(runs(&timeline, 0).len(), 1);
+        // At the tick between the thread was idle.
+        timeline.add(&sample(0, 1, Nanos(7000), PERIOD));
+        let starts: Vec<_> = runs(&timeline, 0).iter().map(|run| run.start).collect();
+        assert_eq!(starts, [Nanos::ZERO, Nanos(6000)]);
+    }
+
+    #[test]
+    fn when_the_disk_is_full_what_came_before_is_kept_and_the_loss_is_told() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        // A file that cannot be written stands for a disk that is full.
+        let read_only = std::fs::File::open(file.path()).expect("it is there");
+        let mut timeline = timeline(4);
+        timeline.spill = Spill::in_file(read_only);
+        for tick in 1..=20 {
+            timeline.add(&sample(
+                0,
+                tick % 2,
+                Nanos(u64::from(tick) * PERIOD.0),
+                PERIOD,
+            ));
+        }
+        assert!(timeline.failure().is_some());
+        assert_eq!(timeline.dropped(), 20 - 4 - 1);
+        let kept = runs(&timeline, 0);
+        assert_eq!(kept.len(), 4 + 1);
+        assert_eq!(kept.last().map(|run| run.start), Some(Nanos(19_000)));
+    }
+
+    #[test]
+    fn memory_stays_bounded() {
+        let mut timeline = timeline(64);
+        for tick in 1..10_000 {
+            timeline.add(&sample(
+                0,
+                tick % 2,
+                Nanos(u64::from(tick) * PERIOD.0),
+                PERIOD,
+            ));
+            assert!(timeline.closed.len() < 64);
+        }
+        assert_eq!(timeline.threads[&ThreadId::from_index(0)].extents.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out_in_order(
+            steps in prop::collection::vec((0u32..3, 0u32..3, 0u64..4, 0u64..2000), 0..300),
+            closed_limit in 1usize..40,
+        ) {
+            let mut timeline = timeline(closed_limit);
+            let mut expected: [Vec<(Run, Nanos)>; 3] = Default::default();
+            let mut now = Nanos::ZERO;
+            for (thread, stack, ticks, wall) in steps {
+                now = Nanos(now.0 + ticks * PERIOD.0);
+                let sample = sample(thread, stack, now, Nanos(wall));
+                timeline.add(&sample);
+
+                let start = now.saturating_sub(sample.wall);
+                let own = &mut expected[thread as usize];
+                match own.last_mut() {
+                    Some((run, end))
+                        if run.stack == sample.stack && start.0 <= end.0 + PERIOD.0 / 2 =>
+                    {
+                        run.length.0 += wall;
+                        run.samples += 1;
+                        *end = now;
+                    }
+                    _ => own.push((
+                        Run {
+                            thread: sample.thread,
+                            stack: sample.stack,
+                            start,
+                            length: sample.wall,
+                            samples: 1,
+                        },
+                        now,
+                    )),
+                }
+            }
+            for (thread, expected) in expected.iter().enumerate() {
+                let expected: Vec<Run> = expected.iter().map(|(run, _)| *run).collect();
+                prop_assert_eq!(runs(&timeline, thread as u32), expected);
+            }
+        }
+    }
+}

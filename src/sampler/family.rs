@@ -1,0 +1,406 @@
+//! The processes of a recording: which are open, which may become Python yet, and when to look
+//! again.
+
+use rustc_hash::FxHashMap;
+
+use super::Options;
+use super::world::{Follow, Identity, Refusal, RefusalKind, World};
+use crate::engine::{Engine, EngineReport};
+use crate::model::{Interner, Nanos, Pid, ProcessId, PythonVersion};
+
+/// Time between two looks at which processes there are.
+const POLL: Nanos = millis(100);
+/// First and longest pause between two tries to open a process that looks like Python and is not
+/// ready.
+const YOUNG: (Nanos, Nanos) = (millis(10), millis(1000));
+/// The same for one that does not look like Python: it may still load one. An exec is noticed at
+/// the next poll.
+const OTHER: (Nanos, Nanos) = (millis(500), millis(8000));
+/// How long the process that the user named may take to show its Python.
+const ROOT_PATIENCE: Nanos = millis(2000);
+
+const fn millis(millis: u64) -> Nanos {
+    Nanos(millis * 1_000_000)
+}
+
+/// One process.
+pub(super) struct Member {
+    pub who: Identity,
+    parent: Option<Pid>,
+    pub state: State,
+}
+
+pub(super) enum State {
+    Open {
+        engine: Box<dyn Engine>,
+        /// When it was opened, or ticked last.
+        last: Nanos,
+        /// Whether it was told that its threads may not be paused.
+        refusal_told: bool,
+    },
+    Waiting(Waiting),
+    /// Not to be tried again; kept so that it is not taken for a new process.
+    Done,
+}
+
+pub(super) struct Waiting {
+    /// When to try next.
+    next: Nanos,
+    /// The pause after that.
+    pause: Nanos,
+    /// Which program it ran when it was tried.
+    program: Option<u64>,
+    kind: RefusalKind,
+}
+
+/// What the engines said when they were closed, and who they were.
+#[derive(Clone, Debug, Default)]
+pub struct Engines {
+    /// Name of the engine that read the first process.
+    pub name: Option<&'static str>,
+    /// The Python of the first process.
+    pub python: Option<PythonVersion>,
+    /// Processes that were opened.
+    pub opened: u64,
+    /// The sum over all.
+    pub report: EngineReport,
+}
+
+impl Engines {
+    fn enter(&mut self, engine: &dyn Engine) {
+        self.opened += 1;
+        self.name.get_or_insert(engine.name());
+        self.python.get_or_insert(engine.python());
+    }
+
+    pub(super) fn retire(&mut self, report: &EngineReport) {
+        if self.report.path.is_empty() {
+            self.report.path = report.path;
+        }
+        self.report.moves += report.moves;
+        self.report.pauses += report.pauses;
+        self.report.paused += report.paused;
+        self.report.refused += report.refused;
+        self.report.reads += report.reads;
+        self.report.bytes_read += report.bytes_read;
+    }
+}
+
+pub(super) struct Family {
+    pub members: Vec<Member>,
+    root: Identity,
+    root_ended: bool,
+    follow: Follow,
+    gil_only: bool,
+    /// Until when an attached root, or something below it, must have shown its Python.
+    patience: Option<Nanos>,
+    next_poll: Nanos,
+    parents: FxHashMap<Pid, Pid>,
+    processes: FxHashMap<Pid, ProcessId>,
+    pub engines: Engines,
+    /// Why a process could not be opened, the last time that happened.
+    pub last_refusal: Option<anyhow::Error>,
+}
+
+impl Family {
+    pub fn new(options: &Options) -> Family {
+        let root = options.root;
+        Family {
+            members: vec![Member {
+                who: root,
+                parent: None,
+                state: State::Waiting(Waiting::first(Nanos::ZERO)),
+            }],
+            root,
+            root_ended: false,
+            follow: options.follow,
+            gil_only: options.keep.gil_only,
+            patience: options.attached.then_some(ROOT_PATIENCE),
+            next_poll: Nanos::ZERO,
+            parents: FxHashMap::default(),
+            processes: FxHashMap::default(),
+            engines: Engines::default(),
+            last_refusal: None,
+        }
+    }
+
+    pub fn open_count(&self) -> u64 {
+        self.members
+            .iter()
+            .filter(|member| member.is_open())
+            .count() as u64
+    }
+
+    /// Whether anything is left that is, or may become, a Python.
+    pub fn is_over(&self) -> bool {
+        self.root_ended
+            && self.members.iter().all(|member| match &member.state {
+                State::Open { .. } => false,
+                State::Waiting(waiting) => !waiting.is_promising(),
+                State::Done => true,
+            })
+    }
+
+    /// When [`attend`](Self::attend) has something to do.
+    pub fn next_attention(&self) -> Nanos {
+        let tries = self
+            .members
+            .iter()
+            .filter_map(|member| match &member.state {
+                State::Waiting(waiting) => Some(waiting.next),
+                _ => None,
+            });
+        let poll = self.looks_around().then_some(self.next_poll);
+        tries.chain(poll).min().unwrap_or(Nanos(u64::MAX))
+    }
+
+    /// Whether processes below the root matter now, or a process may have changed its program.
+    fn looks_around(&self) -> bool {
+        match self.follow {
+            Follow::All => true,
+            Follow::Root | Follow::FirstPython => self.open_count() == 0,
+        }
+    }
+
+    /// Looks for new processes and tries those that are due.
+    ///
+    /// # Errors
+    /// When what the user named cannot be recorded.
+    pub fn attend(
+        &mut self,
+        now: Nanos,
+        world: &mut dyn World,
+        interner: &mut Interner,
+    ) -> Result<(), anyhow::Error> {
+        if self.looks_around() && now >= self.next_poll {
+            self.next_poll = now.saturating_add(POLL);
+            self.look_around(now, world);
+        }
+        for index in 0..self.members.len() {
+            let due = matches!(&self.members[index].state,
+                State::Waiting(waiting) if waiting.next <= now);
+            if due && (self.follow == Follow::All || self.open_count() == 0) {
+                self.try_open(index, now, world, interner)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_around(&mut self, now: Nanos, world: &mut dyn World) {
+        for member in &mut self.members {
+            let State::Waiting(waiting) = &mut member.state else {
+                continue;
+            };
+            match world.program(member.who) {
+                None => {
+                    member.state = State::Done;
+                    self.root_ended |= member.who == self.root;
+                }
+                program if waiting.program.is_some() && program != waiting.program => {
+                    *waiting = Waiting::first(now);
+                }
+                _ => {}
+            }
+        }
+        if self.follow == Follow::Root {
+            return;
+        }
+        let Some(descendants) = world.descendants() else {
+            return;
+        };
+        for descendant in &descendants {
+            self.parents.insert(descendant.who.pid, descendant.parent);
+            let known = self
+                .members
+                .iter()
+                .any(|member| member.who == descendant.who);
+            if !known {
+                self.hurry(descendant.parent, now);
+                self.members.push(Member {
+                    who: descendant.who,
+                    parent: Some(descendant.parent),
+                    state: State::Waiting(Waiting::first(now)),
+                });
+            }
+        }
+        // Whoever is over and not listed any more need not be remembered.
+        self.members.retain(|member| {
+            member.who == self.root
+                || !matches!(member.state, State::Done)
+                || descendants
+                    .iter()
+                    .any(|descendant| descendant.who == member.who)
+        });
+    }
+
+    /// Who has started a child has got going: it is tried now, and so before its child, which
+    /// belongs below it.
+    fn hurry(&mut self, pid: Pid, now: Nanos) {
+        for member in &mut self.members {
+            if let State::Waiting(waiting) = &mut member.state
+                && member.who.pid == pid
+                && waiting.kind == RefusalKind::NotYet
+            {
+                waiting.next = now;
+            }
+        }
+    }
+
+    fn try_open(
+        &mut self,
+        index: usize,
+        now: Nanos,
+        world: &mut dyn World,
+        interner: &mut Interner,
+    ) -> Result<(), anyhow::Error> {
+        let member = &self.members[index];
+        let (who, is_root) = (member.who, member.who == self.root);
+        // Before the try, so that an exec during it is noticed as one.
+        let program = world.program(who);
+        let parent = self.recorded_ancestor(member.parent);
+        let opened = world.open(who, parent, interner).and_then(|engine| {
+            if self.gil_only && engine.python().free_threaded {
+                return Err(no_gil(engine.python(), who.pid));
+            }
+            Ok(engine)
+        });
+        match opened {
+            Ok(engine) => {
+                let process = engine.process();
+                self.engines.enter(&*engine);
+                self.processes.insert(who.pid, process);
+                self.members[index].state = State::Open {
+                    engine,
+                    last: now,
+                    refusal_told: false,
+                };
+                self.patience = None;
+                Ok(())
+            }
+            Err(refusal) => {
+                let fatal = is_root && self.is_fatal(refusal.kind, now);
+                let mut error = refusal.error;
+                if fatal {
+                    return Err(error);
+                }
+                if !is_root {
+                    error = error.context(format!("process {}", who.pid));
+                }
+                self.last_refusal = Some(error);
+                self.root_ended |= is_root && refusal.kind == RefusalKind::Gone;
+                self.members[index].postpone(refusal.kind, program, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the recording has no sense when the root is refused in this way.
+    fn is_fatal(&self, kind: RefusalKind, now: Nanos) -> bool {
+        if self.engines.opened > 0 {
+            return false;
+        }
+        match kind {
+            RefusalKind::Never => true,
+            RefusalKind::Gone => self.patience.is_some(),
+            RefusalKind::NotYet => self.patience.is_some_and(|end| now >= end),
+            // Where children are followed, one of them may be the Python that is meant.
+            RefusalKind::NotPython => match self.follow {
+                Follow::Root => self.patience.is_some(),
+                _ => self.patience.is_some_and(|end| now >= end),
+            },
+        }
+    }
+
+    /// The closest recorded process on the way up from `parent`.
+    fn recorded_ancestor(&self, parent: Option<Pid>) -> Option<ProcessId> {
+        // A chain longer than this is no chain: the table mixes looks of different moments.
+        std::iter::successors(parent, |pid| self.parents.get(pid).copied())
+            .take(256)
+            .find_map(|pid| self.processes.get(&pid).copied())
+    }
+
+    /// The process has ended.
+    pub fn close(&mut self, index: usize) {
+        self.retire(index);
+        self.members[index].state = State::Done;
+        self.root_ended |= self.members[index].who == self.root;
+    }
+
+    /// The process runs another program: it is tried again as if it were new.
+    pub fn reopen(&mut self, index: usize, now: Nanos) {
+        self.retire(index);
+        self.members[index].state = State::Waiting(Waiting::first(now));
+    }
+
+    fn retire(&mut self, index: usize) {
+        if let State::Open { engine, .. } = &self.members[index].state {
+            self.engines.retire(&engine.report());
+        }
+    }
+
+    /// Closes all that is open.
+    pub fn finish(&mut self) {
+        for index in 0..self.members.len() {
+            self.retire(index);
+            self.members[index].state = State::Done;
+        }
+    }
+}
+
+impl Member {
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    fn postpone(&mut self, kind: RefusalKind, program: Option<u64>, now: Nanos) {
+        let (shortest, longest) = match kind {
+            RefusalKind::Gone => {
+                self.state = State::Done;
+                return;
+            }
+            RefusalKind::NotYet => YOUNG,
+            // An exec may make something of it that we can read.
+            RefusalKind::NotPython | RefusalKind::Never => OTHER,
+        };
+        let pause = match &self.state {
+            State::Waiting(waiting) if waiting.kind == kind => waiting.pause,
+            _ => shortest,
+        };
+        self.state = State::Waiting(Waiting {
+            next: match kind {
+                RefusalKind::Never => Nanos(u64::MAX),
+                _ => now.saturating_add(pause),
+            },
+            pause: Nanos(pause.0.saturating_mul(2)).min(longest),
+            program,
+            kind,
+        });
+    }
+}
+
+impl Waiting {
+    /// Whether it is worth waiting for when nothing else is left: a daemon that is no Python, or
+    /// that we may not read, would keep the recording for ever.
+    fn is_promising(&self) -> bool {
+        self.kind == RefusalKind::NotYet && self.pause < YOUNG.1
+    }
+
+    fn first(now: Nanos) -> Waiting {
+        Waiting {
+            next: now,
+            pause: YOUNG.0,
+            program: None,
+            kind: RefusalKind::NotYet,
+        }
+    }
+}
+
+fn no_gil(python: PythonVersion, pid: Pid) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Never,
+        error: anyhow::anyhow!(
+            "--gil has no meaning here: process {pid} runs Python {python}, a free-threaded build \
+             that has no GIL. Leave out --gil to see every running thread"
+        ),
+    }
+}

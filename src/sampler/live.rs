@@ -1,0 +1,311 @@
+//! The processes of this machine.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use super::world::{Descendant, Identity, Refusal, RefusalKind, World};
+use crate::cpython::locate::LocateError;
+use crate::engine::cpython;
+use crate::engine::pyspy::PySpyEngine;
+use crate::engine::{Engine, EngineOptions};
+use crate::model::{Interner, Pid, ProcessId};
+use crate::target::{OpenError, Process, Standing, Stat};
+
+/// How long a Python may take to tell its version.
+const VERSION_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Which engine reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum EngineChoice {
+    /// Ours, and py-spy for a Python that ours does not know.
+    #[default]
+    Auto,
+    Cpython,
+    PySpy,
+}
+
+/// Where to look for processes below the one that is recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LookBelow {
+    Nowhere,
+    /// Below the root, which was there before us.
+    Root(Pid),
+    /// Below ourselves: we started the root, and what it leaves behind falls to us.
+    Ourselves {
+        root: Pid,
+    },
+}
+
+/// The processes of this machine.
+pub struct LiveWorld {
+    choice: EngineChoice,
+    options: EngineOptions,
+    scanner: Option<Scanner>,
+    /// Processes that are not open, to tell when they end or exec.
+    watched: FxHashMap<Identity, (Process, u64)>,
+    /// Since when the version of a Python could not be told.
+    versionless: FxHashMap<Identity, Instant>,
+    /// Tells the user something, a sentence at a time.
+    tell: Box<dyn FnMut(&str)>,
+    told: Vec<String>,
+}
+
+impl LiveWorld {
+    /// `tell` is given what the user should know, a sentence at a time.
+    #[must_use]
+    pub fn new(
+        choice: EngineChoice,
+        options: EngineOptions,
+        below: LookBelow,
+        tell: Box<dyn FnMut(&str)>,
+    ) -> LiveWorld {
+        LiveWorld {
+            choice,
+            options,
+            scanner: (below != LookBelow::Nowhere).then(|| Scanner::start(below)),
+            watched: FxHashMap::default(),
+            versionless: FxHashMap::default(),
+            tell,
+            told: Vec::new(),
+        }
+    }
+
+    fn open_with_choice(
+        &mut self,
+        who: Identity,
+        parent: Option<ProcessId>,
+        interner: &mut Interner,
+    ) -> Result<Box<dyn Engine>, Refusal> {
+        let process = open_process(who)?;
+        if self.choice == EngineChoice::PySpy {
+            return open_py_spy(process, parent, self.options, interner);
+        }
+        match cpython::open(process, parent, self.options, interner) {
+            Ok(engine) => {
+                self.versionless.remove(&who);
+                Ok(Box::new(engine))
+            }
+            Err(error) if self.may_be_early(who, &error) => Err(Refusal {
+                kind: RefusalKind::NotYet,
+                error: error.into(),
+            }),
+            Err(error) if self.choice == EngineChoice::Auto && is_unknown_version(&error) => {
+                let process = open_process(who)?;
+                let engine = open_py_spy(process, parent, self.options, interner)?;
+                self.tell_once(who.pid, &format!("{error}; py-spy's engine reads it"));
+                Ok(engine)
+            }
+            Err(error) => Err(Refusal {
+                kind: kind_of(&error),
+                error: error.into(),
+            }),
+        }
+    }
+}
+
+impl LiveWorld {
+    /// Whether a Python is without a version because it has only begun: up to 3.10 the text that
+    /// tells it is made some milliseconds after the interpreter.
+    fn may_be_early(&mut self, who: Identity, error: &cpython::OpenError) -> bool {
+        let no_version = matches!(
+            error,
+            cpython::OpenError::Locate(LocateError::UnknownVersion { .. })
+        );
+        no_version && {
+            let since = self.versionless.entry(who).or_insert_with(Instant::now);
+            since.elapsed() < VERSION_PATIENCE
+        }
+    }
+
+    /// Once for a thousand workers of which the same is to be said.
+    fn tell_once(&mut self, pid: Pid, what: &str) {
+        if !self.told.iter().any(|told| told == what) {
+            (self.tell)(&format!("Process {pid}: {what}"));
+            self.told.push(what.to_owned());
+        }
+    }
+}
+
+/// Whether another engine may know what ours does not.
+fn is_unknown_version(error: &cpython::OpenError) -> bool {
+    use LocateError::{UnknownVersion, UnsupportedVersion};
+    match error {
+        cpython::OpenError::Layout(_) => true,
+        cpython::OpenError::Locate(error) => {
+            matches!(error, UnknownVersion { .. } | UnsupportedVersion { .. })
+        }
+    }
+}
+
+fn kind_of(error: &cpython::OpenError) -> RefusalKind {
+    match error {
+        cpython::OpenError::Layout(_) => RefusalKind::Never,
+        cpython::OpenError::Locate(error) => match error {
+            LocateError::NotPython => RefusalKind::NotPython,
+            LocateError::NotReady | LocateError::Replaced | LocateError::Unreadable(_) => {
+                RefusalKind::NotYet
+            }
+            LocateError::Gone => RefusalKind::Gone,
+            _ => RefusalKind::Never,
+        },
+    }
+}
+
+impl World for LiveWorld {
+    fn open(
+        &mut self,
+        who: Identity,
+        parent: Option<ProcessId>,
+        interner: &mut Interner,
+    ) -> Result<Box<dyn Engine>, Refusal> {
+        let opened = self.open_with_choice(who, parent, interner);
+        match &opened {
+            Ok(_) => drop(self.watched.remove(&who)),
+            // One of those below; what is to be said of the root is said by who named it.
+            Err(refusal) if refusal.kind == RefusalKind::Never && parent.is_some() => {
+                self.tell_once(who.pid, &format!("not recorded: {:#}", refusal.error));
+            }
+            Err(_) => {}
+        }
+        opened
+    }
+
+    fn program(&mut self, who: Identity) -> Option<u64> {
+        let generation = match self.watched.get(&who) {
+            None => 0,
+            Some((process, generation)) => match process.standing() {
+                Standing::Same => return Some(*generation),
+                Standing::Ended => {
+                    self.watched.remove(&who);
+                    return None;
+                }
+                Standing::Replaced => generation + 1,
+            },
+        };
+        let process = open_process(who).ok()?;
+        self.watched.insert(who, (process, generation));
+        Some(generation)
+    }
+
+    fn descendants(&mut self) -> Option<Vec<Descendant>> {
+        let present = self.scanner.as_mut()?.newest()?;
+        let is_present = |who: &Identity| present.iter().any(|descendant| descendant.who == *who);
+        self.watched.retain(|who, _| is_present(who));
+        self.versionless.retain(|who, _| is_present(who));
+        Some(present)
+    }
+}
+
+/// Opens the process if it is still that one.
+fn open_process(who: Identity) -> Result<Process, Refusal> {
+    let gone = |error| Refusal {
+        kind: RefusalKind::Gone,
+        error,
+    };
+    match Process::open(who.pid) {
+        Ok(process) if process.started() == who.started => Ok(process),
+        Ok(_) => Err(gone(anyhow::anyhow!("process {} has ended", who.pid))),
+        Err(error @ OpenError::Unreadable { .. }) => Err(Refusal {
+            kind: RefusalKind::Never,
+            error: error.into(),
+        }),
+        Err(error) => Err(gone(error.into())),
+    }
+}
+
+fn open_py_spy(
+    process: Process,
+    parent: Option<ProcessId>,
+    options: EngineOptions,
+    interner: &mut Interner,
+) -> Result<Box<dyn Engine>, Refusal> {
+    let kind = kind_for_py_spy(&process);
+    if kind == RefusalKind::NotPython && parent.is_some() {
+        // py-spy would read whole ELF files to find that out.
+        return Err(Refusal {
+            kind,
+            error: anyhow::anyhow!("not a Python process"),
+        });
+    }
+    match PySpyEngine::open(process, parent, options, interner) {
+        Ok(engine) => Ok(Box::new(engine)),
+        Err(error) => Err(Refusal {
+            kind: if format!("{error:#}").contains("Unsupported version") {
+                RefusalKind::Never
+            } else {
+                kind
+            },
+            error,
+        }),
+    }
+}
+
+/// What a failure of py-spy would mean; its errors do not tell.
+fn kind_for_py_spy(process: &Process) -> RefusalKind {
+    match process.maps() {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => RefusalKind::Never,
+        _ if process.looks_like_python() => RefusalKind::NotYet,
+        _ => RefusalKind::NotPython,
+    }
+}
+
+/// Looks at all of `/proc`, which takes milliseconds that the thread that ticks does not have. It
+/// looks when it is asked to and gives the answer at the next asking.
+struct Scanner {
+    ask: Sender<()>,
+    answers: Receiver<Vec<Descendant>>,
+    asked: bool,
+}
+
+impl Scanner {
+    fn start(below: LookBelow) -> Scanner {
+        let (ask, questions) = channel();
+        let (answer, answers) = channel();
+        // Ends when the other ends of its channels are dropped.
+        std::thread::spawn(
+            move || {
+                while questions.recv().is_ok() && answer.send(scan(below)).is_ok() {}
+            },
+        );
+        Scanner {
+            ask,
+            answers,
+            asked: false,
+        }
+    }
+
+    fn newest(&mut self) -> Option<Vec<Descendant>> {
+        let newest = self.answers.try_recv().ok();
+        if newest.is_some() || !self.asked {
+            self.asked = self.ask.send(()).is_ok();
+        }
+        newest
+    }
+}
+
+fn scan(below: LookBelow) -> Vec<Descendant> {
+    let (top, left_out) = match below {
+        LookBelow::Nowhere => return Vec::new(),
+        LookBelow::Root(root) => (root.0, root),
+        LookBelow::Ourselves { root } => (i32::try_from(std::process::id()).unwrap_or(0), root),
+    };
+    remoteprocess::Process::new(top)
+        .and_then(|process| process.child_processes())
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(pid, _)| *pid != left_out.0)
+        .filter_map(|(pid, parent)| {
+            let stat = Stat::of_process(Pid(pid))?;
+            let who = Identity {
+                pid: Pid(pid),
+                started: stat.started,
+            };
+            (!stat.has_ended()).then_some(Descendant {
+                who,
+                parent: Pid(parent),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,220 @@
+//! The loop that asks engines for stacks: when, of which processes, for how long, and what to do
+//! when it is late. It counts what became of every tick; it knows nothing of what is done with the
+//! samples.
+
+mod clock;
+mod family;
+mod live;
+mod schedule;
+mod tally;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use clock::{Clock, SystemClock};
+pub use family::Engines;
+pub use live::{EngineChoice, LiveWorld, LookBelow};
+pub use schedule::Schedule;
+pub use tally::{Keep, Tally};
+pub use world::{Descendant, Follow, Identity, Refusal, RefusalKind, World};
+
+use crate::engine::TickError;
+use crate::model::{Interner, Nanos, Pid, Sample, Tick};
+use crate::sys::linux::ptrace;
+use family::{Family, State};
+
+/// What to record, and how often.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Mean time between two ticks.
+    pub period: Nanos,
+    /// From the moment that the first process is open; `None` for as long as it runs.
+    pub duration: Option<Nanos>,
+    pub keep: Keep,
+    pub root: Identity,
+    /// Whether the root was there before us. Then it must show its Python soon; a program that we
+    /// started may take its time.
+    pub attached: bool,
+    pub follow: Follow,
+    /// For the jitter.
+    pub seed: u64,
+}
+
+/// Takes the samples.
+pub trait Sink {
+    /// Where engines enter names.
+    fn interner(&mut self) -> &mut Interner;
+
+    /// Counts one sample.
+    fn add(&mut self, sample: &Sample);
+}
+
+/// Looks on, and may end the recording.
+pub trait Watch {
+    /// Asked at least 20 times a second.
+    fn asked_to_stop(&mut self) -> bool;
+
+    /// Told after each tick.
+    fn ticked(&mut self, now: Nanos, tally: &Tally);
+
+    /// Told once a process, when a thread of it was to be paused and we were not allowed to.
+    fn pause_refused(&mut self, pid: Pid);
+}
+
+/// Why a recording ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// Its duration was over.
+    Duration,
+    /// [`Watch::asked_to_stop`] said so.
+    Asked,
+    /// No process was left.
+    TargetEnded,
+}
+
+/// How a recording went.
+#[derive(Debug)]
+pub struct Report {
+    pub stop: Stop,
+    pub tally: Tally,
+    /// From the moment that the first process was open to the end.
+    pub duration: Nanos,
+    pub engines: Engines,
+    /// The last failure to open a process.
+    pub last_refusal: Option<anyhow::Error>,
+    /// The last failure to read one.
+    pub last_unreadable: Option<String>,
+}
+
+/// The longest sleep without a look at whether to stop.
+const SLICE: Nanos = Nanos(50_000_000);
+
+/// Records until the duration is over, someone asks it to stop, or the target ends.
+///
+/// # Errors
+/// When the process that was named cannot be recorded.
+pub fn run(
+    options: &Options,
+    clock: &mut dyn Clock,
+    world: &mut dyn World,
+    sink: &mut dyn Sink,
+    watch: &mut dyn Watch,
+) -> Result<Report, anyhow::Error> {
+    let mut recorder = Recorder {
+        family: Family::new(options),
+        keep: options.keep,
+        tally: Tally::default(),
+        samples: Vec::new(),
+        last_unreadable: None,
+    };
+    // Ticks begin when there is someone to look at.
+    let mut begun: Option<(Nanos, Schedule)> = None;
+    let stop = loop {
+        if watch.asked_to_stop() {
+            break Stop::Asked;
+        }
+        let now = clock.now();
+        recorder.family.attend(now, world, sink.interner())?;
+        if recorder.family.is_over() {
+            break Stop::TargetEnded;
+        }
+        let open = recorder.family.open_count();
+        if open > 0 && begun.is_none() {
+            let start = clock.now();
+            begun = Some((start, Schedule::new(options.period, start, options.seed)));
+        }
+        let mut wake = recorder.family.next_attention();
+        if let Some((start, schedule)) = &mut begun {
+            let end = options
+                .duration
+                .map(|duration| start.saturating_add(duration));
+            if end.is_some_and(|end| clock.now() >= end) {
+                break Stop::Duration;
+            }
+            if schedule.next() <= clock.now() {
+                recorder.tick(clock, sink, watch);
+                recorder.tally.rounds += 1;
+                let missed = schedule.advance(clock.now());
+                // Nothing was expected of a moment at which no process was open.
+                recorder.tally.missed(missed * open);
+                watch.ticked(clock.now(), &recorder.tally);
+                continue;
+            }
+            wake = wake.min(schedule.next()).min(end.unwrap_or(wake));
+        }
+        if ptrace::any_stopping() {
+            // The engine that interrupted it may have been closed meanwhile.
+            ptrace::release_late_stops();
+        }
+        let now = clock.now();
+        clock.sleep_until(wake.min(now.saturating_add(SLICE)));
+    };
+    recorder.family.finish();
+    let duration = match &begun {
+        Some((start, _)) => clock.now().saturating_sub(*start),
+        None => Nanos::ZERO,
+    };
+    Ok(Report {
+        stop,
+        tally: recorder.tally,
+        duration,
+        engines: recorder.family.engines,
+        last_refusal: recorder.family.last_refusal,
+        last_unreadable: recorder.last_unreadable,
+    })
+}
+
+struct Recorder {
+    family: Family,
+    keep: Keep,
+    tally: Tally,
+    /// Kept from tick to tick for its memory.
+    samples: Vec<Sample>,
+    last_unreadable: Option<String>,
+}
+
+impl Recorder {
+    /// Looks at every open process in turn.
+    fn tick(&mut self, clock: &mut dyn Clock, sink: &mut dyn Sink, watch: &mut dyn Watch) {
+        for index in 0..self.family.members.len() {
+            let member = &mut self.family.members[index];
+            let State::Open {
+                engine,
+                last,
+                refusal_told,
+            } = &mut member.state
+            else {
+                continue;
+            };
+            let at = clock.now();
+            let tick = Tick {
+                at,
+                stands_for: at.saturating_sub(*last),
+            };
+            self.samples.clear();
+            match engine.tick(tick, sink.interner(), &mut self.samples) {
+                Ok(outcome) => {
+                    *last = at;
+                    if outcome.refused > 0 && !*refusal_told {
+                        *refusal_told = true;
+                        watch.pause_refused(member.who.pid);
+                    }
+                    self.tally.read(outcome, self.keep, &mut self.samples);
+                    for sample in &self.samples {
+                        sink.add(sample);
+                    }
+                }
+                Err(TickError::Unreadable(why)) => {
+                    // The time of a lost tick is no other's: it stays lost, and is told.
+                    *last = at;
+                    self.tally.unreadable();
+                    self.last_unreadable = Some(why);
+                }
+                // Nobody was there to be looked at, so nothing was expected.
+                Err(TickError::Gone) => self.family.close(index),
+                Err(TickError::Replaced) => self.family.reopen(index, at),
+            }
+        }
+    }
+}

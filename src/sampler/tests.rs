@@ -1,0 +1,648 @@
+//! The loop with a clock that nobody waits for, and processes that are made up.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::*;
+use crate::engine::{Engine, EngineReport};
+use crate::model::{
+    Frame, Function, GilState, Pid, Process, ProcessId, Proof, PythonVersion, StackId, TargetStr,
+    ThreadKey, TickOutcome,
+};
+
+const MILLI: u64 = 1_000_000;
+const ROOT: Identity = Identity {
+    pid: Pid(100),
+    started: 1,
+};
+const CHILD: Identity = Identity {
+    pid: Pid(101),
+    started: 2,
+};
+
+/// A clock that only moves when someone sleeps or works.
+#[derive(Clone, Default)]
+struct FakeClock(Rc<RefCell<u64>>);
+
+impl FakeClock {
+    fn work(&self, nanos: u64) {
+        *self.0.borrow_mut() += nanos;
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&mut self) -> Nanos {
+        Nanos(*self.0.borrow())
+    }
+
+    fn sleep_until(&mut self, deadline: Nanos) {
+        let mut now = self.0.borrow_mut();
+        *now = (*now + 50_000).max(deadline.0);
+    }
+}
+
+/// What a made-up process does at its n-th tick.
+type Script = Rc<dyn Fn(u64) -> Act>;
+
+#[derive(Clone)]
+enum Act {
+    Run,
+    Idle,
+    Torn,
+    Unreadable,
+    Gone,
+    Exec,
+    /// Reading takes so long.
+    Slow(u64),
+    Gil(GilState),
+}
+
+struct FakeEngine {
+    clock: FakeClock,
+    script: Script,
+    process: ProcessId,
+    pid: Pid,
+    free_threaded: bool,
+    ticks: u64,
+}
+
+impl Engine for FakeEngine {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+    fn python(&self) -> PythonVersion {
+        PythonVersion::from_hex(0x030d_00f0, self.free_threaded)
+    }
+    fn process(&self) -> ProcessId {
+        self.process
+    }
+    fn tick(
+        &mut self,
+        tick: Tick,
+        interner: &mut Interner,
+        samples: &mut Vec<Sample>,
+    ) -> Result<TickOutcome, TickError> {
+        let act = (self.script)(self.ticks);
+        self.ticks += 1;
+        let (mut on_cpu, mut proof, mut gil) = (true, Proof::Proven, GilState::Holds);
+        match act {
+            Act::Run => {}
+            Act::Idle => on_cpu = false,
+            Act::Torn => proof = Proof::Unproven,
+            Act::Unreadable => return Err(TickError::Unreadable("torn".into())),
+            Act::Gone => return Err(TickError::Gone),
+            Act::Exec => return Err(TickError::Replaced),
+            Act::Slow(nanos) => self.clock.work(nanos),
+            Act::Gil(state) => gil = state,
+        }
+        let key = ThreadKey {
+            pid: self.pid,
+            python_id: 1,
+            tid: None,
+            started: 0,
+        };
+        let text = interner.intern_text(&TargetStr::new("f"));
+        let function = interner.intern_function(Function {
+            name: text,
+            file: text,
+            short_file: text,
+            first_line: 1,
+        });
+        let frame = interner.intern_frame(Frame { function, line: 1 });
+        samples.push(Sample {
+            thread: interner.intern_thread(key, self.process),
+            stack: interner.intern_stack(StackId::EMPTY, frame),
+            at: tick.at,
+            wall: tick.stands_for,
+            cpu: Nanos::ZERO,
+            on_cpu,
+            gil,
+            proof,
+        });
+        Ok(TickOutcome {
+            threads: 1,
+            ..TickOutcome::default()
+        })
+    }
+    fn report(&self) -> EngineReport {
+        EngineReport {
+            path: "not at all",
+            pauses: self.ticks,
+            ..EngineReport::default()
+        }
+    }
+}
+
+#[derive(Clone)]
+struct FakeProcess {
+    who: Identity,
+    parent: Pid,
+    /// Alive from, and until.
+    alive: (u64, u64),
+    /// Opens only from then on; before, it is refused in this way.
+    python_from: (u64, RefusalKind),
+    script: Script,
+    free_threaded: bool,
+}
+
+impl FakeProcess {
+    fn new(who: Identity, parent: Pid, script: impl Fn(u64) -> Act + 'static) -> FakeProcess {
+        FakeProcess {
+            who,
+            parent,
+            alive: (0, u64::MAX),
+            python_from: (0, RefusalKind::NotYet),
+            script: Rc::new(script),
+            free_threaded: false,
+        }
+    }
+}
+
+struct FakeWorld {
+    clock: FakeClock,
+    processes: Vec<FakeProcess>,
+    tries: Vec<Identity>,
+}
+
+impl FakeWorld {
+    fn find(&mut self, who: Identity) -> Option<FakeProcess> {
+        let now = self.clock.now().0;
+        self.processes
+            .iter()
+            .find(|process| process.who == who && (process.alive.0..process.alive.1).contains(&now))
+            .cloned()
+    }
+}
+
+impl World for FakeWorld {
+    fn open(
+        &mut self,
+        who: Identity,
+        parent: Option<ProcessId>,
+        interner: &mut Interner,
+    ) -> Result<Box<dyn Engine>, Refusal> {
+        self.tries.push(who);
+        let refuse = |kind| Refusal {
+            kind,
+            error: anyhow::anyhow!("{kind:?}"),
+        };
+        let now = self.clock.now().0;
+        let process = self.find(who).ok_or_else(|| refuse(RefusalKind::Gone))?;
+        if now < process.python_from.0 {
+            return Err(refuse(process.python_from.1));
+        }
+        let id = interner.add_process(Process {
+            pid: who.pid,
+            parent,
+            command: Vec::new(),
+            python: None,
+        });
+        Ok(Box::new(FakeEngine {
+            clock: self.clock.clone(),
+            script: process.script,
+            process: id,
+            pid: who.pid,
+            free_threaded: process.free_threaded,
+            ticks: 0,
+        }))
+    }
+    fn program(&mut self, who: Identity) -> Option<u64> {
+        let now = self.clock.now().0;
+        // What is no Python becomes one by an exec.
+        self.find(who).map(|process| {
+            let (from, before) = process.python_from;
+            u64::from(before == RefusalKind::NotPython && now >= from)
+        })
+    }
+    fn descendants(&mut self) -> Option<Vec<Descendant>> {
+        let now = self.clock.now().0;
+        let alive = |process: &&FakeProcess| (process.alive.0..process.alive.1).contains(&now);
+        let below = self
+            .processes
+            .iter()
+            .filter(alive)
+            .filter(|process| process.who != ROOT);
+        Some(
+            below
+                .map(|process| Descendant {
+                    who: process.who,
+                    parent: process.parent,
+                })
+                .collect(),
+        )
+    }
+}
+
+#[derive(Default)]
+struct Collected {
+    interner: Interner,
+    samples: Vec<Sample>,
+}
+
+impl Sink for Collected {
+    fn interner(&mut self) -> &mut Interner {
+        &mut self.interner
+    }
+    fn add(&mut self, sample: &Sample) {
+        self.samples.push(*sample);
+    }
+}
+
+impl Collected {
+    fn pids(&self) -> Vec<i32> {
+        let mut pids: Vec<i32> = self
+            .samples
+            .iter()
+            .map(|sample| self.interner.thread(sample.thread).key.pid.0)
+            .collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+}
+
+struct NeverStops;
+
+impl Watch for NeverStops {
+    fn asked_to_stop(&mut self) -> bool {
+        false
+    }
+    fn ticked(&mut self, _: Nanos, tally: &Tally) {
+        let sum = tally.sampled + tally.idle + tally.missed + tally.lost;
+        assert_eq!(tally.expected, sum, "{tally:?}");
+    }
+    fn pause_refused(&mut self, _: Pid) {}
+}
+
+fn options() -> Options {
+    Options {
+        period: Nanos(10 * MILLI),
+        duration: Some(Nanos(10_000 * MILLI)),
+        keep: Keep::default(),
+        root: ROOT,
+        attached: true,
+        follow: Follow::Root,
+        seed: 1,
+    }
+}
+
+struct Outcome {
+    report: Result<Report, anyhow::Error>,
+    collected: Collected,
+    tries: Vec<Identity>,
+}
+
+impl Outcome {
+    fn tally(&self) -> Tally {
+        self.report.as_ref().unwrap().tally
+    }
+    fn stop(&self) -> Stop {
+        self.report.as_ref().unwrap().stop
+    }
+    fn wall(&self) -> f64 {
+        self.collected
+            .samples
+            .iter()
+            .map(|sample| sample.wall.as_secs_f64())
+            .sum()
+    }
+}
+
+fn record(options: &Options, processes: Vec<FakeProcess>) -> Outcome {
+    let clock = FakeClock::default();
+    let mut world = FakeWorld {
+        clock: clock.clone(),
+        processes,
+        tries: Vec::new(),
+    };
+    let mut collected = Collected::default();
+    let report = run(
+        options,
+        &mut clock.clone(),
+        &mut world,
+        &mut collected,
+        &mut NeverStops,
+    );
+    Outcome {
+        report,
+        collected,
+        tries: world.tries,
+    }
+}
+
+fn root(script: impl Fn(u64) -> Act + 'static) -> FakeProcess {
+    FakeProcess::new(ROOT, Pid(1), script)
+}
+
+fn child(script: impl Fn(u64) -> Act + 'static) -> FakeProcess {
+    FakeProcess::new(CHILD, ROOT.pid, script)
+}
+
+#[test]
+fn the_duration_is_time_and_the_rate_is_the_one_asked_for() {
+    let outcome = record(&options(), vec![root(|_| Act::Run)]);
+    assert_eq!(outcome.stop(), Stop::Duration);
+    let tally = outcome.tally();
+    assert!((990..=1010).contains(&tally.expected), "{tally:?}");
+    assert_eq!(tally.sampled, tally.expected);
+    assert!(
+        (9.97..=10.0).contains(&outcome.wall()),
+        "{}",
+        outcome.wall()
+    );
+}
+
+#[test]
+fn ticks_that_are_missed_are_not_made_up_and_their_time_is_not_lost() {
+    let outcome = record(
+        &options(),
+        vec![root(|tick| match tick % 10 {
+            0 => Act::Slow(95 * MILLI),
+            _ => Act::Run,
+        })],
+    );
+    let tally = outcome.tally();
+    assert!((980..=1010).contains(&tally.expected), "{tally:?}");
+    assert!(tally.missed > 400, "{tally:?}");
+    assert_eq!(tally.sampled + tally.missed, tally.expected);
+    assert!((9.8..=10.0).contains(&outcome.wall()), "{}", outcome.wall());
+    for pair in outcome.collected.samples.windows(2) {
+        assert!(pair[1].at.0 - pair[0].at.0 > MILLI, "a burst");
+    }
+}
+
+#[test]
+fn every_expected_tick_is_accounted_for() {
+    let outcome = record(
+        &options(),
+        vec![root(|tick| match tick % 5 {
+            0 => Act::Run,
+            1 => Act::Idle,
+            2 => Act::Torn,
+            3 => Act::Unreadable,
+            _ => Act::Slow(15 * MILLI),
+        })],
+    );
+    let tally = outcome.tally();
+    assert_eq!(
+        tally.expected,
+        tally.sampled + tally.idle + tally.missed + tally.lost
+    );
+    assert!(
+        tally.idle > 100 && tally.lost > 100 && tally.unproven > 100,
+        "{tally:?}"
+    );
+    assert_eq!(tally.left_out_idle, tally.idle);
+    assert_eq!(tally.samples, outcome.collected.samples.len() as u64);
+    assert_eq!(
+        outcome.report.unwrap().last_unreadable.as_deref(),
+        Some("torn")
+    );
+}
+
+#[test]
+fn idle_threads_are_counted_when_asked_for() {
+    let mut options = options();
+    options.keep.idle = true;
+    let tally = record(&options, vec![root(|_| Act::Idle)]).tally();
+    assert_eq!(tally.sampled, tally.expected);
+}
+
+#[test]
+fn with_gil_only_its_holder_counts() {
+    let mut options = options();
+    options.keep.gil_only = true;
+    let tally = record(
+        &options,
+        vec![root(|tick| match tick % 2 {
+            0 => Act::Gil(GilState::Holds),
+            _ => Act::Gil(GilState::DoesNotHold),
+        })],
+    )
+    .tally();
+    assert!(tally.sampled.abs_diff(tally.idle) <= 1, "{tally:?}");
+    assert_eq!(tally.left_out_gil, tally.idle);
+}
+
+#[test]
+fn gil_on_a_build_without_one_is_an_error() {
+    let mut options = options();
+    options.keep.gil_only = true;
+    let mut process = root(|_| Act::Run);
+    process.free_threaded = true;
+    let error = record(&options, vec![process]).report.unwrap_err();
+    assert!(error.to_string().contains("free-threaded"), "{error}");
+}
+
+#[test]
+fn the_end_of_the_target_ends_the_recording() {
+    let outcome = record(
+        &options(),
+        vec![root(|tick| match tick {
+            0..50 => Act::Run,
+            _ => Act::Gone,
+        })],
+    );
+    assert_eq!(outcome.stop(), Stop::TargetEnded);
+    assert_eq!(outcome.tally().sampled, 50);
+    assert_eq!(outcome.report.unwrap().engines.report.pauses, 51);
+}
+
+#[test]
+fn a_program_that_execs_in_place_is_opened_again() {
+    let outcome = record(
+        &options(),
+        vec![root(|tick| match tick {
+            20 => Act::Exec,
+            _ => Act::Run,
+        })],
+    );
+    assert_eq!(outcome.stop(), Stop::Duration);
+    let opened = outcome.collected.interner.processes().len();
+    assert!(opened > 20, "every twentieth tick, {opened}");
+}
+
+#[test]
+fn a_started_program_may_become_python_late() {
+    let mut process = root(|_| Act::Run);
+    process.python_from = (5000 * MILLI, RefusalKind::NotPython);
+    let mut options = options();
+    options.attached = false;
+    let outcome = record(&options, vec![process.clone()]);
+    // The duration counts from then on.
+    assert!(
+        (990..=1010).contains(&outcome.tally().expected),
+        "{:?}",
+        outcome.tally()
+    );
+
+    options.attached = true;
+    let error = record(&options, vec![process]).report.unwrap_err();
+    assert_eq!(error.to_string(), "NotPython");
+}
+
+#[test]
+fn a_started_program_that_is_never_python_ends_the_recording_when_it_ends() {
+    let mut process = root(|_| Act::Run);
+    process.python_from = (u64::MAX, RefusalKind::NotPython);
+    process.alive.1 = 3000 * MILLI;
+    let outcome = record(
+        &Options {
+            attached: false,
+            ..options()
+        },
+        vec![process],
+    );
+    assert_eq!(outcome.stop(), Stop::TargetEnded);
+    assert_eq!(outcome.tally().expected, 0);
+}
+
+#[test]
+fn children_are_found_and_labelled_and_may_fail() {
+    let mut late = child(|_| Act::Run);
+    late.alive.0 = 2000 * MILLI;
+    late.python_from = (2600 * MILLI, RefusalKind::NotPython);
+    let grandchild = Identity {
+        pid: Pid(102),
+        started: 3,
+    };
+    let mut other = FakeProcess::new(grandchild, Pid(101), |_| Act::Run);
+    other.python_from = (u64::MAX, RefusalKind::Never);
+    let options = Options {
+        follow: Follow::All,
+        ..options()
+    };
+    let outcome = record(&options, vec![root(|_| Act::Run), late, other]);
+    assert_eq!(outcome.collected.pids(), [100, 101]);
+    let child = outcome
+        .collected
+        .samples
+        .iter()
+        .filter(|sample| outcome.collected.interner.thread(sample.thread).key.pid == Pid(101));
+    assert!((700..760).contains(&child.count()), "from the exec on");
+    let parents: Vec<_> = outcome
+        .collected
+        .interner
+        .processes()
+        .map(|(_, process)| process.parent)
+        .collect();
+    assert_eq!(parents[0], None);
+    assert!(parents[1].is_some());
+    let tries = outcome
+        .tries
+        .iter()
+        .filter(|who| **who == grandchild)
+        .count();
+    assert_eq!(tries, 1, "a hopeless child is tried once");
+}
+
+#[test]
+fn a_parent_that_was_slow_to_show_its_python_is_still_above_its_child() {
+    let options = Options {
+        attached: false,
+        follow: Follow::All,
+        ..options()
+    };
+    let slow = FakeProcess {
+        // Tried at 150 ms and, left alone, at 310.
+        python_from: (160 * MILLI, RefusalKind::NotYet),
+        ..root(|_| Act::Run)
+    };
+    let late = FakeProcess {
+        alive: (180 * MILLI, u64::MAX),
+        ..child(|_| Act::Run)
+    };
+    let outcome = record(&options, vec![slow, late]);
+    let processes: Vec<_> = outcome.collected.interner.processes().collect();
+    assert_eq!(processes.len(), 2);
+    assert_eq!(processes[1].1.parent, Some(processes[0].0));
+}
+
+#[test]
+fn a_child_that_never_is_python_costs_few_tries() {
+    let mut shell = child(|_| Act::Run);
+    shell.python_from = (u64::MAX, RefusalKind::NotPython);
+    let options = Options {
+        follow: Follow::All,
+        ..options()
+    };
+    let outcome = record(&options, vec![root(|_| Act::Run), shell]);
+    let tries = outcome.tries.iter().filter(|who| **who == CHILD).count();
+    assert!((2..8).contains(&tries), "{tries}");
+}
+
+#[test]
+fn a_recycled_pid_is_a_new_process() {
+    let ends = |tick| if tick < 100 { Act::Run } else { Act::Gone };
+    let mut first = child(ends);
+    first.alive.1 = 1100 * MILLI;
+    let mut second = FakeProcess::new(
+        Identity {
+            pid: CHILD.pid,
+            started: 9,
+        },
+        ROOT.pid,
+        ends,
+    );
+    second.alive = (1150 * MILLI, 3000 * MILLI);
+    let options = Options {
+        follow: Follow::All,
+        ..options()
+    };
+    let outcome = record(&options, vec![root(|_| Act::Run), first, second]);
+    assert_eq!(outcome.collected.interner.processes().len(), 3);
+}
+
+#[test]
+fn children_go_on_after_their_parent() {
+    let mut parent = root(|tick| if tick < 100 { Act::Run } else { Act::Gone });
+    parent.alive.1 = 1000 * MILLI;
+    let options = Options {
+        follow: Follow::All,
+        ..options()
+    };
+    let outcome = record(
+        &options,
+        vec![
+            parent,
+            child(|tick| if tick < 300 { Act::Run } else { Act::Gone }),
+        ],
+    );
+    assert_eq!(outcome.stop(), Stop::TargetEnded);
+    assert_eq!(outcome.tally().sampled, 400);
+}
+
+#[test]
+fn a_started_wrapper_is_looked_through() {
+    let mut wrapper = root(|_| Act::Run);
+    wrapper.python_from = (u64::MAX, RefusalKind::NotPython);
+    let options = Options {
+        attached: false,
+        follow: Follow::FirstPython,
+        ..options()
+    };
+    let outcome = record(&options, vec![wrapper, child(|_| Act::Run)]);
+    assert_eq!(outcome.collected.pids(), [101]);
+    assert!((990..=1010).contains(&outcome.tally().expected));
+}
+
+#[test]
+fn a_child_that_cannot_be_read_does_not_keep_the_recording() {
+    for kind in [
+        RefusalKind::NotPython,
+        RefusalKind::Never,
+        RefusalKind::NotYet,
+    ] {
+        let mut parent = root(|tick| if tick < 100 { Act::Run } else { Act::Gone });
+        parent.alive.1 = 1000 * MILLI;
+        let mut daemon = child(|_| Act::Run);
+        daemon.python_from = (u64::MAX, kind);
+        let options = Options {
+            follow: Follow::All,
+            duration: None,
+            ..options()
+        };
+        let outcome = record(&options, vec![parent, daemon]);
+        assert_eq!(outcome.stop(), Stop::TargetEnded, "{kind:?}");
+    }
+}

@@ -1,0 +1,74 @@
+//! What a sampler needs to know of the processes outside, as a trait so that tests can make up
+//! theirs.
+
+use crate::engine::Engine;
+use crate::model::{Interner, Pid, ProcessId};
+
+/// A process and no later one with the same number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    pub pid: Pid,
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub started: u64,
+}
+
+/// A process below the one that is recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Descendant {
+    pub who: Identity,
+    pub parent: Pid,
+}
+
+/// Which processes are recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Follow {
+    /// Only the one that was named.
+    #[default]
+    Root,
+    /// The one that was started or, as long as that is no Python itself (`uv run`, `sh -c`), the
+    /// first Python below it.
+    FirstPython,
+    /// All of them (`--subprocesses`).
+    All,
+}
+
+/// Why a process was not opened, and whether to try again.
+#[derive(Debug)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    pub error: anyhow::Error,
+}
+
+/// What a refusal means for the next try.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusalKind {
+    /// The process has ended.
+    Gone,
+    /// It looks like Python, and is not ready: soon.
+    NotYet,
+    /// Nothing in it looks like Python: seldom, or after an exec.
+    NotPython,
+    /// No permission, a version that nobody knows: only after an exec.
+    Never,
+}
+
+/// The processes outside.
+pub trait World {
+    /// Opens a process and enters it into `interner`, as a child of `parent` where that is
+    /// recorded too.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says whether it is worth another try.
+    fn open(
+        &mut self,
+        who: Identity,
+        parent: Option<ProcessId>,
+        interner: &mut Interner,
+    ) -> Result<Box<dyn Engine>, Refusal>;
+
+    /// What the process runs, as a number that changes with an exec; `None` when it has ended.
+    fn program(&mut self, who: Identity) -> Option<u64>;
+
+    /// The processes below the root; `None` when no new look has been taken.
+    fn descendants(&mut self) -> Option<Vec<Descendant>>;
+}

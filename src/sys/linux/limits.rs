@@ -1,0 +1,12 @@
+//! What the kernel allows us to have.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Raises our limit of open files to what the system allows: reading a process keeps two files
+/// open for each of its threads. Children that are started afterwards inherit it.
+pub fn raise_open_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Without it fewer threads can be watched: no reason to stop.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

@@ -1,0 +1,17 @@
+//! Linux.
+
+pub mod cpu_clock;
+pub mod credentials;
+pub mod files;
+pub mod limits;
+pub mod output_file;
+pub mod pidfd;
+pub mod privilege;
+pub mod ptrace;
+pub mod punctual;
+pub mod signals;
+pub mod spawn;
+pub mod stand;
+pub mod status;
+pub mod tasks;
+pub mod vm;

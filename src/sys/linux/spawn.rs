@@ -1,0 +1,274 @@
+//! Starting a program, waiting for it, and ending it with all that it started.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::credentials::{Caller, set_thread_groups};
+use super::pidfd::PidFd;
+use super::signals::Before;
+use super::status::Stat;
+use crate::model::Pid;
+
+/// What to start, and how.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    pub program: &'a OsStr,
+    pub arguments: &'a [std::ffi::OsString],
+    /// Where its output and errors go, without any input; `None` leaves it our own streams.
+    pub capture: Option<&'a std::fs::File>,
+    /// As whom it runs, if not as ourselves.
+    pub user: Option<&'a Caller>,
+    pub signals: Before,
+}
+
+/// A program that we started. It is not ended with us: see [`Started::end`].
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    handle: Option<PidFd>,
+    ended: Option<Ending>,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    Code(i32),
+    Signal(i32),
+    /// Someone else took its status.
+    Unknown,
+}
+
+impl Ending {
+    /// The code that a shell would give.
+    #[must_use]
+    pub fn exit_code(self) -> Option<u8> {
+        match self {
+            Ending::Code(code) => u8::try_from(code & 0xff).ok(),
+            Ending::Signal(signal) => u8::try_from(128 + signal).ok(),
+            Ending::Unknown => None,
+        }
+    }
+}
+
+impl From<ExitStatus> for Ending {
+    fn from(status: ExitStatus) -> Ending {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Ending::Code(code),
+            (None, Some(signal)) => Ending::Signal(signal),
+            (None, None) => Ending::Unknown,
+        }
+    }
+}
+
+/// Starts a program in our own process group, so that the terminal treats both as one.
+///
+/// What it starts and leaves behind becomes ours, so that it can be found in the end.
+///
+/// # Errors
+/// When it cannot be started: no such program, no permission.
+pub fn start(launch: &Launch) -> io::Result<Started> {
+    // Where this is not allowed, what a dying program leaves behind is lost from sight; all else
+    // works.
+    let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
+    let mut command = Command::new(launch.program);
+    command.args(launch.arguments);
+    if let Some(file) = launch.capture {
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file.try_clone()?);
+    }
+    if let Some(user) = launch.user {
+        if let Some(home) = &user.home {
+            command.env("HOME", home);
+        }
+        if let Some(name) = &user.name {
+            command.env("USER", name).env("LOGNAME", name);
+        }
+    }
+    let signals = launch.signals;
+    let ids = launch.user.map(|user| {
+        let groups: Vec<_> = user.groups.iter().map(|group| group.as_raw()).collect();
+        (groups, user.gid, user.uid)
+    });
+    // SAFETY: the closure runs between fork and exec of a process with several threads, where only
+    // async-signal-safe functions may be called. It makes plain system calls, allocates nothing
+    // (its data was made before) and takes no lock.
+    unsafe {
+        command.pre_exec(move || {
+            if let Some((groups, gid, uid)) = &ids {
+                set_thread_groups(groups)?;
+                nix::unistd::setresgid(*gid, *gid, *gid)?;
+                nix::unistd::setresuid(*uid, *uid, *uid)?;
+            }
+            signals.restore()
+        });
+    }
+    let child = command.spawn()?;
+    let handle = Pid(i32::try_from(child.id()).unwrap_or(0));
+    Ok(Started {
+        handle: PidFd::open(handle).ok().flatten(),
+        child,
+        ended: None,
+    })
+}
+
+impl Started {
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid(i32::try_from(self.child.id()).unwrap_or(0))
+    }
+
+    /// How it ended, if it has.
+    pub fn try_wait(&mut self) -> Option<Ending> {
+        if self.ended.is_none() {
+            // The engine waits for the threads that it traces, and an early wait of ours could take
+            // one of its stops: so the handle is asked first, and the wait is for this pid alone.
+            let over = self
+                .handle
+                .as_ref()
+                .is_none_or(|handle| handle.has_ended().unwrap_or(true));
+            if over {
+                self.ended = match self.child.try_wait() {
+                    Ok(status) => status.map(Ending::from),
+                    Err(_) => Some(Ending::Unknown),
+                };
+            }
+        }
+        self.ended
+    }
+
+    /// Waits for its end, for at most so long.
+    pub fn wait_for(&mut self, limit: Duration) -> Option<Ending> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let ended = self.try_wait();
+            if ended.is_some() || Instant::now() >= deadline {
+                return ended;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Asks the program and all that came of it to end.
+    pub fn ask_to_end(&self) {
+        signal_all(Signal::TERM);
+    }
+
+    /// Waits until the program and all that came of it have ended; after `grace`, ends what is left.
+    pub fn end(&mut self, grace: Duration) -> Option<Ending> {
+        let patience = Instant::now() + grace;
+        // What even SIGKILL does not end within this time hangs in the kernel.
+        let limit = patience + Duration::from_secs(2);
+        loop {
+            self.try_wait();
+            let left = living_descendants(self.pid());
+            let now = Instant::now();
+            if left == 0 || now >= limit {
+                return self.ended;
+            }
+            if now >= patience {
+                signal_all(Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Sends a signal to the program alone.
+pub fn forward(pid: Pid, signal: nix::sys::signal::Signal) {
+    // The program may have ended just now; its pid is not free before we have collected it.
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.0), signal);
+}
+
+/// Ends the program and all that came of it, at once.
+pub fn kill_all() {
+    signal_all(Signal::KILL);
+}
+
+/// Collects, from now on, what the program leaves behind and what ends then: it falls to us, and
+/// would pile up as zombies through a long recording. The program itself is left to who waits for
+/// it.
+pub fn collect_in_background(program: Pid) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            for pid in children() {
+                if pid != program && Stat::of_process(pid).is_some_and(|stat| stat.has_ended()) {
+                    collect(pid);
+                }
+            }
+        }
+    });
+}
+
+/// What falls to us falls to our first thread, and a program is started by that, too.
+fn children() -> Vec<Pid> {
+    let us = std::process::id();
+    match std::fs::read_to_string(format!("/proc/self/task/{us}/children")) {
+        Ok(text) => text
+            .split_ascii_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .map(Pid)
+            .collect(),
+        // The kernel was built without that file.
+        Err(_) => descendants().into_iter().map(|(pid, _)| pid).collect(),
+    }
+}
+
+/// Signals all our descendants.
+fn signal_all(signal: Signal) {
+    for (pid, _) in descendants() {
+        let handle = rustix::process::Pid::from_raw(pid.0)
+            .and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok());
+        // Still a descendant with the handle in hand: so the handle is of the process that is
+        // meant, and not of a later one of its number.
+        if let Some(handle) = handle
+            && descendants().iter().any(|(other, _)| *other == pid)
+        {
+            let _ = pidfd_send_signal(handle, signal);
+        }
+    }
+}
+
+/// How many of our descendants live; collects those that ended and fell to us. The program itself
+/// is left to who waits for it.
+fn living_descendants(program: Pid) -> usize {
+    let us = Pid(i32::try_from(std::process::id()).unwrap_or(0));
+    descendants()
+        .into_iter()
+        .filter(|(pid, parent)| {
+            let ended = Stat::of_process(*pid).is_none_or(|stat| stat.has_ended());
+            if ended && *parent == us && *pid != program {
+                collect(*pid);
+            }
+            !ended
+        })
+        .count()
+}
+
+/// Does nothing for what is not our child.
+fn collect(pid: Pid) -> Option<WaitStatus> {
+    waitpid(
+        nix::unistd::Pid::from_raw(pid.0),
+        Some(WaitPidFlag::WNOHANG),
+    )
+    .ok()
+}
+
+/// Each with its parent.
+fn descendants() -> Vec<(Pid, Pid)> {
+    let us = i32::try_from(std::process::id()).unwrap_or(0);
+    remoteprocess::Process::new(us)
+        .and_then(|process| process.child_processes())
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(pid, parent)| (Pid(pid), Pid(parent)))
+        .collect()
+}

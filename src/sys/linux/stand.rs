@@ -1,0 +1,76 @@
+//! Standing on a CPU: while this thread runs there, whoever else belongs there stands still.
+
+use std::cell::RefCell;
+use std::io;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+#[derive(Debug)]
+struct Place {
+    cpu: usize,
+    /// Where this thread was allowed to run before.
+    before: CpuSet,
+}
+
+thread_local! {
+    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// The CPU on which this thread stands, if it does: nobody else is running there now.
+#[must_use]
+pub fn cpu() -> Option<usize> {
+    let cpu = PLACE.with_borrow(|place| place.as_ref().map(|place| place.cpu))?;
+    // Somebody may have moved us.
+    (sched_getcpu() == cpu).then_some(cpu)
+}
+
+/// Moves this thread to a CPU and keeps it there.
+///
+/// # Errors
+/// `InvalidInput` when that CPU is not allowed to us.
+pub fn move_to(cpu: usize) -> io::Result<()> {
+    PLACE.with_borrow_mut(|place| {
+        let before = match place {
+            Some(now) => now.before,
+            None => sched_getaffinity(None)?,
+        };
+        if cpu >= CpuSet::MAX_CPU || !before.is_set(cpu) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut only = CpuSet::new();
+        only.set(cpu);
+        sched_setaffinity(None, &only)?;
+        *place = Some(Place { cpu, before });
+        Ok(())
+    })
+}
+
+/// Lets this thread run wherever it could before, if it stands somewhere.
+pub fn leave() {
+    PLACE.with_borrow_mut(|place| {
+        if let Some(place) = place.take() {
+            // Where that is refused, it stays where it is, which harms nobody.
+            let _ = sched_setaffinity(None, &place.before);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_stands_where_it_was_moved_and_is_free_again_afterwards() {
+        let before = sched_getaffinity(None).unwrap();
+        let mine = sched_getcpu();
+        assert_eq!(cpu(), None);
+        move_to(mine).unwrap();
+        assert_eq!(cpu(), Some(mine));
+        let nowhere = move_to(CpuSet::MAX_CPU).unwrap_err();
+        assert_eq!(nowhere.kind(), io::ErrorKind::InvalidInput);
+        leave();
+        assert_eq!(cpu(), None);
+        let after = sched_getaffinity(None).unwrap();
+        assert!((0..CpuSet::MAX_CPU).all(|cpu| after.is_set(cpu) == before.is_set(cpu)));
+    }
+}

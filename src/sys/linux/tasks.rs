@@ -1,0 +1,128 @@
+//! What `/proc` tells of one thread, through descriptors that stay open: a read costs about a
+//! microsecond (`schedstat`) or four (`stat`).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use super::status::{Stat, Status};
+use crate::model::{Nanos, Pid, Tid};
+
+/// The open files of one kernel thread.
+#[derive(Debug)]
+pub struct TaskFiles {
+    stat: File,
+    schedstat: Option<File>,
+    /// `/proc/PID/task/TID/syscall`, opened only when it is asked, which is seldom: a process may
+    /// have more threads than we may have files.
+    syscall: PathBuf,
+}
+
+/// `/proc/PID/task/TID/schedstat`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskTimes {
+    /// Time on a CPU. Lags by up to a kernel tick while the thread runs on another CPU.
+    pub on_cpu: Nanos,
+    /// How many times the thread was put on a CPU.
+    pub times_scheduled: u64,
+}
+
+impl TaskFiles {
+    /// # Errors
+    /// When the thread is gone. A kernel without schedstat is not an error.
+    pub fn open(pid: Pid, tid: Tid) -> io::Result<TaskFiles> {
+        Ok(TaskFiles {
+            stat: File::open(format!("/proc/{pid}/task/{tid}/stat"))?,
+            schedstat: File::open(format!("/proc/{pid}/task/{tid}/schedstat")).ok(),
+            syscall: PathBuf::from(format!("/proc/{pid}/task/{tid}/syscall")),
+        })
+    }
+
+    /// # Errors
+    /// When the thread is gone.
+    pub fn stat(&self) -> io::Result<Stat> {
+        let mut bytes = [0; 512];
+        let len = self.stat.read_at(&mut bytes, 0)?;
+        bytes
+            .get(..len)
+            .and_then(Stat::parse)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
+    /// Whether the thread is off every CPU until something wakes it. Its state alone does not say
+    /// so: a thread is marked as sleeping a moment before it leaves the CPU, and if it is woken
+    /// within that moment it goes on as if nothing had been. `/proc/TID/syscall` is only answered
+    /// for a thread that has been switched out (`task_current_syscall` in the kernel's
+    /// lib/syscall.c). `false` also where that cannot be read.
+    #[must_use]
+    pub fn is_switched_out(&self) -> bool {
+        let mut bytes = [0; 1];
+        // A system call's number, or -1 for a thread that waits outside of one; else "running".
+        File::open(&self.syscall)
+            .and_then(|file| file.read_at(&mut bytes, 0))
+            .is_ok_and(|len| len == 1 && bytes != *b"r")
+    }
+
+    /// `None` where the kernel keeps no such account.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn times(&self) -> io::Result<Option<TaskTimes>> {
+        let Some(file) = &self.schedstat else {
+            return Ok(None);
+        };
+        let mut bytes = [0; 128];
+        let len = file.read_at(&mut bytes, 0)?;
+        Ok(bytes.get(..len).and_then(parse_schedstat))
+    }
+}
+
+/// The kernel threads of a process.
+#[must_use]
+pub fn thread_ids(pid: Pid) -> Vec<Tid> {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .map(Tid)
+        .collect()
+}
+
+/// The id that a thread has in its own, innermost pid namespace.
+#[must_use]
+pub fn tid_in_own_namespace(pid: Pid, tid: Tid) -> Option<u64> {
+    let text = std::fs::read(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+    let innermost = *Status::parse(&text).namespace_pids.last()?;
+    u64::try_from(innermost.0).ok()
+}
+
+fn parse_schedstat(bytes: &[u8]) -> Option<TaskTimes> {
+    let mut fields = std::str::from_utf8(bytes).ok()?.split_ascii_whitespace();
+    Some(TaskTimes {
+        on_cpu: Nanos(fields.next()?.parse().ok()?),
+        times_scheduled: fields.nth(1)?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_thread_is_running_and_has_used_time() {
+        let pid = Pid(std::process::id().cast_signed());
+        let tid = Tid(nix::unistd::gettid().as_raw());
+        let files = TaskFiles::open(pid, tid).unwrap();
+        assert!(files.stat().unwrap().runs());
+        if let Some(times) = files.times().unwrap() {
+            assert!(times.times_scheduled > 0);
+        }
+    }
+
+    #[test]
+    fn short_or_odd_lines_are_refused() {
+        assert_eq!(parse_schedstat(b"1 2"), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! Opening files that a target names or has mapped. The target may wish us ill: see
+//! `sys::linux::files` for what is done about that.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::maps::Mapping;
+use super::process::Process;
+use crate::sys::linux::credentials::{AssumedIdentity, FilesystemIdentity};
+use crate::sys::linux::files::{file_id, open_regular_in_root, reopen_regular};
+
+/// Opens, for reading, the regular file that `path` leads to in the target's root and with the
+/// target's rights.
+///
+/// # Errors
+/// `InvalidInput` when it is no regular file; else what the system says.
+pub fn open_file(process: &Process, path: &Path) -> io::Result<File> {
+    if !path.is_absolute() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not an absolute path",
+        ));
+    }
+    // Looking into another process's root takes our own rights, so this comes first.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(process.directory(), "root", flags, Mode::empty())?;
+    let identity = identity_of(process)?;
+    let _assumed = AssumedIdentity::assume(&identity)?;
+    open_regular_in_root(std::os::fd::AsFd::as_fd(&root), path)
+}
+
+/// Opens the file behind a mapping. With the rights for it this works even if the file is deleted
+/// or another one has its name now; without them the answer says that it may be another file.
+///
+/// # Errors
+/// What the system says; `InvalidInput` when it is no regular file.
+pub fn open_mapping(process: &Process, mapping: &Mapping) -> io::Result<MappedFile> {
+    // Links of the kernel's, straight to the file; the first needs CAP_SYS_ADMIN or
+    // CAP_CHECKPOINT_RESTORE. That the target has mapped the file shows that it may read it.
+    let links = [
+        format!("map_files/{:x}-{:x}", mapping.start.0, mapping.end.0),
+        "exe".to_owned(),
+    ];
+    for link in &links {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let Ok(handle) = rustix::fs::openat(process.directory(), link, flags, Mode::empty()) else {
+            continue;
+        };
+        let exact = link != "exe" || file_id(&handle)? == mapping.file_id();
+        if exact && let Ok(file) = reopen_regular(std::os::fd::AsFd::as_fd(&handle)) {
+            return Ok(MappedFile { file, exact });
+        }
+    }
+    let path = Path::new(std::ffi::OsStr::from_bytes(mapping.file_path()));
+    let file = open_file(process, path)?;
+    let exact = file_id(&file)? == mapping.file_id();
+    Ok(MappedFile { file, exact })
+}
+
+/// A file that should be the one behind a mapping.
+#[derive(Debug)]
+pub struct MappedFile {
+    pub file: File,
+    /// Whether device and inode say so. If not it may still be: some filesystems give another
+    /// device in mappings than in `stat`. The content must tell then.
+    pub exact: bool,
+}
+
+fn identity_of(process: &Process) -> io::Result<FilesystemIdentity> {
+    let status = process.status()?;
+    let (Some(uids), Some(gids)) = (status.uids, status.gids) else {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    };
+    Ok(FilesystemIdentity {
+        uid: uids[3],
+        gid: gids[3],
+        groups: status.groups,
+    })
+}

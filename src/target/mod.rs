@@ -1,0 +1,13 @@
+//! Processes: find, describe, permissions, children, identity. Knows nothing of Python but how its
+//! files tend to be named.
+
+pub mod diagnosis;
+mod files;
+mod maps;
+mod process;
+
+pub use files::{MappedFile, open_file, open_mapping};
+pub use maps::{Mapping, Permissions, parse_maps};
+pub use process::{Executable, OpenError, Process, Standing};
+
+pub use crate::sys::linux::status::{Stat, Status};
