@@ -1,0 +1,35 @@
+//! What live tests share: the interpreters of this machine and programs that run in them.
+
+// Each test file is a crate of its own and uses another part of this.
+#![allow(dead_code)]
+
+pub mod flaws;
+pub mod held;
+pub mod interpreters;
+pub mod look;
+pub mod memory;
+pub mod target;
+pub mod watchdog;
+
+#[allow(unused_imports)]
+pub use interpreters::{Interpreter, interpreters};
+#[allow(unused_imports)]
+pub use memory::ProcMemory;
+#[allow(unused_imports)]
+pub use target::Target;
+
+/// Says that a test could not test, and why.
+pub fn skipped(what: &str, why: &str) {
+    eprintln!("SKIPPED {what}: {why}");
+}
+
+/// The same where something is absent that `.ci/run` installs: with `SPYHOLE_MUST_TEST`, as it has
+/// it, that is an error.
+#[track_caller]
+pub fn lacking(what: &str, why: &str) {
+    assert!(
+        std::env::var_os("SPYHOLE_MUST_TEST").is_none(),
+        "{what}: {why}"
+    );
+    skipped(what, why);
+}

@@ -1,0 +1,288 @@
+//! Which thread a stack belongs to, and what that thread is doing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spyhole::model::GilState;
+
+use crate::common::look::{Look, Seen, mark, script};
+use crate::{each, each_where, look_at, start};
+
+const STATES: &str = "thread_states.py";
+const FUNCTIONS: [&str; 6] = [
+    "sleeping",
+    "locked",
+    "reading",
+    "spinning",
+    "hashing",
+    "sometimes",
+];
+
+fn running<'a>(seen: &'a [Seen], function: &str) -> Option<&'a Seen> {
+    seen.iter().find(|seen| seen.has(function))
+}
+
+/// Until those that wait wait, and those that work work.
+fn until_at_work(look: &mut Look) {
+    let at_mark = |seen: &[Seen], function: &str, name: &str| {
+        running(seen, function).is_some_and(|seen| seen.leaf().line == mark(STATES, name))
+    };
+    look.until("all are where they stay", |seen| {
+        let there = ["sleeping", "locked", "reading", "hashing"];
+        let main = seen.iter().find(|seen| seen.names() == ["<module>"]);
+        there.iter().all(|name| at_mark(seen, name, name))
+            && main.is_some_and(|main| main.leaf().line == mark(STATES, "main"))
+            // Whoever hashes with the GIL keeps it, and the others from beginning.
+            && (running(seen, "hashing").is_some_and(|seen| seen.gil == GilState::Holds)
+                || !seen.iter().any(|seen| seen.has("wait_to_begin")))
+    });
+}
+
+/// Case 8.
+#[test]
+fn no_frame_crosses_over_to_another_thread() {
+    each(|python| {
+        let target = start(python, STATES, &[]);
+        let mut threads = BTreeMap::new();
+        let mut look = look_at(&target);
+        until_at_work(&mut look);
+        look.times(40, |seen| {
+            assert_eq!(seen.len(), 7);
+            for seen in seen {
+                let own: Vec<&str> = FUNCTIONS
+                    .into_iter()
+                    .filter(|name| seen.has(name))
+                    .collect();
+                assert!(own.len() <= 1, "{:?}", seen.names());
+                let own = own.first().copied().unwrap_or("main");
+                assert!(seen.tid.is_some());
+                assert_eq!(*threads.entry(own).or_insert(seen.tid), seen.tid);
+                if own == "main" {
+                    assert_eq!(seen.names(), ["<module>"]);
+                    assert_eq!(seen.thread.as_deref(), Some("MainThread"));
+                } else {
+                    assert_eq!(seen.thread.as_deref(), Some(own));
+                }
+            }
+        });
+        assert_eq!(threads.len(), 7);
+    });
+}
+
+/// Case 18.
+#[test]
+fn threads_that_sleep_spin_and_wait_are_told_apart() {
+    let line = |name| mark(STATES, name);
+    let still = ["sleeping", "locked", "reading"];
+    each(|python| {
+        let target = start(python, STATES, &[]);
+        let (mut spinning, mut hashing, mut looks) = (0, 0, 0);
+        let mut look = look_at(&target);
+        until_at_work(&mut look);
+        look.times(60, |seen| {
+            looks += 1;
+            for name in still {
+                let thread = running(seen, name).expect(name);
+                assert!(!thread.on_cpu, "{name}");
+                assert_ne!(thread.gil, GilState::Holds, "{name}");
+                assert_eq!(thread.leaf().line, line(name));
+            }
+            let state = |name| running(seen, name).expect(name);
+            // Where a build's sha256 keeps the GIL, the others wait for it most of the time.
+            let kept = state("hashing").gil == GilState::Holds;
+            spinning += u32::from(kept || state("spinning").on_cpu);
+            hashing += u32::from(state("hashing").on_cpu);
+        });
+        // Two threads want the GIL at half of all times, and sleep while they wait for it.
+        assert!(spinning > looks / 4, "{spinning} of {looks}");
+        assert!(hashing > looks / 2, "{hashing} of {looks}");
+    });
+}
+
+/// Case 17.
+#[test]
+fn at_most_one_thread_holds_the_gil_and_it_is_one_that_wants_it() {
+    each(|python| {
+        let target = start(python, STATES, &[]);
+        let mut holders: BTreeMap<&str, u32> = BTreeMap::new();
+        let wanting = ["spinning", "sometimes", "hashing"];
+        let mut look = look_at(&target);
+        until_at_work(&mut look);
+        look.times(100, |seen| {
+            if python.free_threaded {
+                assert!(seen.iter().all(|seen| seen.gil == GilState::Unknown));
+                return;
+            }
+            assert!(seen.iter().all(|seen| seen.gil != GilState::Unknown));
+            let mut having = seen.iter().filter(|seen| seen.gil == GilState::Holds);
+            let (holder, other) = (having.next(), having.next());
+            assert_eq!(other, None);
+            if let Some(holder) = holder {
+                let known = wanting.into_iter().find(|name| holder.has(name));
+                *holders.entry(known.unwrap_or("others")).or_default() += 1;
+            }
+        });
+        if !python.free_threaded {
+            let met: u32 = holders.values().sum();
+            assert!(met >= 40, "{holders:?}");
+            assert_eq!(holders.get("others"), None);
+        }
+    });
+}
+
+/// Case 10.
+#[test]
+fn many_threads_are_all_reported() {
+    each(|python| {
+        let target = start(python, "many_threads.py", &["200", "2"]);
+        let mut look = look_at(&target);
+        look.until("all have come", |seen| seen.len() == 201);
+        // Found by an engine that has seen none of them before, too.
+        for seen in [look.tick(), look_at(&target).tick()] {
+            assert_eq!(seen.len(), 201);
+            let tids: BTreeSet<_> = seen.iter().map(|seen| seen.tid).collect();
+            assert_eq!(tids.len(), 201);
+            assert!(!tids.contains(&None));
+            assert_eq!(seen.iter().filter(|seen| seen.has("spinning")).count(), 2);
+        }
+        // Each of the sleepers at its own depth.
+        look.until("all sleep", |seen| {
+            let mut depths = BTreeMap::new();
+            for seen in seen.iter().filter(|seen| seen.has("asleep")) {
+                let names = seen.names();
+                let depth = names.iter().filter(|name| **name == "asleep").count();
+                *depths.entry(depth).or_insert(0) += 1;
+            }
+            depths.len() == 20 && depths.values().sum::<i32>() == 198
+        });
+    });
+}
+
+/// Where only threads that run are asked for, those that sleep need not be looked at.
+#[test]
+fn of_many_threads_those_that_run_are_seen_at_each_look_and_a_sleeper_when_it_wakes() {
+    each_where(
+        |python| python.version >= (3, 0) && !python.free_threaded,
+        |python| {
+            let directory = tempfile::tempdir().expect("a directory");
+            let fifo = directory.path().join("fifo");
+            nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+            let arguments = ["200", "2", fifo.to_str().expect("text")];
+            let target = start(python, "many_threads.py", &arguments);
+            let mut look = Look::at_running(target.pid());
+            look.until("it settles", |seen| seen.len() < 20);
+            let mut few = 0;
+            look.times(60, |seen| {
+                few += u32::from(seen.len() < 20 && seen.iter().all(|seen| seen.proven));
+                // At least the one that has the GIL.
+                assert!(seen.iter().any(|seen| seen.has("spinning")));
+                assert!(!seen.iter().any(|seen| seen.has("woken")));
+            });
+            assert!(few >= 20, "{few} of 60 looks were at few threads");
+            // Returns when the other end reads.
+            std::fs::write(&fifo, "now").expect("a reader");
+            look.until("the sleeper is awake", |seen| {
+                seen.iter().any(|seen| seen.has("woken"))
+            });
+            // Until it runs again after it waited for the GIL.
+            look.until("all three are seen", |seen| {
+                seen.len() < 20
+                    && seen.iter().filter(|seen| seen.on_cpu).count() <= 3
+                    && seen
+                        .iter()
+                        .filter(|seen| seen.has("spinning") || seen.has("woken"))
+                        .count()
+                        == 3
+            });
+        },
+    );
+}
+
+/// Case 20.
+#[test]
+fn each_stack_belongs_to_its_own_interpreter() {
+    let functions = [
+        "sub_one",
+        "sub_two",
+        "sub_two_thread",
+        "main_interpreter_spins",
+        "main_waits",
+    ];
+    for how in ["own", "shared"] {
+        each(|python| {
+            if how == "own" && python.version < (3, 12) {
+                return;
+            }
+            let mut command = python.command();
+            command.arg(script("subinterpreters.py")).arg(how);
+            let target = match crate::Target::start(&mut command) {
+                Ok(target) => target,
+                Err(error) => {
+                    return crate::common::skipped("subinterpreters", &error);
+                }
+            };
+            let mut look = look_at(&target);
+            look.until("all interpreters work", |seen| {
+                functions.iter().all(|name| running(seen, name).is_some())
+            });
+            let mut threads: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
+            look.times(60, |seen| {
+                for seen in seen {
+                    let on_it: Vec<&str> = functions
+                        .into_iter()
+                        .filter(|name| seen.has(name))
+                        .collect();
+                    assert!(on_it.len() <= 1, "{:?}", seen.names());
+                    if let Some(name) = on_it.first() {
+                        threads.entry(name).or_default().insert(seen.tid);
+                        // A stack of a subinterpreter has none of the main one's functions.
+                        let of_main = seen.has("run_in_new_interpreter");
+                        assert!(!(name.starts_with("sub_") && of_main));
+                    }
+                }
+            });
+            let tids: BTreeSet<_> = threads.values().flatten().collect();
+            assert_eq!((threads.len(), tids.len()), (5, 5), "{threads:?}");
+        });
+    }
+}
+
+/// Case 21. What 3.14 and 3.15 add, a copy of the bytecode for each thread, needs such a build.
+#[test]
+fn lines_of_free_threaded_code_stay_right_while_threads_come_and_go() {
+    let text = std::fs::read_to_string(script("thread_reuse.py")).expect("a program");
+    let line = |start: &str| {
+        let found = text.lines().position(|line| line.starts_with(start));
+        found.expect("such a line") as u32 + 1
+    };
+    let spin = line("def spin_briefly")..line("def brief") - 1;
+    each_where(
+        |python| python.free_threaded,
+        |python| {
+            let target = start(python, "thread_reuse.py", &[]);
+            let mut met = 0;
+            let mut threads = BTreeSet::new();
+            let mut look = look_at(&target);
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            while threads.len() < 50 {
+                assert!(std::time::Instant::now() < deadline, "{}", threads.len());
+                look.pause();
+                // A thread that is being made or unmade cannot always be proven.
+                let Ok((_, seen)) = look.try_tick() else {
+                    continue;
+                };
+                for seen in seen.iter().filter(|seen| seen.proven) {
+                    if let Some(frame) = seen
+                        .frames
+                        .iter()
+                        .find(|frame| frame.name == "spin_briefly")
+                    {
+                        met += 1;
+                        threads.insert((seen.tid, seen.python_id));
+                        assert!(spin.contains(&frame.line), "{frame:?}");
+                    }
+                }
+            }
+            assert!(met >= 50);
+        },
+    );
+}

@@ -1,0 +1,161 @@
+//! Each format against a golden file. To renew them: `SPYHOLE_BLESS=1 cargo test --test formats`.
+
+mod profiles;
+
+use std::path::PathBuf;
+
+use profiles::{django, render};
+use spyhole::output::{Format, LineMode, OutputError, RenderOptions, Unit};
+
+const THREADS: RenderOptions = RenderOptions {
+    lines: LineMode::Current,
+    full_filenames: false,
+    threads: true,
+    processes: false,
+    unit: None,
+};
+
+fn assert_golden(name: &str, actual: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("SPYHOLE_BLESS").is_some() {
+        std::fs::write(&path, actual).expect("the golden folder can be written");
+        return;
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        golden == actual,
+        "{name} is not as it was; to accept what it is now: SPYHOLE_BLESS=1 cargo test --test formats"
+    );
+}
+
+/// Without inferno's script and the figures of this version, which change with it.
+fn without_version(text: &str) -> String {
+    text.replace(
+        concat!("spyhole@", env!("CARGO_PKG_VERSION")),
+        "spyhole@VERSION",
+    )
+}
+
+#[test]
+fn raw_is_as_before() {
+    assert_golden(
+        "django.txt",
+        &render(Format::Raw, &django(), &RenderOptions::default()),
+    );
+    let options = RenderOptions {
+        lines: LineMode::Function,
+        full_filenames: true,
+        threads: true,
+        processes: true,
+        unit: None,
+    };
+    assert_golden(
+        "django_roots_full.txt",
+        &render(Format::Raw, &django(), &options),
+    );
+    let options = RenderOptions {
+        lines: LineMode::None,
+        ..RenderOptions::default()
+    };
+    assert_golden(
+        "django_no_lines.txt",
+        &render(Format::Raw, &django(), &options),
+    );
+}
+
+#[test]
+fn counts_add_up_to_what_they_stand_for() {
+    let profile = django();
+    let total = profile.total();
+    let sums = [Unit::Samples, Unit::Wall, Unit::Cpu].map(|unit| {
+        let options = RenderOptions {
+            unit: Some(unit),
+            ..RenderOptions::default()
+        };
+        let text = render(Format::Raw, &profile, &options);
+        let counts = text.lines().map(|line| line.rsplit_once(' ').unwrap().1);
+        counts
+            .map(|count| count.parse::<u64>().unwrap())
+            .sum::<u64>()
+    });
+    // Whole microseconds of each stack.
+    let rounded = profile.entries().len() as u64;
+    assert_eq!(sums[0], total.count);
+    for (sum, nanos) in [(sums[1], total.wall.0), (sums[2], total.cpu.0)] {
+        assert!(sum.abs_diff(nanos / 1000) <= rounded, "{sum} {nanos}");
+    }
+    assert_ne!(sums[1], sums[2]);
+}
+
+#[test]
+fn speedscope_is_as_before() {
+    let text = render(Format::Speedscope, &django(), &RenderOptions::default());
+    assert_golden("django.speedscope.json", &without_version(&text));
+}
+
+#[test]
+fn chrometrace_is_as_before() {
+    let text = render(Format::Chrometrace, &django(), &RenderOptions::default());
+    assert_golden("django.chrometrace.json", &text);
+}
+
+#[test]
+fn flamegraph_is_as_before() {
+    let text = render(Format::Flamegraph, &django(), &THREADS);
+    let (before, rest) = text.split_once("<![CDATA[").expect("a script");
+    let (_, after) = rest.rsplit_once("]]>").expect("the end of the script");
+    // A line a tag, so that a difference can be read.
+    let text = format!("{before}<!-- inferno's script -->{after}").replace("><", ">\n<");
+    assert_golden("django.svg", &text);
+}
+
+#[test]
+fn an_empty_profile_is_an_error_and_writes_nothing() {
+    let profile = profiles::Builder::new(1, &["python"]).finish(10);
+    for format in [
+        Format::Flamegraph,
+        Format::Raw,
+        Format::Speedscope,
+        Format::Chrometrace,
+    ] {
+        let mut out = Vec::new();
+        let result = spyhole::output::write(format, &profile, &THREADS, &mut out);
+        assert!(matches!(result, Err(OutputError::Empty)));
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn the_same_profile_always_gives_the_same_file() {
+    for format in [
+        Format::Flamegraph,
+        Format::Raw,
+        Format::Speedscope,
+        Format::Chrometrace,
+    ] {
+        assert_eq!(
+            render(format, &django(), &THREADS),
+            render(format, &django(), &THREADS)
+        );
+    }
+}
+
+#[test]
+fn a_recursion_deeper_than_our_own_stack_is_written() {
+    let mut builder = profiles::Builder::new(1, &["python"]);
+    let process = builder.process(1, None, &["python"]);
+    let thread = builder.thread(process, 1, None);
+    let stack = builder.stack(&vec![("again", "/a.py", "a.py", 1, 2); 50_000]);
+    builder.sample(thread, stack, 0);
+    let profile = builder.finish(1);
+    for format in [
+        Format::Flamegraph,
+        Format::Raw,
+        Format::Speedscope,
+        Format::Chrometrace,
+    ] {
+        assert!(!render(format, &profile, &RenderOptions::default()).is_empty());
+    }
+}

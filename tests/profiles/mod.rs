@@ -1,0 +1,276 @@
+//! Profiles that are made by hand, for the tests of the formats.
+
+#![allow(dead_code, reason = "each test file uses its own part of it")]
+
+use spyhole::model::{
+    Frame, Function, GilState, Nanos, Pid, Process, ProcessId, Proof, PythonVersion, Sample,
+    StackId, TargetStr, ThreadId, ThreadKey, Tid,
+};
+use spyhole::output::{self, Format, RenderOptions};
+use spyhole::profile::{Profile, Recording, Ticks};
+
+pub const PERIOD: Nanos = Nanos(10_000_000);
+
+/// A frame's name, file, short file, first line and line.
+pub type FrameText<'a> = (&'a str, &'a str, &'a str, u32, u32);
+
+pub struct Builder {
+    pub profile: Profile,
+    /// Samples of this tick are unproven.
+    unproven: Option<u64>,
+}
+
+impl Builder {
+    pub fn new(pid: i32, command: &[&str]) -> Builder {
+        let command: Vec<TargetStr> = command.iter().map(|&text| TargetStr::new(text)).collect();
+        let mut recording = Recording::starting_now(Pid(pid), command, 100);
+        recording.python = Some(PythonVersion::from_hex(0x030b_07f0, false));
+        recording.engine = "cpython".to_owned();
+        Builder {
+            profile: Profile::new(recording).expect("a temporary file"),
+            unproven: None,
+        }
+    }
+
+    pub fn process(&mut self, pid: i32, parent: Option<ProcessId>, command: &[&str]) -> ProcessId {
+        self.profile.interner.add_process(Process {
+            pid: Pid(pid),
+            parent,
+            command: command.iter().map(|&text| TargetStr::new(text)).collect(),
+            python: None,
+        })
+    }
+
+    pub fn thread(&mut self, process: ProcessId, tid: i32, name: Option<&str>) -> ThreadId {
+        let pid = self.profile.interner.process(process).pid;
+        let key = ThreadKey {
+            pid,
+            python_id: 0x7f00_0000_0000 + u64::from(tid.unsigned_abs()),
+            tid: Some(Tid(tid)),
+            started: 1,
+        };
+        let thread = self.profile.interner.intern_thread(key, process);
+        if let Some(name) = name {
+            let name = self.profile.interner.intern_text(&TargetStr::new(name));
+            self.profile.interner.name_thread(thread, name);
+        }
+        thread
+    }
+
+    /// Root first.
+    pub fn stack(&mut self, frames: &[FrameText<'_>]) -> StackId {
+        let interner = &mut self.profile.interner;
+        frames.iter().fold(
+            StackId::EMPTY,
+            |caller, &(name, file, short_file, first_line, line)| {
+                let function = Function {
+                    name: interner.intern_text(&TargetStr::new(name)),
+                    file: interner.intern_text(&TargetStr::new(file)),
+                    short_file: interner.intern_text(&TargetStr::new(short_file)),
+                    first_line,
+                };
+                let function = interner.intern_function(function);
+                let frame = interner.intern_frame(Frame { function, line });
+                interner.intern_stack(caller, frame)
+            },
+        )
+    }
+
+    /// A sample at the end of the tick of that number, counted from 0.
+    pub fn sample(&mut self, thread: ThreadId, stack: StackId, tick: u64) {
+        self.profile.add(&Sample {
+            thread,
+            stack,
+            at: Nanos(PERIOD.0 * (tick + 1)),
+            wall: PERIOD,
+            cpu: Nanos(PERIOD.0 / 2),
+            on_cpu: true,
+            gil: GilState::Holds,
+            proof: if self.unproven == Some(tick) {
+                Proof::Unproven
+            } else {
+                Proof::Proven
+            },
+        });
+    }
+
+    pub fn finish(mut self, ticks: u64) -> Profile {
+        self.profile.recording.duration = Nanos(PERIOD.0 * ticks);
+        self.profile.recording.looks = ticks;
+        self.profile.recording.pauses = ticks;
+        self.profile.recording.how_held = "standing on the CPU of the thread that runs".into();
+        self.profile.recording.ticks = Ticks {
+            expected: ticks,
+            sampled: ticks,
+            ..Ticks::default()
+        };
+        self.profile
+    }
+}
+
+const SITE: &str = "/srv/app/.venv/lib/python3.11/site-packages/";
+
+/// A Django server that answers a slow list, in a main thread that waits and a thread that works.
+pub fn django() -> Profile {
+    let command = [
+        "/srv/app/.venv/bin/python",
+        "manage.py",
+        "runserver",
+        "--noreload",
+    ];
+    let mut builder = Builder::new(4242, &command);
+    builder.unproven = Some(5);
+    let process = builder.process(4242, None, &command);
+    let main = builder.thread(process, 4242, Some("MainThread"));
+    let worker = builder.thread(process, 4250, Some("Thread-1 (process_request_thread)"));
+
+    type Owned = (&'static str, String, &'static str, u32, u32);
+    let lib = |name, path: &'static str, first, line| -> Owned {
+        (
+            name,
+            format!("/usr/lib/python3.11/{path}"),
+            path,
+            first,
+            line,
+        )
+    };
+    let package = |name, path: &'static str, first, line| -> Owned {
+        (name, format!("{SITE}{path}"), path, first, line)
+    };
+    let app = |name, path: &'static str, first, line| -> Owned {
+        (name, format!("/srv/app/{path}"), path, first, line)
+    };
+    let request = [
+        lib("Thread._bootstrap", "threading.py", 995, 1002),
+        lib("Thread._bootstrap_inner", "threading.py", 1025, 1045),
+        lib("Thread.run", "threading.py", 970, 982),
+        lib(
+            "ThreadingMixIn.process_request_thread",
+            "socketserver.py",
+            685,
+            691,
+        ),
+        package(
+            "WSGIHandler.__call__",
+            "django/core/handlers/wsgi.py",
+            113,
+            124,
+        ),
+        package(
+            "BaseHandler.get_response",
+            "django/core/handlers/base.py",
+            136,
+            140,
+        ),
+        package(
+            "convert_exception_to_response.<locals>.inner",
+            "django/core/handlers/exception.py",
+            52,
+            55,
+        ),
+        app("get_slow_list_view", "recipes/views.py", 18, 24),
+    ];
+    let serialize = [
+        package(
+            "ListSerializer.to_representation",
+            "rest_framework/serializers.py",
+            710,
+            722,
+        ),
+        app(
+            "RecipeSerializer.get_recipe_name",
+            "recipes/serializers.py",
+            30,
+            31,
+        ),
+        package(
+            "ForwardManyToOneDescriptor.__get__",
+            "django/db/models/fields/related_descriptors.py",
+            212,
+            236,
+        ),
+        package("QuerySet.get", "django/db/models/query.py", 620, 633),
+    ];
+    let execute = [
+        package(
+            "SQLCompiler.execute_sql",
+            "django/db/models/sql/compiler.py",
+            1500,
+            1562,
+        ),
+        package(
+            "CursorWrapper.execute",
+            "django/db/backends/utils.py",
+            96,
+            100,
+        ),
+        package(
+            "SQLiteCursorWrapper.execute",
+            "django/db/backends/sqlite3/base.py",
+            325,
+            328,
+        ),
+    ];
+    let compile = [package(
+        "SQLCompiler.as_sql",
+        "django/db/models/sql/compiler.py",
+        730,
+        790,
+    )];
+    let render = [
+        package(
+            "JSONRenderer.render",
+            "rest_framework/renderers.py",
+            85,
+            100,
+        ),
+        lib("JSONEncoder.encode", "json/encoder.py", 183, 200),
+    ];
+    let serve = [
+        app("<module>", "manage.py", 1, 22),
+        package(
+            "execute_from_command_line",
+            "django/core/management/__init__.py",
+            435,
+            442,
+        ),
+        lib("BaseServer.serve_forever", "socketserver.py", 215, 232),
+        lib("PollSelector.select", "selectors.py", 403, 415),
+    ];
+
+    let mut stack = |parts: &[&[Owned]]| {
+        let frames: Vec<FrameText<'_>> = parts
+            .iter()
+            .copied()
+            .flatten()
+            .map(|(name, file, short, first, line)| (*name, file.as_str(), *short, *first, *line))
+            .collect();
+        builder.stack(&frames)
+    };
+    let in_view = stack(&[&request]);
+    let executing = stack(&[&request, &serialize, &execute]);
+    let compiling = stack(&[&request, &serialize, &compile]);
+    let rendering = stack(&[&request, &render]);
+    let serving = stack(&[&serve]);
+
+    for tick in 0..100 {
+        match tick % 10 {
+            0 if tick < 50 => builder.sample(worker, in_view, tick),
+            0..=3 => builder.sample(worker, executing, tick),
+            4..=6 => builder.sample(worker, compiling, tick),
+            7 => builder.sample(worker, rendering, tick),
+            // Idle.
+            _ => {}
+        }
+        if tick % 4 == 0 {
+            builder.sample(main, serving, tick);
+        }
+    }
+    builder.finish(100)
+}
+
+pub fn render(format: Format, profile: &Profile, options: &RenderOptions) -> String {
+    let mut out = Vec::new();
+    output::write(format, profile, options, &mut out).expect("a profile that is not empty");
+    String::from_utf8(out).expect("UTF-8")
+}

@@ -1,0 +1,159 @@
+//! A developer may not look, or looks at the wrong process: what is said, and what to do about it.
+
+mod common;
+mod harness;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::sys::ptrace;
+
+use harness::*;
+
+/// Records the process and tells what was said about it.
+fn told(place: &Place, pid: u32) -> String {
+    let output = place
+        .record(["-p", &pid.to_string(), "-o", "x.svg"])
+        .output()
+        .unwrap();
+    assert_code(&output, 1);
+    assert!(!place.path("x.svg").exists());
+    stderr(&output)
+}
+
+#[test]
+fn a_process_that_is_traced_already_is_recorded_and_told_of_once() {
+    if engine() != "cpython" {
+        return;
+    }
+    let place = Place::new();
+    let target = place.target(BUSY);
+    let pid = nix::unistd::Pid::from_raw(target.pid().0);
+    if let Err(error) = ptrace::seize(pid, ptrace::Options::empty()) {
+        return common::skipped("a tracer", &error.to_string());
+    }
+    let arguments = ["-p", &pid.to_string(), "-d", "1", "-f", "raw", "-o", "-"];
+    // Who may stand where the target runs need not pause it.
+    let output = place.record(arguments).output().unwrap();
+    assert_code(&output, 0);
+    let text = stderr(&output);
+    assert!(text.contains("every sample proven"), "{text}");
+
+    if !keep_apart(pid.as_raw()) {
+        ptrace::detach(pid, None).unwrap_or_default();
+        return common::skipped("a refused pause", "only one CPU");
+    }
+    let output = place.record(arguments).output().unwrap();
+    assert_code(&output, 0);
+    let text = stderr(&output);
+    let expected = format!(
+        "stay unproven: process {pid} is being traced already, by process {} (",
+        std::process::id()
+    );
+    assert_eq!(text.matches(&expected).count(), 1, "{text}");
+    assert!(text.contains("--nonblocking"), "{text}");
+    assert!(
+        text.contains("How: without pausing, which was refused"),
+        "{text}"
+    );
+    let (all, at_work) = counts(&stdout(&output), "main (target.py:");
+    assert!(at_work > 10 && at_work * 10 > all * 8, "{all} {at_work}");
+
+    ptrace::detach(pid, None).unwrap_or_default();
+}
+
+#[test]
+fn a_process_that_is_no_python_names_those_that_it_started() {
+    if engine() != "cpython" {
+        return;
+    }
+    let place = Place::new();
+    let program = place.program("p\u{1b}[2J.py", "import time\ntime.sleep(60)\n");
+    let script = format!(
+        "{} {} & echo ready; wait",
+        python().display(),
+        program.display()
+    );
+    let mut shell = Target::start(Command::new("sh").args(["-c", &script])).unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", shell.id());
+    let child = std::fs::read_to_string(children).unwrap();
+    let child: u32 = child.trim().parse().unwrap();
+    wait_until("it is Python", || {
+        std::fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.contains(&b'['))
+    });
+    let text = told(&place, shell.id());
+    shell.end();
+    signal(child, "KILL");
+    assert!(text.contains("(sh -c"), "{text}");
+    assert!(text.contains("is not a Python process"), "{text}");
+    assert!(text.contains(&format!("use `--pid {child}`")), "{text}");
+    assert!(text.contains("p\\u{1b}[2J.py"), "{text}");
+    assert!(text.contains("`--subprocesses`"), "{text}");
+}
+
+#[test]
+fn a_thread_is_told_from_a_process() {
+    let place = Place::new();
+    let mut target = place.target(
+        "
+import os, threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print('ready', flush=True)
+print(max(int(name) for name in os.listdir('/proc/self/task')), flush=True)
+time.sleep(60)
+",
+    );
+    let thread: u32 = target.line().unwrap().parse().unwrap();
+    let text = told(&place, thread);
+    let pid = target.pid();
+    let expected = format!("{thread} is a thread of process {pid}");
+    assert!(text.contains(&expected), "{text}");
+    assert!(text.contains(&format!("use `--pid {pid}`")), "{text}");
+}
+
+#[test]
+fn a_zombie_is_told_from_a_process() {
+    let place = Place::new();
+    let mut target = place.target(WAITS);
+    target.kill();
+    wait_until("it is a zombie", || !runs(target.id()));
+    let text = told(&place, target.id());
+    assert!(text.contains("(a zombie)"), "{text}");
+    target.end();
+    let text = told(&place, target.id());
+    let expected = format!("there is no process {}", target.pid());
+    assert!(text.contains(&expected), "{text}");
+    assert!(text.contains("check the number"), "{text}");
+}
+
+#[test]
+fn another_users_process_needs_sudo() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return common::skipped("another user's process", "this needs root");
+    }
+    let place = Place::new();
+    let target = place.target(WAITS);
+    let binary = place.path("spyhole");
+    std::fs::copy(env!("CARGO_BIN_EXE_spyhole"), &binary).unwrap();
+    for path in [place.path(""), binary.clone()] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o777)).unwrap();
+    }
+    let mut command = Command::new(&binary);
+    command
+        .args(["record", "--engine", &engine(), "-o", "x.svg", "-p"])
+        .arg(target.pid().to_string())
+        .current_dir(place.path(""))
+        .uid(65534)
+        .gid(65534);
+    let output = common::target::patiently(|| command.output()).unwrap();
+    assert_code(&output, 1);
+    let text = stderr(&output);
+    assert!(text.contains("belongs to another user (uid 0)"), "{text}");
+    // In a container that may not, sudo would not help, and is not named.
+    assert!(
+        text.contains("`sudo`") || text.contains("--cap-add SYS_PTRACE"),
+        "{text}"
+    );
+    assert!(!place.path("x.svg").exists());
+}
