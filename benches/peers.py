@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+"""What profilers cost and how true they are, side by side in one run.
+
+    python3 benches/peers.py [cost] [truth] [slowdown] [threads] [workers]     default: all
+
+cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
+          timer loop that wakes up as often and does nothing.
+truth     Programs that time their own pieces (fixtures/truth.py, fixtures/alternating.py): how far
+          the profile's shares are from the program's own account, in points for the piece that is
+          farthest off, and as total variation distance beside what chance alone would give.
+slowdown  How much slower a busy loop runs while it is watched, in pairs with and without.
+threads   500 threads of which 2 run, at 100 Hz.
+workers   A tree of 64 worker processes of which 4 are busy, at 100 Hz.
+
+Profilers that are not found are left out, and a line says so. Peers: py-spy and austin-dist from
+PyPI, profiling.sampling of a Python 3.15 (which reads that version alone).
+
+    --python PYTHON ...   targets [this one]; name a 3.15 to have profiling.sampling in the run
+    --spyhole, --py-spy, --austin  how each is called; words are split, so a loader may stand before
+    --empty-loop          target/release/deps/empty_loop-... [built by cargo]
+    --rounds 3 --seconds 5 --pairs 20
+"""
+
+import argparse
+import collections
+import json
+import math
+import os
+import re
+import shlex
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+FIXTURES = os.path.join(TOP, "fixtures")
+
+Run = collections.namedtuple("Run", "cpu wall output")
+
+
+class Failed(Exception):
+    """A profiler that cannot do what it was asked; the run goes on without it."""
+
+
+def last_line(said):
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "no word"
+
+
+class Profiler:
+    """How to record a process into a file of collapsed stacks."""
+
+    def __init__(self, name, command, read=None, only=None):
+        self.name = name
+        self.command = command
+        self.read = read or collapsed
+        # The only Python that it can look at.
+        self.only = only
+
+    def fits(self, python):
+        return self.only is None or self.only == python
+
+    def record(self, pid, rate, seconds, output):
+        """CPU and wall seconds of the recording, as the kernel accounts for them."""
+        command = self.command(pid, rate, seconds, output)
+        started = time.time()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        # Austin has codes of its own for a process that ran on when the time was over.
+        if process.returncode != 0 and b"Sampling Statistics" not in said:
+            raise Failed("%s failed with %d: %s" % (self.name, process.returncode, last_line(said)))
+        return Run(usage.ru_utime + usage.ru_stime, time.time() - started, output)
+
+
+def collapsed(output):
+    """[(functions from the root on, count)]"""
+    stacks = []
+    with open(output, errors="replace") as lines:
+        for line in lines:
+            stack, _, count = line.rpartition(" ")
+            if stack:
+                frames = [re.sub(r"[ :(].*", "", frame.split("/")[-1]) for frame in stack.split(";")]
+                stacks.append((frames, int(count)))
+    return stacks
+
+
+def sampling_collapsed(python):
+    def read(output):
+        text = output + ".txt"
+        subprocess.run(
+            [python, "-m", "profiling.sampling", "replay", "--collapsed", "-o", text, output],
+            check=True,
+            capture_output=True,
+        )
+        stacks = []
+        with open(text, errors="replace") as lines:
+            for line in lines:
+                stack, _, count = line.rpartition(" ")
+                # tid:N;file:function:line;...
+                frames = [frame.rsplit(":", 2)[-2] for frame in stack.split(";") if frame.count(":") >= 2]
+                stacks.append((frames, int(count)))
+        return stacks
+
+    return read
+
+
+def profilers(options):
+    def spyhole(*more):
+        words = shlex.split(options.spyhole) + ["record", "--engine", "cpython", "-f", "raw"] + list(more)
+        return lambda pid, rate, seconds, output: words + [
+            "--pid", str(pid), "-r", str(rate), "-d", str(seconds), "-o", output
+        ]  # fmt: skip
+
+    def py_spy(*more):
+        words = shlex.split(options.py_spy) + ["record", "-f", "raw"] + list(more)
+        return lambda pid, rate, seconds, output: words + [
+            "--pid", str(pid), "-r", str(rate), "-d", str(max(1, round(seconds))), "-o", output
+        ]  # fmt: skip
+
+    def austin(pid, rate, seconds, output):
+        return shlex.split(options.austin) + [
+            "-i", "%dus" % (1e6 / rate), "-x", str(max(1, round(seconds))), "-o", output, "-p", str(pid)
+        ]  # fmt: skip
+
+    def sampling(python, *more):
+        words = [python, "-m", "profiling.sampling", "attach", "-a", "--binary", "--no-gc"] + list(more)
+        return lambda pid, rate, seconds, output: words + [
+            "-r", str(rate), "-d", str(max(1, round(seconds))), "-o", output, str(pid)
+        ]  # fmt: skip
+
+    found = []
+    if callable_program(options.spyhole):
+        found.append(Profiler("spyhole", spyhole()))
+        found.append(Profiler("spyhole --blocking", spyhole("--blocking")))
+        found.append(Profiler("spyhole --nonblocking", spyhole("--nonblocking")))
+    else:
+        sys.exit("no spyhole at %s: cargo build --release" % options.spyhole)
+    if callable_program(options.py_spy):
+        found.append(Profiler("py-spy", py_spy()))
+        found.append(Profiler("py-spy --nonblocking", py_spy("--nonblocking")))
+    else:
+        print("left out: py-spy (pip install py-spy, or --py-spy PATH)")
+    if callable_program(options.austin):
+        # Its stacks are in a format of its own.
+        found.append(Profiler("austin", austin, read=lambda output: None))
+    else:
+        print("left out: austin (pip install austin-dist, or --austin PATH)")
+    for python in options.python:
+        if subprocess.run([python, "-c", "import profiling.sampling"], capture_output=True).returncode == 0:
+            found.append(Profiler("profiling.sampling", sampling(python), sampling_collapsed(python), python))
+            found.append(
+                Profiler("... --blocking", sampling(python, "--blocking"), sampling_collapsed(python), python)
+            )
+    return found
+
+
+def callable_program(words):
+    words = shlex.split(words)
+    try:
+        return bool(shutil.which(words[0])) and subprocess.run(
+            words + ["--help"], capture_output=True
+        ).returncode in (0, 1, 255)
+    except OSError:
+        return False
+
+
+def version(python):
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.check_output([python, "-c", code], text=True).strip()
+
+
+class Target:
+    """A program that has said that it is ready."""
+
+    def __init__(self, python, program, *arguments):
+        path = os.path.join(FIXTURES, program)
+        self.process = subprocess.Popen([python, path] + list(arguments), stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if line.strip() != "ready":
+            sys.exit("%s said %r" % (program, line))
+        self.pid = self.process.pid
+
+    def account(self):
+        """Ends it, and returns its own account."""
+        self.process.send_signal(signal.SIGTERM)
+        said = self.process.communicate()[0].strip().splitlines()
+        return json.loads(said[-1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def median(numbers):
+    return statistics.median(numbers)
+
+
+def cost(options, found, directory):
+    for python in options.python:
+        figures = collections.OrderedDict()
+        with Target(python, "targets/depth60.py") as target:
+            for _ in range(options.rounds):
+                run = empty_loop(options, 1000)
+                figures.setdefault("empty timer loop", []).append((1e6 * run / 1000 / options.seconds, None))
+                for profiler in found:
+                    if not profiler.fits(python):
+                        continue
+                    output = os.path.join(directory, "cost")
+                    try:
+                        run = profiler.record(target.pid, 1000, options.seconds, output)
+                    except Failed as failure:
+                        print(failure)
+                        continue
+                    stacks = profiler.read(output)
+                    kept = sum(count for _, count in stacks) if stacks is not None else None
+                    ticks = 1000 * options.seconds
+                    row = (1e6 * run.cpu / (kept or ticks), kept and kept / ticks)
+                    figures.setdefault(profiler.name, []).append(row)
+        print("\nCost: depth 60, 1 kHz, %d s, Python %s, median of %d" % (options.seconds, version(python), options.rounds))
+        print("%-24s %10s %12s %12s %10s" % ("", "us/sample", "x empty", "x spyhole", "kept"))
+        empty = median(row[0] for row in figures["empty timer loop"])
+        own = median(row[0] for row in figures["spyhole"])
+        for name, rows in figures.items():
+            each = median(row[0] for row in rows)
+            kept = "" if rows[0][1] is None else "%.1f %%" % (100 * median(row[1] for row in rows))
+            print("%-24s %10.1f %12.2f %12.2f %10s" % (name, each, each / empty, each / own, kept))
+
+
+def start_empty_loop(options, rate, seconds, *cpu):
+    words = [options.empty_loop] + [str(word) for word in (rate, seconds) + cpu]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL)
+
+
+def empty_loop(options, rate):
+    process = start_empty_loop(options, rate, options.seconds)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    return usage.ru_utime + usage.ru_stime
+
+
+def distance(shares, own):
+    """Total variation distance between two sets of shares that each add up to 1."""
+    pieces = set(shares) | set(own)
+    return sum(abs(shares.get(piece, 0) - own.get(piece, 0)) for piece in pieces) / 2
+
+
+def by_chance(own, samples):
+    """What total variation distance independent draws would have, on the mean."""
+    return sum(math.sqrt(2 / math.pi * share * (1 - share) / samples) for share in own.values()) / 2
+
+
+def truth(options, found, directory):
+    pieces = ["call_heavy", "c_heavy", "allocating", "deep", "rare"]
+    programs = [
+        ("truth.py", pieces, lambda account: {piece: account["cpu"][piece] for piece in pieces}),
+        (
+            "alternating.py",
+            ["quiet", "calling"],
+            lambda account: {piece: account[piece] for piece in ("quiet", "calling")},
+        ),
+    ]
+    for python in options.python:
+        for program, names, own_account in programs:
+            print("\nTruth: %s, 1 kHz, %d s, Python %s" % (program, options.seconds, version(python)))
+            print("%-24s %10s %12s %10s %10s %s" % ("", "points off", "TVD", "by chance", "samples", " piece"))
+            for profiler in found:
+                if not profiler.fits(python):
+                    continue
+                for _ in range(options.rounds):
+                    output = os.path.join(directory, "truth")
+                    with Target(python, program, "100000") as target:
+                        try:
+                            profiler.record(target.pid, 1000, options.seconds, output)
+                        except Failed as failure:
+                            print(failure)
+                            break
+                        account = target.account()
+                    stacks = profiler.read(output)
+                    if stacks is None:
+                        break
+                    counts = collections.Counter()
+                    for frames, count in stacks:
+                        for piece in names:
+                            if piece in frames:
+                                counts[piece] += count
+                    own = own_account(account)
+                    total, own_total = sum(counts.values()) or 1, sum(own.values())
+                    shares = {piece: counts[piece] / total for piece in names}
+                    own = {piece: own[piece] / own_total for piece in names}
+                    worst = max(names, key=lambda piece: abs(shares[piece] - own[piece]))
+                    print(
+                        "%-24s %+10.2f %12.4f %10.4f %10d  %s"
+                        % (
+                            profiler.name,
+                            100 * (shares[worst] - own[worst]),
+                            distance(shares, own),
+                            by_chance(own, total),
+                            total,
+                            worst,
+                        )
+                    )
+
+
+def slowdown(options, found, directory):
+    """Pairs of the same short stretch of time, watched and not."""
+    for python in options.python:
+        for rate in (100, 1000, 10000):
+            print("\nSlowdown: busy loop, %d Hz, Python %s, %d pairs" % (rate, version(python), options.pairs))
+            with Target(python, "targets/counting.py") as target:
+                # The empty loop takes its share of the one CPU on which the target is.
+                cpu = max(os.sched_getaffinity(0))
+                watchers = [("empty loop, same CPU", lambda seconds: start_empty_loop(options, rate, seconds, cpu))]
+                for profiler in found:
+                    if profiler.fits(python):
+                        watchers.append((profiler.name, lambda seconds, profiler=profiler: subprocess.Popen(
+                            profiler.command(target.pid, rate, seconds, os.path.join(directory, "slow")),
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                        )))  # fmt: skip
+                for name, watch in watchers:
+                    if name.startswith("empty"):
+                        os.sched_setaffinity(target.pid, {cpu})
+                    losses = [pair(target, watch) for _ in range(options.pairs)]
+                    os.sched_setaffinity(target.pid, os.sched_getaffinity(0))
+                    losses.sort()
+                    low, high = losses[len(losses) // 4], losses[-1 - len(losses) // 4]
+                    print("%-24s %7.2f %%   (half of all between %.2f and %.2f)" % (name, median(losses), low, high))
+
+
+def pair(target, watch):
+    """By how many percent a stretch of a second is slower while it is watched."""
+    stretch = 1.0
+    before = progress(target, stretch)
+    watcher = watch(stretch + 2)
+    # Until it has found its way in.
+    time.sleep(0.6)
+    watched = progress(target, stretch)
+    watcher.send_signal(signal.SIGINT)
+    watcher.wait()
+    after = progress(target, stretch)
+    return 100 * (1 - watched / ((before + after) / 2))
+
+
+def progress(target, seconds):
+    """Turns a second of the busy loop, from the counter that it shares."""
+    # Without a buffer, which would show the first value for ever.
+    with open("/proc/%d/fd/3" % target.pid, "rb", buffering=0) as counter:
+
+        def read():
+            counter.seek(0)
+            return int.from_bytes(counter.read(8), "little"), time.perf_counter()
+
+        first = read()
+        time.sleep(seconds)
+        last = read()
+    return (last[0] - first[0]) / (last[1] - first[1])
+
+
+def crowd(options, found, directory, what, program, arguments, more):
+    for python in options.python:
+        print("\n%s, 100 Hz, %d s, Python %s" % (what, options.seconds, version(python)))
+        print("%-24s %12s %10s" % ("", "of a core", "x spyhole"))
+        own = None
+        with Target(python, program, *arguments) as target:
+            for profiler in found:
+                if not profiler.fits(python):
+                    continue
+                command = profiler.command
+                watched = Profiler(profiler.name, lambda *given, command=command: more(command(*given)), profiler.read)
+                try:
+                    run = watched.record(target.pid, 100, options.seconds, os.path.join(directory, "crowd"))
+                except Failed as failure:
+                    print(failure)
+                    continue
+                # A profiler that cannot keep up takes longer.
+                share = run.cpu / options.seconds
+                own = own or share
+                print("%-24s %10.2f %% %10.1f" % (profiler.name, 100 * share, share / own))
+
+
+def threads(options, found, directory):
+    crowd(options, found, directory, "500 threads, 2 running", "targets/many_threads.py", ["500", "2"], lambda words: words)
+
+
+def workers(options, found, directory):
+    def below(words):
+        # Words that mean the same for each, but for Austin.
+        return words + ["-C" if "austin" in " ".join(words[:4]) else "--subprocesses"]
+
+    able = [profiler for profiler in found if not profiler.name.startswith(("...", "profiling"))]
+    crowd(options, able, directory, "64 workers, 4 busy", "targets/workers.py", ["64", "4"], below)
+
+
+SECTIONS = collections.OrderedDict(
+    [("cost", cost), ("truth", truth), ("slowdown", slowdown), ("threads", threads), ("workers", workers)]
+)
+
+
+def build_empty_loop():
+    words = ["cargo", "bench", "--bench", "empty_loop", "--no-run", "--message-format=json"]
+    said = subprocess.run(words, cwd=TOP, check=True, stdout=subprocess.PIPE, text=True).stdout
+    messages = [json.loads(line) for line in said.splitlines()]
+    built = [message for message in messages if message.get("executable")]
+    return [message["executable"] for message in built if message["target"]["name"] == "empty_loop"][-1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=list(SECTIONS) + [[]])
+    parser.add_argument("--python", nargs="+", default=[sys.executable])
+    parser.add_argument("--spyhole", default=os.path.join(TOP, "target", "release", "spyhole"))
+    parser.add_argument("--py-spy", default="py-spy")
+    parser.add_argument("--austin", default="austin")
+    parser.add_argument("--empty-loop")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=20)
+    options = parser.parse_args()
+    options.empty_loop = options.empty_loop or build_empty_loop()
+    found = profilers(options)
+    print("%s, %d CPUs, Linux %s" % (os.uname().machine, os.cpu_count(), os.uname().release))
+    directory = tempfile.mkdtemp(prefix="spyhole-bench-")
+    try:
+        for name in options.sections or SECTIONS:
+            SECTIONS[name](options, found, directory)
+            sys.stdout.flush()
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
