@@ -200,7 +200,7 @@ fn recording_with_idle_shows_the_sleep_and_with_gil_does_not() {
         mark("longsleep.py", "sleep")
     );
     on_every_version((2, 7), |python| {
-        let target = start(python, "longsleep.py", &[])?;
+        let target = start(python, "longsleep.py", &[])?.asleep();
         let text = recorded(&target, &["-d", "0.4", "--idle"])?;
         let sleeping: u64 = text
             .lines()
@@ -228,7 +228,7 @@ fn the_names_of_threads_are_exactly_those_that_the_program_gave() {
         .chain(["MainThread".to_owned()])
         .collect();
     on_every_version((2, 7), |python| {
-        let target = start(python, "thread_names.py", &[])?;
+        let target = start(python, "thread_names.py", &[])?.asleep();
         let text = recorded(&target, &["-d", "0.3", "-t", "-i"])?;
         let seen: BTreeSet<String> = text
             .lines()

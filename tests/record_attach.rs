@@ -138,7 +138,7 @@ fn a_process_survives_its_profiler() {
 #[test]
 fn what_waits_is_left_out_and_why_there_is_no_file_is_said() {
     let place = Place::new();
-    let target = place.target(WAITS);
+    let target = place.target(WAITS).asleep();
     // py-spy takes a thread that it has just let go for one that runs.
     if engine() == "cpython" {
         let output = place

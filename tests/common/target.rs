@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use super::held::task_states;
 use super::watchdog;
 
 /// Starts, says `ready` on a line of its own, and waits to be ended.
@@ -44,6 +45,17 @@ impl Target {
             Some(line) => Err(format!("said {line:?} where 'ready' was expected")),
             None => Err("ended before it was ready".to_owned()),
         }
+    }
+
+    /// The same once every thread of it sleeps. Between saying that it is ready and going to sleep it
+    /// may have to wait for a CPU, and is seen there.
+    pub fn asleep(self) -> Target {
+        let _watched = watchdog::watch(format!("waits until {} sleeps", self.child.id()));
+        let sleeps = |states: Vec<char>| states.iter().all(|&state| state == 'S');
+        while !task_states(self.pid()).is_some_and(sleeps) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self
     }
 
     /// The next line of its output; `None` at the end.
