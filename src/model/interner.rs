@@ -269,6 +269,15 @@ impl Interner {
         ProcessId(next_index(self.processes.len() - 1))
     }
 
+    /// Enters which recorded process started another. Nothing is changed where that one would become
+    /// its own ancestor.
+    pub fn set_parent(&mut self, process: ProcessId, parent: ProcessId) {
+        let mut above = std::iter::successors(Some(parent), |id| self.process(*id).parent);
+        if !above.any(|id| id == process) {
+            self.processes[process.index()].parent = Some(parent);
+        }
+    }
+
     #[must_use]
     pub fn text(&self, id: TextId) -> &TargetStr {
         &self.texts.items[id.index()]
@@ -438,6 +447,30 @@ mod tests {
         let named = |thread: &Thread| interner.text(thread.name.unwrap()).untrusted().to_owned();
         assert_eq!(named(&interner.threads[98]), "name");
         assert_eq!(named(&interner.threads[99]), TOO_MANY);
+    }
+
+    #[test]
+    fn no_process_becomes_its_own_ancestor() {
+        let mut interner = Interner::default();
+        let mut add = |parent| {
+            interner.add_process(Process {
+                pid: Pid(1),
+                parent,
+                command: Vec::new(),
+                python: None,
+            })
+        };
+        let (child, parent) = (add(None), add(None));
+        let grandchild = add(Some(child));
+        interner.set_parent(child, parent);
+        for above in [parent, child, grandchild] {
+            interner.set_parent(parent, above);
+        }
+        let parents: Vec<_> = interner
+            .processes()
+            .map(|(_, process)| process.parent)
+            .collect();
+        assert_eq!(parents, [Some(parent), None, Some(child)]);
     }
 
     #[test]

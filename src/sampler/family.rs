@@ -268,7 +268,9 @@ impl Family {
             Ok(engine) => {
                 let process = engine.process();
                 self.engines.enter(&*engine);
-                self.processes.insert(who.pid, process);
+                if self.processes.insert(who.pid, process).is_none() {
+                    self.adopt(process, interner);
+                }
                 self.members[index].state = State::Open {
                     engine,
                     last: now,
@@ -308,6 +310,17 @@ impl Family {
                 Follow::Root => self.patience.is_some(),
                 _ => self.patience.is_some_and(|end| now >= end),
             },
+        }
+    }
+
+    /// Puts a process that is recorded from now on above those below it that were before: a child may
+    /// show its Python sooner than who started it.
+    fn adopt(&self, parent: ProcessId, interner: &mut Interner) {
+        for (pid, &process) in &self.processes {
+            let above = self.parents.get(pid).copied();
+            if self.recorded_ancestor(above) == Some(parent) {
+                interner.set_parent(process, parent);
+            }
         }
     }
 

@@ -559,6 +559,32 @@ fn a_parent_that_was_slow_to_show_its_python_is_still_above_its_child() {
 }
 
 #[test]
+fn a_parent_that_shows_its_python_after_its_child_is_put_above_it() {
+    let options = Options {
+        attached: false,
+        follow: Follow::All,
+        ..options()
+    };
+    for refusal in [RefusalKind::NotYet, RefusalKind::NotPython] {
+        let slow = FakeProcess {
+            python_from: (400 * MILLI, refusal),
+            ..root(|_| Act::Run)
+        };
+        let early = FakeProcess {
+            // Over before its parent is there.
+            alive: (0, 300 * MILLI),
+            ..child(|tick| if tick < 20 { Act::Run } else { Act::Gone })
+        };
+        let outcome = record(&options, vec![slow, early]);
+        assert_eq!(outcome.collected.pids(), [100, 101]);
+        let processes: Vec<_> = outcome.collected.interner.processes().collect();
+        let (child, parent) = (processes[0].1, &processes[1]);
+        assert_eq!((child.pid, child.parent), (CHILD.pid, Some(parent.0)));
+        assert_eq!((parent.1.pid, parent.1.parent), (ROOT.pid, None));
+    }
+}
+
+#[test]
 fn a_child_that_never_is_python_costs_few_tries() {
     let mut shell = child(|_| Act::Run);
     shell.python_from = (u64::MAX, RefusalKind::NotPython);
