@@ -22,6 +22,18 @@ const MAX_BLOCKS: usize = (16 << 20) / BLOCK_LEN;
 /// The longest run of blocks that is fetched ahead of a reader who moves through memory.
 const MAX_AHEAD: u64 = 64;
 
+/// Of two blocks of one page that have no more blocks between them than this, those between are
+/// fetched too: one range more costs the kernel a look-up of the page, which takes longer than to copy
+/// a kilobyte.
+const MAX_GAP: u64 = 8;
+const BLOCKS_A_PAGE: u64 = 4096 / BLOCK;
+
+/// As the tick in which a block was last used: in none, it only came along.
+const NEVER: u32 = u32::MAX;
+
+/// No block has this number: it would lie beyond the address space.
+const NO_BLOCK: u64 = u64::MAX;
+
 /// Blocks of another memory as they were at one time.
 ///
 /// [`refresh`](Self::refresh) begins a tick: it fetches all blocks that the last ticks used. A read
@@ -30,24 +42,41 @@ const MAX_AHEAD: u64 = 64;
 pub struct Snapshot<S> {
     source: S,
     tick: u32,
-    /// The predicted blocks and those that were missed since, by block number.
-    slots: FxHashMap<u64, Slot>,
+    /// Where the predicted blocks and those that were missed since are in `data`, counted in
+    /// blocks, by block number.
+    places: FxHashMap<u64, u32>,
     data: Vec<u8>,
+    /// What lies at each place of `data`.
+    held: Vec<Held>,
+    /// The place that was read last. Who walks through memory reads its neighbours next.
+    last_place: usize,
     /// The number of the last block missed, and how far to fetch ahead on the next miss beside it.
     last_miss: u64,
     ahead: u64,
-    /// Whether `slots`, `ranges` and `data` still are as one whole fetch laid them out, so that
+    /// Whether `places`, `ranges` and `data` still are as one whole fetch laid them out, so that
     /// the same fetch can be made again as it is.
     repeatable: bool,
-    /// Working space of `refresh`.
-    wanted: Vec<u64>,
+    /// Working space of `refresh`: block numbers, and when each was last used.
+    wanted: Vec<Held>,
     ranges: Vec<(Addr, usize)>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    offset: u32,
+struct Held {
+    block: u64,
+    /// The tick in which it was last used.
     used: u32,
+}
+
+impl Held {
+    const NOTHING: Held = Held {
+        block: NO_BLOCK,
+        used: NEVER,
+    };
+
+    fn is_predicted(&self, tick: u32) -> bool {
+        self.used != NEVER && tick.wrapping_sub(self.used) <= FORGET_AFTER
+    }
 }
 
 impl<S: Source> Snapshot<S> {
@@ -55,8 +84,10 @@ impl<S: Source> Snapshot<S> {
         Snapshot {
             source,
             tick: 0,
-            slots: FxHashMap::default(),
+            places: FxHashMap::default(),
             data: Vec::new(),
+            held: Vec::new(),
+            last_place: 0,
             last_miss: 0,
             ahead: 1,
             repeatable: false,
@@ -78,31 +109,43 @@ impl<S: Source> Snapshot<S> {
     /// Forgets what the memory held and fetches anew what the last ticks used.
     pub fn refresh(&mut self) {
         self.tick = self.tick.wrapping_add(1);
-        let review = self.tick.is_multiple_of(FORGET_AFTER);
+        let review = self.tick.is_multiple_of(FORGET_AFTER) && self.holds_unused();
         if self.repeatable && !review {
             let got = self.source.read_ranges(&self.ranges, &mut self.data);
             if got == self.data.len() {
                 return;
             }
         }
-        let (tick, wanted) = (self.tick, &mut self.wanted);
-        wanted.clear();
-        wanted.extend(
-            self.slots
-                .iter()
-                .filter(|(_, slot)| tick.wrapping_sub(slot.used) <= FORGET_AFTER)
-                .map(|(&block, _)| block),
-        );
-        wanted.sort_unstable();
+        self.predict();
         self.fetch_wanted();
     }
 
-    /// Fetches the blocks in `wanted`, in order, passing over those that are not mapped.
+    /// Whether a block is held for having been used, and was not for too long.
+    fn holds_unused(&self) -> bool {
+        self.held
+            .iter()
+            .any(|held| held.used != NEVER && !held.is_predicted(self.tick))
+    }
+
+    /// Fills `wanted` with what this tick is likely to need, in order.
+    fn predict(&mut self) {
+        let (tick, wanted) = (self.tick, &mut self.wanted);
+        wanted.clear();
+        wanted.extend(self.held.iter().filter(|held| held.is_predicted(tick)));
+        wanted.sort_unstable_by_key(|held| held.block);
+        // Long stacks have no gaps worth filling, and must not grow beyond the bound by that.
+        if wanted.len() <= MAX_BLOCKS / BLOCKS_A_PAGE as usize {
+            fill_gaps(wanted);
+        }
+    }
+
+    /// Fetches the blocks in `wanted`, passing over those that are not mapped.
     fn fetch_wanted(&mut self) {
         let wanted = std::mem::take(&mut self.wanted);
-        let used_before = std::mem::take(&mut self.slots);
         self.data.resize(wanted.len() * BLOCK_LEN, 0);
-        self.slots = FxHashMap::with_capacity_and_hasher(wanted.len() * 2, Default::default());
+        self.held.clear();
+        self.held.resize(wanted.len(), Held::NOTHING);
+        self.places.clear();
         let mut next = 0;
         let mut calls = 0;
         let mut whole = true;
@@ -112,16 +155,10 @@ impl<S: Source> Snapshot<S> {
             let asked: usize = self.ranges.iter().map(|(_, len)| len).sum();
             let into = into.get_mut(..asked).unwrap_or_default();
             let got = self.source.read_ranges(&self.ranges, into) / BLOCK_LEN;
-            for (index, block) in rest.iter().enumerate().take(got) {
-                let used = used_before.get(block).map_or(self.tick, |slot| slot.used);
-                let offset = (next + index) * BLOCK_LEN;
-                self.slots.insert(
-                    *block,
-                    Slot {
-                        offset: offset as u32,
-                        used,
-                    },
-                );
+            let places = self.held.iter_mut().enumerate().skip(next);
+            for ((place, held), wanted) in places.zip(rest.iter().take(got)) {
+                *held = *wanted;
+                self.places.insert(wanted.block, place as u32);
             }
             // What stopped the kernel is not mapped any more: go on behind it.
             whole &= got * BLOCK_LEN == asked;
@@ -132,12 +169,29 @@ impl<S: Source> Snapshot<S> {
         self.repeatable = whole && calls == 1;
     }
 
-    fn slot(&mut self, block: u64) -> Result<usize, Fault> {
-        if let Some(slot) = self.slots.get_mut(&block) {
-            slot.used = self.tick;
-            return Ok(slot.offset as usize);
+    /// Where a block begins in `data`; it is fetched if it is not there yet.
+    fn find(&mut self, block: u64) -> Result<usize, Fault> {
+        let place = match self.beside_last(block) {
+            Some(place) => place,
+            None => match self.places.get(&block) {
+                Some(&place) => place as usize,
+                None => self.fetch_missing(block)?,
+            },
+        };
+        self.last_place = place;
+        if let Some(held) = self.held.get_mut(place) {
+            held.used = self.tick;
         }
-        self.fetch_missing(block)
+        Ok(place * BLOCK_LEN)
+    }
+
+    /// The place of a block that lies as far from the one read last as they are apart in memory.
+    fn beside_last(&self, block: u64) -> Option<usize> {
+        let last = self.held.get(self.last_place)?;
+        let distance = block.wrapping_sub(last.block).cast_signed();
+        let place = self.last_place.checked_add_signed(distance as isize)?;
+        let held = self.held.get(place)?;
+        (held.block == block).then_some(place)
     }
 
     fn is_full(&self) -> bool {
@@ -181,31 +235,50 @@ impl<S: Source> Snapshot<S> {
                 self.ahead /= 2;
                 continue;
             }
-            // Blocks fetched ahead and never read age from now on.
-            let used = self.tick.wrapping_sub(FORGET_AFTER);
-            for (index, number) in (first..first.wrapping_add(ahead)).enumerate() {
-                let offset = (start + index * BLOCK_LEN) as u32;
-                self.slots.entry(number).or_insert(Slot { offset, used });
+            for number in first..first.wrapping_add(ahead) {
+                let place = self.held.len() as u32;
+                // What is there already stays as it was read first.
+                let is_new = *self.places.entry(number).or_insert(place) == place;
+                self.held.push(match is_new {
+                    true => Held {
+                        block: number,
+                        used: NEVER,
+                    },
+                    false => Held::NOTHING,
+                });
             }
             self.last_miss = if downwards { first } else { first + ahead - 1 };
-            return match self.slots.get_mut(&block) {
-                Some(slot) => {
-                    slot.used = self.tick;
-                    Ok(slot.offset as usize)
-                }
-                None => Err(fault),
-            };
+            let place = self.places.get(&block).ok_or(fault)?;
+            return Ok(*place as usize);
         }
         self.ahead = 1;
         Err(fault)
     }
 }
 
+/// Puts those blocks in, too, that lie between two neighbours of one page.
+fn fill_gaps(blocks: &mut Vec<Held>) {
+    let wanted = blocks.len();
+    for index in 1..wanted {
+        let (Some(before), Some(after)) = (blocks.get(index - 1), blocks.get(index)) else {
+            break;
+        };
+        let between = before.block + 1..after.block;
+        let one_page = before.block / BLOCKS_A_PAGE == after.block / BLOCKS_A_PAGE;
+        if one_page && between.end - between.start <= MAX_GAP {
+            blocks.extend(between.map(|block| Held { block, used: NEVER }));
+        }
+    }
+    if blocks.len() > wanted {
+        blocks.sort_unstable_by_key(|held| held.block);
+    }
+}
+
 /// Neighbouring blocks become one range; at most as many ranges as one call takes.
-fn coalesce(blocks: &[u64], ranges: &mut Vec<(Addr, usize)>) {
+fn coalesce(blocks: &[Held], ranges: &mut Vec<(Addr, usize)>) {
     ranges.clear();
     let mut end = None;
-    for &block in blocks {
+    for &Held { block, .. } in blocks {
         if end == Some(block) {
             if let Some((_, len)) = ranges.last_mut() {
                 *len += BLOCK_LEN;
@@ -231,7 +304,7 @@ impl<S: Source> Memory for Snapshot<S> {
             let within = (at % BLOCK) as usize;
             let len = into.len().min(BLOCK_LEN - within);
             let (now, later) = into.split_at_mut(len);
-            match self.slot(at / BLOCK) {
+            match self.find(at / BLOCK) {
                 Ok(start) => {
                     let block = self.data.get(start + within..).ok_or(fault)?;
                     now.copy_from_slice(block.get(..len).ok_or(fault)?);

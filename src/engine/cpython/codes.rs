@@ -27,10 +27,14 @@ pub struct Codes {
     kept: usize,
     /// Rises when an address means another function than before.
     generation: u64,
+    /// Rises with each look.
+    look: u64,
 }
 
 #[derive(Debug)]
 struct Known {
+    /// The look in which it was found to be what it was before.
+    verified_in: u64,
     fingerprint: Fingerprint,
     code: Code,
     /// Interned at the first use after the code object was read.
@@ -44,8 +48,10 @@ impl Codes {
         self.generation
     }
 
-    /// Before a look: forgets all when it has become too much.
-    pub fn make_room(&mut self) {
+    /// Before a look: what was verified is to be verified again. Forgets all when it has become too
+    /// much.
+    pub fn begin_look(&mut self) {
+        self.look += 1;
         if self.kept > FORGET_AT {
             self.known.clear();
             self.kept = 0;
@@ -56,11 +62,18 @@ impl Codes {
     /// Makes sure that the code object is known as it is now; to be called while the memory is
     /// that of the frame's own instant. `false` when it cannot be read or there is no room.
     pub fn verify<M: Memory>(&mut self, memory: &mut M, layout: &Layout, code: CodeAddr) -> bool {
+        let mut known = self.known.get_mut(&code);
+        if let Some(known) = &known
+            && known.verified_in == self.look
+        {
+            return true;
+        }
         let Ok(fingerprint) = Fingerprint::read(memory, layout, code) else {
             return false;
         };
-        if let Some(known) = self.known.get(&code) {
+        if let Some(known) = &mut known {
             if known.fingerprint == fingerprint {
+                known.verified_in = self.look;
                 return true;
             }
             self.generation += 1;
@@ -73,6 +86,7 @@ impl Codes {
         };
         self.kept += RECORD + code_object.size();
         let known = Known {
+            verified_in: self.look,
             fingerprint,
             code: code_object,
             function: None,

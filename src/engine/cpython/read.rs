@@ -96,7 +96,7 @@ impl CpythonEngine {
         }
         self.scratch.witnesses.clear();
         self.scratch.frames_left = FRAMES_A_LOOK;
-        self.codes.make_room();
+        self.codes.begin_look();
         self.tids.allow_searches();
         self.memory.refresh();
         self.list_threads()?;
