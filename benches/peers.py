@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What profilers cost and how true they are, side by side in one run.
 
-    python3 benches/peers.py [cost] [truth] [slowdown] [threads] [workers]     default: all
+    python3 benches/peers.py [cost] [truth] [slowdown] [threads] [workers] [rate] [memory] [start]     default: all
 
 cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
           timer loop that wakes up as often and does nothing.
@@ -11,6 +11,10 @@ truth     Programs that time their own pieces (fixtures/truth.py, fixtures/alter
 slowdown  How much slower a busy loop runs while it is watched, in pairs with and without.
 threads   500 threads of which 2 run, at 100 Hz.
 workers   A tree of 64 worker processes of which 4 are busy, at 100 Hz.
+rate      How many looks a second spyhole and the empty loop keep up, one busy thread, up to 40 kHz.
+memory    The most memory that each takes for a recording at 1 kHz of a program with some thousands of different stacks.
+start     What a recording takes beyond its duration: finding and opening the process, and writing the file.
+          py-spy counts ticks and not time, so that it may end early.
 
 Profilers that are not found are left out, and a line says so. Peers: py-spy and austin-dist from
 PyPI, profiling.sampling of a Python 3.15 (which reads that version alone).
@@ -27,7 +31,6 @@ import json
 import math
 import os
 import re
-import shlex
 import shutil
 import signal
 import statistics
@@ -36,170 +39,7 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(HERE)
-FIXTURES = os.path.join(TOP, "fixtures")
-
-Run = collections.namedtuple("Run", "cpu wall output")
-
-
-class Failed(Exception):
-    """A profiler that cannot do what it was asked; the run goes on without it."""
-
-
-def last_line(said):
-    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "no word"
-
-
-class Profiler:
-    """How to record a process into a file of collapsed stacks."""
-
-    def __init__(self, name, command, read=None, only=None):
-        self.name = name
-        self.command = command
-        self.read = read or collapsed
-        # The only Python that it can look at.
-        self.only = only
-
-    def fits(self, python):
-        return self.only is None or self.only == python
-
-    def record(self, pid, rate, seconds, output):
-        """CPU and wall seconds of the recording, as the kernel accounts for them."""
-        command = self.command(pid, rate, seconds, output)
-        started = time.time()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        # Austin has codes of its own for a process that ran on when the time was over.
-        if process.returncode != 0 and b"Sampling Statistics" not in said:
-            raise Failed("%s failed with %d: %s" % (self.name, process.returncode, last_line(said)))
-        return Run(usage.ru_utime + usage.ru_stime, time.time() - started, output)
-
-
-def collapsed(output):
-    """[(functions from the root on, count)]"""
-    stacks = []
-    with open(output, errors="replace") as lines:
-        for line in lines:
-            stack, _, count = line.rpartition(" ")
-            if stack:
-                frames = [re.sub(r"[ :(].*", "", frame.split("/")[-1]) for frame in stack.split(";")]
-                stacks.append((frames, int(count)))
-    return stacks
-
-
-def sampling_collapsed(python):
-    def read(output):
-        text = output + ".txt"
-        subprocess.run(
-            [python, "-m", "profiling.sampling", "replay", "--collapsed", "-o", text, output],
-            check=True,
-            capture_output=True,
-        )
-        stacks = []
-        with open(text, errors="replace") as lines:
-            for line in lines:
-                stack, _, count = line.rpartition(" ")
-                # tid:N;file:function:line;...
-                frames = [frame.rsplit(":", 2)[-2] for frame in stack.split(";") if frame.count(":") >= 2]
-                stacks.append((frames, int(count)))
-        return stacks
-
-    return read
-
-
-def profilers(options):
-    def spyhole(*more):
-        words = shlex.split(options.spyhole) + ["record", "--engine", "cpython", "-f", "raw"] + list(more)
-        return lambda pid, rate, seconds, output: words + [
-            "--pid", str(pid), "-r", str(rate), "-d", str(seconds), "-o", output
-        ]  # fmt: skip
-
-    def py_spy(*more):
-        words = shlex.split(options.py_spy) + ["record", "-f", "raw"] + list(more)
-        return lambda pid, rate, seconds, output: words + [
-            "--pid", str(pid), "-r", str(rate), "-d", str(max(1, round(seconds))), "-o", output
-        ]  # fmt: skip
-
-    def austin(pid, rate, seconds, output):
-        return shlex.split(options.austin) + [
-            "-i", "%dus" % (1e6 / rate), "-x", str(max(1, round(seconds))), "-o", output, "-p", str(pid)
-        ]  # fmt: skip
-
-    def sampling(python, *more):
-        words = [python, "-m", "profiling.sampling", "attach", "-a", "--binary", "--no-gc"] + list(more)
-        return lambda pid, rate, seconds, output: words + [
-            "-r", str(rate), "-d", str(max(1, round(seconds))), "-o", output, str(pid)
-        ]  # fmt: skip
-
-    found = []
-    if callable_program(options.spyhole):
-        found.append(Profiler("spyhole", spyhole()))
-        found.append(Profiler("spyhole --blocking", spyhole("--blocking")))
-        found.append(Profiler("spyhole --nonblocking", spyhole("--nonblocking")))
-    else:
-        sys.exit("no spyhole at %s: cargo build --release" % options.spyhole)
-    if callable_program(options.py_spy):
-        found.append(Profiler("py-spy", py_spy()))
-        found.append(Profiler("py-spy --nonblocking", py_spy("--nonblocking")))
-    else:
-        print("left out: py-spy (pip install py-spy, or --py-spy PATH)")
-    if callable_program(options.austin):
-        # Its stacks are in a format of its own.
-        found.append(Profiler("austin", austin, read=lambda output: None))
-    else:
-        print("left out: austin (pip install austin-dist, or --austin PATH)")
-    for python in options.python:
-        if subprocess.run([python, "-c", "import profiling.sampling"], capture_output=True).returncode == 0:
-            found.append(Profiler("profiling.sampling", sampling(python), sampling_collapsed(python), python))
-            found.append(
-                Profiler("... --blocking", sampling(python, "--blocking"), sampling_collapsed(python), python)
-            )
-    return found
-
-
-def callable_program(words):
-    words = shlex.split(words)
-    try:
-        return bool(shutil.which(words[0])) and subprocess.run(
-            words + ["--help"], capture_output=True
-        ).returncode in (0, 1, 255)
-    except OSError:
-        return False
-
-
-def version(python):
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return subprocess.check_output([python, "-c", code], text=True).strip()
-
-
-class Target:
-    """A program that has said that it is ready."""
-
-    def __init__(self, python, program, *arguments):
-        path = os.path.join(FIXTURES, program)
-        self.process = subprocess.Popen([python, path] + list(arguments), stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        if line.strip() != "ready":
-            sys.exit("%s said %r" % (program, line))
-        self.pid = self.process.pid
-
-    def account(self):
-        """Ends it, and returns its own account."""
-        self.process.send_signal(signal.SIGTERM)
-        said = self.process.communicate()[0].strip().splitlines()
-        return json.loads(said[-1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
+from profilers import TOP, Failed, Profiler, Target, profilers, version
 
 def median(numbers):
     return statistics.median(numbers)
@@ -238,7 +78,7 @@ def cost(options, found, directory):
 
 def start_empty_loop(options, rate, seconds, *cpu):
     words = [options.empty_loop] + [str(word) for word in (rate, seconds) + cpu]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(words, stdout=subprocess.PIPE)
 
 
 def empty_loop(options, rate):
@@ -400,8 +240,50 @@ def workers(options, found, directory):
     crowd(options, able, directory, "64 workers, 4 busy", "targets/workers.py", ["64", "4"], below)
 
 
+def rate(options, found, directory):
+    spyhole = found[0]
+    for python in options.python:
+        print("\nRate: depth 60, %d s, Python %s" % (options.seconds, version(python)))
+        print("%-24s %12s %12s %10s" % ("", "asked, Hz", "kept, Hz", "late"))
+        with Target(python, "targets/depth60.py") as target:
+            for asked in (1000, 5000, 10000, 20000, 40000):
+                loop = start_empty_loop(options, asked, options.seconds)
+                kept = int(loop.communicate()[0]) / options.seconds
+                print("%-24s %12d %12.0f %8.2f %%" % ("empty timer loop", asked, kept, 100 * (1 - kept / asked)))
+                run = spyhole.record(target.pid, asked, options.seconds, os.path.join(directory, "rate"))
+                kept = float(re.search(r"Looked ([\d.]+) times", run.said).group(1))
+                print("%-24s %12d %12.0f %8.2f %%" % (spyhole.name, asked, kept, 100 * (1 - kept / asked)))
+
+
+def memory(options, found, directory):
+    for python in options.python:
+        print("\nMemory: proving.py all, 1 kHz, %d s, Python %s" % (options.seconds, version(python)))
+        with Target(python, "proving.py", "all") as target:
+            for index, profiler in enumerate(found):
+                if profiler.fits(python):
+                    output = os.path.join(directory, "memory%d" % index)
+                    most = profiler.most_memory(target.pid, 1000, options.seconds, output)
+                    print("%-24s %s" % (profiler.name, "failed" if most is None else "%10.1f MiB" % most))
+
+
+def start(options, found, directory):
+    for python in options.python:
+        print("\nStart: depth 60, one second at 100 Hz, Python %s, median of %d" % (version(python), options.rounds))
+        with Target(python, "targets/depth60.py") as target:
+            for profiler in found:
+                if not profiler.fits(python):
+                    continue
+                try:
+                    output = os.path.join(directory, "start")
+                    walls = [profiler.record(target.pid, 100, 1, output).wall for _ in range(options.rounds)]
+                except Failed as failure:
+                    print(failure)
+                    continue
+                print("%-24s %10.1f ms" % (profiler.name, 1000 * (median(walls) - 1)))
+
+
 SECTIONS = collections.OrderedDict(
-    [("cost", cost), ("truth", truth), ("slowdown", slowdown), ("threads", threads), ("workers", workers)]
+    (section.__name__, section) for section in (cost, truth, slowdown, threads, workers, rate, memory, start)
 )
 
 
