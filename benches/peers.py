@@ -248,11 +248,11 @@ def rate(options, found, directory):
         with Target(python, "targets/depth60.py") as target:
             for asked in (1000, 5000, 10000, 20000, 40000):
                 loop = start_empty_loop(options, asked, options.seconds)
-                kept = int(loop.communicate()[0]) / options.seconds
-                print("%-24s %12d %12.0f %8.2f %%" % ("empty timer loop", asked, kept, 100 * (1 - kept / asked)))
+                by_loop = int(loop.communicate()[0]) / options.seconds
                 run = spyhole.record(target.pid, asked, options.seconds, os.path.join(directory, "rate"))
-                kept = float(re.search(r"Looked ([\d.]+) times", run.said).group(1))
-                print("%-24s %12d %12.0f %8.2f %%" % (spyhole.name, asked, kept, 100 * (1 - kept / asked)))
+                by_us = float(re.search(r"Looked ([\d.]+) times", run.said).group(1))
+                for name, kept in (("empty timer loop", by_loop), (spyhole.name, by_us)):
+                    print("%-24s %12d %12.0f %8.2f %%" % (name, asked, kept, 100 * (1 - kept / asked)))
 
 
 def memory(options, found, directory):
@@ -260,10 +260,15 @@ def memory(options, found, directory):
         print("\nMemory: proving.py all, 1 kHz, %d s, Python %s" % (options.seconds, version(python)))
         with Target(python, "proving.py", "all") as target:
             for index, profiler in enumerate(found):
-                if profiler.fits(python):
+                if not profiler.fits(python):
+                    continue
+                try:
                     output = os.path.join(directory, "memory%d" % index)
                     most = profiler.most_memory(target.pid, 1000, options.seconds, output)
-                    print("%-24s %s" % (profiler.name, "failed" if most is None else "%10.1f MiB" % most))
+                except Failed as failure:
+                    print(failure)
+                    continue
+                print("%-24s %10.1f MiB" % (profiler.name, most))
 
 
 def start(options, found, directory):

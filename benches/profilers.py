@@ -59,7 +59,7 @@ class Profiler:
         )
 
     def most_memory(self, pid, rate, seconds, output):
-        """The most that a recording has in memory at once, in MiB, looked at every 20 ms; None if it fails."""
+        """The most that a recording has in memory at once, in MiB, looked at every 20 ms."""
         command = self.command(pid, rate, seconds, output)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # What wait4 tells of it would count what was there before the exec.
@@ -69,7 +69,9 @@ class Profiler:
                 found = re.search(r"^VmHWM:\s+(\d+) kB", status.read(), re.MULTILINE)
             most = max(most, int(found.group(1)) if found else 0)
             time.sleep(0.02)
-        return most / 1024 if os.path.exists(output) else None
+        if not os.path.exists(output):
+            raise Failed("%s failed with %d" % (self.name, process.returncode))
+        return most / 1024
 
 
 def collapsed(output):

@@ -62,16 +62,15 @@ impl Codes {
     /// Makes sure that the code object is known as it is now; to be called while the memory is
     /// that of the frame's own instant. `false` when it cannot be read or there is no room.
     pub fn verify<M: Memory>(&mut self, memory: &mut M, layout: &Layout, code: CodeAddr) -> bool {
-        let mut known = self.known.get_mut(&code);
-        if let Some(known) = &known
-            && known.verified_in == self.look
-        {
+        let known = self.known.get_mut(&code);
+        let is_verified = |known: &&mut Known| known.verified_in == self.look;
+        if known.as_ref().is_some_and(is_verified) {
             return true;
         }
         let Ok(fingerprint) = Fingerprint::read(memory, layout, code) else {
             return false;
         };
-        if let Some(known) = &mut known {
+        if let Some(known) = known {
             if known.fingerprint == fingerprint {
                 known.verified_in = self.look;
                 return true;
