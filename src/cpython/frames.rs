@@ -1,6 +1,7 @@
 //! Walking a thread's chain of frames, from the innermost to the one in which the thread began.
 
 use super::chain::Ring;
+use super::eval_loop::{Link, LoopCheck};
 use super::layout::{InstructionSource, Layout};
 use super::threads::ThreadState;
 use super::words::{half_word, word};
@@ -63,6 +64,10 @@ pub fn walk<M: Memory>(
     let head = head.get_mut(..len).unwrap_or_default();
     let mut address = thread.leaf;
     let mut outermost_owned = None;
+    let mut loop_check = match (thread.eval_loop, thread.datastack_chunk) {
+        (Some(newest), Some(chunk)) => Some(LoopCheck::new(memory, layout, newest, chunk)?),
+        _ => None,
+    };
     let limit = limit.min(MAX_FRAMES);
     let mut ring = Ring::default();
     // Shims do not count as frames, yet a chain of nothing else must end too.
@@ -79,6 +84,11 @@ pub fn walk<M: Memory>(
         }
         memory.read(address, head)?;
         let frame = FrameHead::parse(layout, head);
+        if let Some(check) = &mut loop_check
+            && !check.allows(frame.link(address))
+        {
+            return Ok(Anchor::Missed);
+        }
         if let Some(witnesses) = witnesses.as_deref_mut() {
             let is_leaf = stack.frames.is_empty();
             frame.witness(layout, address, is_leaf, witnesses);
@@ -145,6 +155,8 @@ struct FrameHead {
     instruction: u64,
     is_shim: bool,
     is_generator: bool,
+    /// 3.11's mark.
+    is_entry: bool,
     bytecode_index: u32,
 }
 
@@ -171,9 +183,21 @@ impl FrameHead {
             },
             is_shim,
             is_generator,
+            is_entry: frame
+                .entry
+                .is_some_and(|offset| head.get(offset as usize) == Some(&1)),
             bytecode_index: frame
                 .bytecode_index
                 .map_or(0, |offset| half_word(head, offset)),
+        }
+    }
+
+    fn link(&self, address: Addr) -> Link {
+        Link {
+            address,
+            previous: self.previous,
+            is_entry: self.is_entry || self.is_shim,
+            is_generator: self.is_generator,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod chain;
 pub mod code;
+mod eval_loop;
 pub mod frames;
 pub mod layout;
 pub mod linetable;

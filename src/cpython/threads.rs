@@ -1,6 +1,7 @@
 //! Interpreters and their thread states, and who holds the GIL. Knows nothing of kernel threads.
 
 use super::chain::Ring;
+use super::eval_loop::{self, EvalLoop};
 use super::layout::{GilLayout, GilSource, Layout, LeafFrame};
 use super::locate::RuntimeAddress;
 use super::words::{half_word, word};
@@ -12,13 +13,6 @@ const MAX_INTERPRETERS: usize = 1024;
 
 /// More threads, of all interpreters together, than Linux allows a process by default.
 const MAX_THREADS: usize = 65_536;
-
-/// The frame of a thread whose newest cframe is not filled in yet: 3.11 and 3.12 link it first
-/// (`_PyEval_EvalFrameDefault` in Python/ceval.c). Nothing can be read there, so the thread is looked at again.
-const HALF_LINKED: Addr = Addr(1);
-
-/// Where no Python runs, the cframe is the one within the thread state itself (`root_cframe`).
-const ROOT_CFRAME_WITHIN: u64 = 4096;
 
 /// A `PyThreadState`, as far as unwinding needs it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +27,8 @@ pub struct ThreadState {
     pub native_thread_id: Option<u64>,
     /// The newest chunk of the data stack; 3.11 on.
     pub datastack_chunk: Option<Addr>,
+    /// What shows whether the leaf is the leaf; 3.11 and 3.12, where an eval loop runs.
+    pub eval_loop: Option<EvalLoop>,
     /// The sentinel at which a whole chain ends; 3.15.
     pub base_frame: Option<Addr>,
 }
@@ -128,27 +124,9 @@ pub fn thread_state<M: Memory>(
 ) -> Result<ThreadState, Fault> {
     let thread = &layout.thread;
     let field = |offset: u32| address.plus(offset.into());
-    let leaf = match thread.leaf {
-        LeafFrame::Direct { offset } => memory.read_addr(field(offset))?,
-        LeafFrame::ThroughCFrame {
-            cframe,
-            current_frame,
-        } => {
-            let cframe = memory.read_addr(field(cframe))?;
-            if cframe.is_null() {
-                Addr::NULL
-            } else {
-                // A thread that is being made or unmade: as good as one without frames.
-                let leaf = memory
-                    .read_addr(cframe.plus(current_frame.into()))
-                    .unwrap_or(Addr::NULL);
-                let is_root = cframe.0.wrapping_sub(address.0) < ROOT_CFRAME_WITHIN;
-                match leaf.is_null() && !is_root {
-                    true => HALF_LINKED,
-                    false => leaf,
-                }
-            }
-        }
+    let (leaf, eval_loop) = match thread.leaf {
+        LeafFrame::Direct { offset } => (memory.read_addr(field(offset))?, None),
+        LeafFrame::ThroughCFrame(cframe) => eval_loop::newest(memory, thread, cframe, address)?,
     };
     let native_thread_id = thread.native_thread_id;
     let (chunk, base) = (thread.datastack_chunk, thread.base_frame);
@@ -163,6 +141,7 @@ pub fn thread_state<M: Memory>(
         datastack_chunk: chunk
             .map(|offset| memory.read_addr(field(offset)))
             .transpose()?,
+        eval_loop,
         base_frame: base
             .map(|offset| memory.read_addr(field(offset)))
             .transpose()?,

@@ -137,7 +137,7 @@ const GIL_SIZE_LIMIT: u32 = 512;
 fn thread_head_size(thread: &ThreadLayout) -> u32 {
     let leaf = match thread.leaf {
         LeafFrame::Direct { offset } => offset,
-        LeafFrame::ThroughCFrame { cframe, .. } => cframe,
+        LeafFrame::ThroughCFrame(cframe) => cframe.newest,
     };
     [thread.next, thread.interpreter, leaf, thread.thread_id]
         .into_iter()

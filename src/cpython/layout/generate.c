@@ -141,6 +141,7 @@ static void print_thread(void)
 #elif AT_LEAST(3, 11)
     FIELD("thread.leaf_cframe", PyThreadState, cframe);
     FIELD("thread.leaf", _PyCFrame, current_frame);
+    FIELD("thread.cframe_previous", _PyCFrame, previous);
 #else
     FIELD("thread.leaf", PyThreadState, frame);
 #endif
@@ -152,6 +153,9 @@ static void print_thread(void)
 #endif
 #if AT_LEAST(3, 15)
     FIELD("thread.base_frame", PyThreadState, base_frame);
+#endif
+#if AT_LEAST(3, 11) && !AT_LEAST(3, 12)
+    FIELD("thread.exc_info", PyThreadState, exc_info);
 #endif
 #if AT_LEAST(3, 11)
     PRINT("thread.head_size", END(PyThreadState, datastack_top));
@@ -178,6 +182,11 @@ static void print_frame(void)
     PRINT("frame.owner_first_shim", FRAME_OWNED_BY_INTERPRETER);
 #elif AT_LEAST(3, 12)
     PRINT("frame.owner_first_shim", FRAME_OWNED_BY_CSTACK);
+#endif
+#if !AT_LEAST(3, 12)
+    FIELD("frame.entry", Frame, is_entry);
+    PRINT("frame.exc_state_before",
+          offsetof(PyGenObject, gi_iframe) - offsetof(PyGenObject, gi_exc_state));
 #endif
 #if AT_LEAST(3, 14) && defined(Py_GIL_DISABLED)
     FIELD("frame.bytecode_index", Frame, tlbc_index);

@@ -225,22 +225,25 @@ fn fields(layout: &Layout) -> Fields {
         interpreter.bytecode_generation,
     );
 
-    let (cframe, leaf) = match thread.leaf {
-        LeafFrame::Direct { offset } => (None, offset),
-        LeafFrame::ThroughCFrame {
-            cframe,
-            current_frame,
-        } => (Some(cframe), current_frame),
+    let (cframe, leaf, previous) = match thread.leaf {
+        LeafFrame::Direct { offset } => (None, offset, None),
+        LeafFrame::ThroughCFrame(cframe) => (
+            Some(cframe.newest),
+            cframe.current_frame,
+            Some(cframe.previous),
+        ),
     };
     add("thread.next", Some(thread.next));
     add("thread.interpreter", Some(thread.interpreter));
     add("thread.leaf_cframe", cframe);
     add("thread.leaf", Some(leaf));
+    add("thread.cframe_previous", previous);
     add("thread.thread_id", Some(thread.thread_id));
     add("thread.native_thread_id", thread.native_thread_id);
     add("thread.datastack_chunk", thread.datastack_chunk);
     add("thread.datastack_top", thread.datastack_top);
     add("thread.base_frame", thread.base_frame);
+    add("thread.exc_info", thread.exc_info);
     add("thread.head_size", Some(thread.head_size));
 
     let instruction = match frame.instruction {
@@ -263,6 +266,8 @@ fn fields(layout: &Layout) -> Fields {
             .map(|owner| owner.first_shim.into())
             .filter(|first| *first != 255),
     );
+    add("frame.entry", frame.entry);
+    add("frame.exc_state_before", frame.exc_state_before);
     add("frame.locals", Some(frame.locals));
     add("frame.head_size", Some(frame.head_size));
     add("frame.bytecode_index", frame.bytecode_index);

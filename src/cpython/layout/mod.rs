@@ -125,6 +125,9 @@ pub struct ThreadLayout {
     pub datastack_top: Option<u32>,
     /// `base_frame`, where the version has it (3.15): the sentinel at which a whole chain ends.
     pub base_frame: Option<u32>,
+    /// `exc_info`, in 3.11 alone: while a generator runs, the address of its `gi_exc_state`
+    /// (`gen_send_ex2` in `Objects/genobject.c`).
+    pub exc_info: Option<u32>,
     /// Bytes from the start of the state that hold all the fields above.
     pub head_size: u32,
 }
@@ -135,7 +138,18 @@ pub enum LeafFrame {
     /// Up to 3.10 `frame`, from 3.13 on `current_frame`: the pointer at this offset.
     Direct { offset: u32 },
     /// 3.11 and 3.12: through `_PyCFrame`, which lies on the C stack.
-    ThroughCFrame { cframe: u32, current_frame: u32 },
+    ThroughCFrame(CFrameLayout),
+}
+
+/// `_PyCFrame`: what an eval loop keeps on the C stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CFrameLayout {
+    /// Pointer to the newest one, from the thread state's start.
+    pub newest: u32,
+    /// Pointer to the frame that the loop runs.
+    pub current_frame: u32,
+    /// Pointer to the cframe of the loop that called this one.
+    pub previous: u32,
 }
 
 /// `PyFrameObject` up to 3.10, `_PyInterpreterFrame` from 3.11 on.
@@ -150,6 +164,11 @@ pub struct FrameLayout {
     pub instruction: InstructionSource,
     /// `owner` byte and its values; from 3.11 on.
     pub owner: Option<OwnerLayout>,
+    /// bool `is_entry`, in 3.11 alone: an eval loop was entered with this frame. 3.12 puts a frame
+    /// of its own below such a one.
+    pub entry: Option<u32>,
+    /// How many bytes before a generator's frame its `gi_exc_state` is; in 3.11 alone.
+    pub exc_state_before: Option<u32>,
     /// First of `localsplus`.
     pub locals: u32,
     /// Bytes from the start of a frame that hold all the fields above but the locals.

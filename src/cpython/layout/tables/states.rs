@@ -4,7 +4,7 @@
 // for free-threaded builds.
 
 use crate::cpython::layout::{
-    GilLayout, GilSource, InterpreterLayout, LeafFrame, RuntimeLayout, ThreadLayout,
+    CFrameLayout, GilLayout, GilSource, InterpreterLayout, LeafFrame, RuntimeLayout, ThreadLayout,
 };
 
 pub(super) const RUNTIME_2_7: RuntimeLayout = RuntimeLayout {
@@ -292,6 +292,7 @@ pub(super) const THREAD_2_7: ThreadLayout = ThreadLayout {
     datastack_chunk: None,
     datastack_top: None,
     base_frame: None,
+    exc_info: None,
     head_size: 152,
 };
 
@@ -304,6 +305,7 @@ pub(super) const THREAD_3_6: ThreadLayout = ThreadLayout {
     datastack_chunk: None,
     datastack_top: None,
     base_frame: None,
+    exc_info: None,
     head_size: 160,
 };
 
@@ -316,36 +318,41 @@ pub(super) const THREAD_3_7_0: ThreadLayout = ThreadLayout {
     datastack_chunk: None,
     datastack_top: None,
     base_frame: None,
+    exc_info: None,
     head_size: 184,
 };
 
 pub(super) const THREAD_3_11: ThreadLayout = ThreadLayout {
     next: 8,
     interpreter: 16,
-    leaf: LeafFrame::ThroughCFrame {
-        cframe: 56,
+    leaf: LeafFrame::ThroughCFrame(CFrameLayout {
+        newest: 56,
         current_frame: 8,
-    },
+        previous: 16,
+    }),
     thread_id: 152,
     native_thread_id: Some(160),
     datastack_chunk: Some(296),
     datastack_top: Some(304),
     base_frame: None,
+    exc_info: Some(120),
     head_size: 312,
 };
 
 pub(super) const THREAD_3_12: ThreadLayout = ThreadLayout {
     next: 8,
     interpreter: 16,
-    leaf: LeafFrame::ThroughCFrame {
-        cframe: 56,
+    leaf: LeafFrame::ThroughCFrame(CFrameLayout {
+        newest: 56,
         current_frame: 0,
-    },
+        previous: 8,
+    }),
     thread_id: 136,
     native_thread_id: Some(144),
     datastack_chunk: Some(232),
     datastack_top: Some(240),
     base_frame: None,
+    exc_info: None,
     head_size: 248,
 };
 
@@ -358,6 +365,7 @@ pub(super) const THREAD_3_13: ThreadLayout = ThreadLayout {
     datastack_chunk: Some(232),
     datastack_top: Some(240),
     base_frame: None,
+    exc_info: None,
     head_size: 248,
 };
 
@@ -370,5 +378,6 @@ pub(super) const THREAD_3_15: ThreadLayout = ThreadLayout {
     datastack_chunk: Some(256),
     datastack_top: Some(264),
     base_frame: Some(80),
+    exc_info: None,
     head_size: 272,
 };
