@@ -149,3 +149,87 @@ impl LoopCheck {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: Addr = Addr(0x10_0000);
+    const TOP: Addr = Addr(0x10_0400);
+    const CALLER: Addr = Addr(0x10_0200);
+    const GENERATOR: Addr = Addr(0x50_0000);
+
+    /// A loop that the function at `CALLER` entered, while the generator at `GENERATOR` runs.
+    fn check() -> LoopCheck {
+        let [running, resumer] = [GENERATOR.0 - 32, 0x70_0000];
+        LoopCheck {
+            eval_loop: EvalLoop {
+                entered_from: CALLER,
+                datastack_top: Some(TOP),
+                exc_states: Some([Addr(running), Addr(resumer)]),
+            },
+            chunk: (CHUNK, CHUNK.plus(0x4000)),
+            exc_state_before: Some(32),
+            is_first: true,
+            entry_met: false,
+        }
+    }
+
+    fn function(address: u64, previous: Addr, is_entry: bool) -> Link {
+        Link {
+            address: Addr(address),
+            previous,
+            is_entry,
+            is_generator: false,
+        }
+    }
+
+    fn generator(address: Addr, previous: Addr) -> Link {
+        Link {
+            address,
+            previous,
+            is_entry: true,
+            is_generator: true,
+        }
+    }
+
+    #[test]
+    fn the_entry_of_the_newest_loop_was_called_by_the_leaf_of_the_one_before() {
+        let mut check_it = check();
+        assert!(check_it.allows(function(0x10_0380, Addr(0x10_0300), false)));
+        assert!(check_it.allows(function(0x10_0300, CALLER, true)));
+        // An older loop's caller is its own affair.
+        assert!(check_it.allows(function(CALLER.0, Addr(0x10_0100), true)));
+
+        let mut check_it = check();
+        assert!(check_it.allows(function(0x10_0380, Addr(0x10_0300), false)));
+        assert!(!check_it.allows(function(0x10_0300, Addr(0x10_0100), true)));
+        assert!(!check().allows(function(CALLER.0, Addr(0x10_0100), true)));
+    }
+
+    #[test]
+    fn no_frame_lies_where_the_data_stack_is_unused() {
+        // A leaf that returns has been given back a moment before; its callers have not.
+        let mut check_it = check();
+        assert!(check_it.allows(function(TOP.0, CALLER, false)));
+        assert!(!check_it.allows(function(TOP.0 + 8, CALLER, false)));
+        // The frame with which a loop was entered is given back when the loop has ended.
+        assert!(!check().allows(function(TOP.0, CALLER, true)));
+        // Beyond the chunk it is another's.
+        assert!(check().allows(function(CHUNK.0 + 0x4000, CALLER, true)));
+    }
+
+    #[test]
+    fn a_generator_that_runs_is_innermost_or_resumes_the_innermost() {
+        assert!(check().allows(generator(GENERATOR, CALLER)));
+        assert!(check().allows(generator(Addr(0x70_0000 + 32), CALLER)));
+        assert!(!check().allows(generator(Addr(0x60_0000), CALLER)));
+        // Not asked of those that call, nor where a version does not tell.
+        let mut check_it = check();
+        assert!(check_it.allows(function(0x10_0300, CALLER, true)));
+        assert!(check_it.allows(generator(Addr(0x60_0000), Addr(0x10_0100))));
+        let mut check_it = check();
+        check_it.exc_state_before = None;
+        assert!(check_it.allows(generator(Addr(0x60_0000), CALLER)));
+    }
+}

@@ -49,9 +49,9 @@ impl CpythonEngine {
     /// Makes the threads stand still that can change a Python stack: at the first try per interpreter
     /// the one that has the GIL or had it last, whether or not it has it now: that takes some time
     /// where it is not at hand, and to take that time only while the GIL is free would find it
-    /// taken too often. At the next tries all that run, since the GIL may go from hand to hand
-    /// faster than we can look. Threads that sleep are left alone.
-    pub(super) fn hold(&mut self, attempt: u32) -> Held {
+    /// taken too often. `all` that run where that was not enough, since the GIL may go from hand to
+    /// hand faster than we can look. Threads that sleep are left alone.
+    pub(super) fn hold(&mut self, all: bool) -> Held {
         if self.options.halting == Halting::Never {
             return Held::Nobody;
         }
@@ -60,10 +60,10 @@ impl CpythonEngine {
         }
         let refused = self.report.refused;
         let mut held = Vec::new();
-        if attempt == 0 {
-            self.hold_who_can_run_python(&mut held);
-        } else {
+        if all {
             self.hold_all_that_run(&mut held);
+        } else {
+            self.hold_who_can_run_python(&mut held);
         }
         if held.is_empty() && self.report.refused > refused {
             // As if nothing were to be halted: to try until it is proven would prefer stacks that

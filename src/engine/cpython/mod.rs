@@ -28,6 +28,7 @@ use rustc_hash::FxHashMap;
 use self::codes::Codes;
 use self::hold::Held;
 use self::known::KnownThread;
+use self::prove::Verdict;
 use self::read::Scratch;
 use self::short_file::ShortFiles;
 use self::tasks::Tasks;
@@ -47,9 +48,10 @@ pub use self::open::{OpenError, open};
 /// anew, so all but the last moments of a process succeed at the first or second.
 const MAX_TRIES: u32 = 8;
 
-/// How long to let the target run before the next try: the interpreter needs less than that to
-/// finish what it was caught in.
-const BETWEEN_TRIES: Duration = Duration::from_micros(30);
+/// How long to let the target run before the second try; each further one waits four times as long
+/// as the one before. The interpreter needs next to nothing to finish what it was caught in, and
+/// the later the second look, the less it is the tick's own.
+const BEFORE_SECOND_TRY: Duration = Duration::from_micros(1);
 
 /// Whether the process still is what it was is asked this often, and whenever a read fails.
 const IDENTITY_INTERVAL: Nanos = Nanos(1_000_000_000);
@@ -151,14 +153,15 @@ impl CpythonEngine {
         };
         let mut may_follow_gil = self.options.halting != Halting::Never;
         let mut attempt = 0;
+        let mut hold_all = false;
         while attempt < tries {
             if attempt > 0 {
-                std::thread::sleep(BETWEEN_TRIES);
+                std::thread::sleep(BEFORE_SECOND_TRY * 4_u32.pow(attempt - 1));
                 // Who could run Python and was not looked at is looked for among all.
                 self.scratch.partial &= self.has_every_holder();
                 self.look_again();
             }
-            let held = self.hold(attempt);
+            let held = self.hold(hold_all);
             self.scratch.remember_holders();
             result = self.read_threads(&held);
             if attempt == 0 && may_follow_gil && self.scratch.other_holders() {
@@ -169,12 +172,15 @@ impl CpythonEngine {
                 continue;
             }
             attempt += 1;
-            let whole = self.verify(&held) && (!self.scratch.partial || self.has_every_holder());
+            let verdict = self.verify(&held);
             let unheld = matches!(held, Held::Nobody);
             held.release(&mut self.report);
-            if result.is_ok() && (whole || unheld || self.scratch.frames_left == 0) {
+            let complete = !self.scratch.partial || self.has_every_holder();
+            let proven = verdict == Verdict::Proven && complete;
+            if result.is_ok() && (proven || unheld || self.scratch.frames_left == 0) {
                 break;
             }
+            hold_all |= result.is_err() || verdict == Verdict::Moved || !complete;
             if self.process.standing() != Standing::Same {
                 break;
             }

@@ -7,32 +7,43 @@ use crate::cpython::threads;
 use crate::memory::Memory;
 use crate::model::{Proof, Tid};
 
+/// What came of a look at all threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// Each chain was whole, and its thread stood still for as long as it was read.
+    Proven,
+    /// All stood still, but one where its chain was not whole, as while a frame is being linked.
+    Unlinked,
+    /// One did not stand still.
+    Moved,
+}
+
 impl CpythonEngine {
-    /// Whether all that was read is proven: each chain was whole, and its thread stood still for
-    /// as long as it was read. Marks what is not.
-    pub(super) fn verify(&mut self, held: &Held) -> bool {
+    /// Whether all that was read is proven. Marks what is not.
+    pub(super) fn verify(&mut self, held: &Held) -> Verdict {
         if matches!(held, Held::Nobody) {
             self.read_witnesses_again();
         }
         let gils_unchanged = self.gils_unchanged(held);
-        let mut whole = true;
+        let mut verdict = Verdict::Proven;
         for index in 0..self.scratch.read.len() {
             let Some(thread) = self.scratch.read.get(index) else {
                 break;
             };
-            let mut proof = thread.proof;
-            if proof == Proof::Proven
-                && !matches!(thread.stack, ReadStack::Unchanged | ReadStack::Gone)
-                && !self.stood_still(thread, held, gils_unchanged)
-            {
-                proof = Proof::Unproven;
+            let stood = matches!(thread.stack, ReadStack::Unchanged | ReadStack::Gone)
+                || self.stood_still(thread, held, gils_unchanged);
+            if !stood {
+                verdict = Verdict::Moved;
+            } else if thread.proof == Proof::Unproven && verdict == Verdict::Proven {
+                verdict = Verdict::Unlinked;
             }
-            whole &= proof == Proof::Proven;
-            if let Some(thread) = self.scratch.read.get_mut(index) {
-                thread.proof = proof;
+            if let Some(thread) = self.scratch.read.get_mut(index)
+                && !stood
+            {
+                thread.proof = Proof::Unproven;
             }
         }
-        whole
+        verdict
     }
 
     fn stood_still(&self, thread: &ReadThread, held: &Held, gils_unchanged: bool) -> bool {
