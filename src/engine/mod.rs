@@ -57,6 +57,12 @@ pub trait Engine {
         samples: &mut Vec<Sample>,
     ) -> Result<TickOutcome, TickError>;
 
+    /// The CPU where the last tick stood to read, if it did so: the next is likely to as well, and is
+    /// cheapest for who is there.
+    fn stands_at(&self) -> Option<usize> {
+        None
+    }
+
     /// How the reading went so far.
     fn report(&self) -> EngineReport;
 }

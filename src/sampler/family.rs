@@ -361,6 +361,14 @@ impl Family {
 }
 
 impl Member {
+    /// Where its engine stood last, if it is open.
+    pub fn stands_at(&self) -> Option<usize> {
+        match &self.state {
+            State::Open { engine, .. } => engine.stands_at(),
+            State::Waiting(_) | State::Done => None,
+        }
+    }
+
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open { .. })
     }

@@ -11,6 +11,7 @@ use crate::engine::cpython;
 use crate::engine::pyspy::PySpyEngine;
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{Interner, Pid, ProcessId};
+use crate::sys::linux::newest_pid::newest_pid;
 use crate::target::{OpenError, Process, Standing, Stat};
 
 /// How long a Python may take to tell its version.
@@ -252,10 +253,12 @@ fn kind_for_py_spy(process: &Process) -> RefusalKind {
 }
 
 /// Looks at all of `/proc`, which takes milliseconds that the thread that ticks does not have. It
-/// looks when it is asked to and gives the answer at the next asking.
+/// looks when it is asked to, and a process was made since it last did, and gives the answer at the
+/// next asking.
 struct Scanner {
     ask: Sender<()>,
-    answers: Receiver<Vec<Descendant>>,
+    /// `None`: no process was made.
+    answers: Receiver<Option<Vec<Descendant>>>,
     asked: bool,
 }
 
@@ -264,11 +267,18 @@ impl Scanner {
         let (ask, questions) = channel();
         let (answer, answers) = channel();
         // Ends when the other ends of its channels are dropped.
-        std::thread::spawn(
-            move || {
-                while questions.recv().is_ok() && answer.send(scan(below)).is_ok() {}
-            },
-        );
+        std::thread::spawn(move || {
+            let mut seen = None;
+            while questions.recv().is_ok() {
+                // Asked before the look, so that one made during it is looked for again.
+                let newest = newest_pid();
+                let news = (newest.is_none() || newest != seen).then(|| scan(below));
+                seen = newest;
+                if answer.send(news).is_err() {
+                    break;
+                }
+            }
+        });
         Scanner {
             ask,
             answers,
@@ -277,11 +287,11 @@ impl Scanner {
     }
 
     fn newest(&mut self) -> Option<Vec<Descendant>> {
-        let newest = self.answers.try_recv().ok();
-        if newest.is_some() || !self.asked {
+        let answer = self.answers.try_recv().ok();
+        if answer.is_some() || !self.asked {
             self.asked = self.ask.send(()).is_ok();
         }
-        newest
+        answer.flatten()
     }
 }
 

@@ -21,7 +21,7 @@ pub use world::{Descendant, Follow, Identity, Refusal, RefusalKind, World};
 
 use crate::engine::TickError;
 use crate::model::{Interner, Nanos, Pid, Sample, Tick};
-use crate::sys::linux::ptrace;
+use crate::sys::linux::{ptrace, stand};
 use family::{Family, State};
 
 /// What to record, and how often.
@@ -106,6 +106,7 @@ pub fn run(
         keep: options.keep,
         tally: Tally::default(),
         samples: Vec::new(),
+        order: Vec::new(),
         last_unreadable: None,
     };
     // Ticks begin when there is someone to look at.
@@ -169,15 +170,27 @@ struct Recorder {
     family: Family,
     keep: Keep,
     tally: Tally,
-    /// Kept from tick to tick for its memory.
+    /// Kept from tick to tick for its memory, as is `order`.
     samples: Vec<Sample>,
+    /// Indices of the open members, in the order in which they are looked at.
+    order: Vec<usize>,
     last_unreadable: Option<String>,
 }
 
 impl Recorder {
-    /// Looks at every open process in turn.
+    /// Looks at every open process, one CPU after the other: first those beside which we stand
+    /// already, or need not, since to move is dear.
     fn tick(&mut self, clock: &mut dyn Clock, sink: &mut dyn Sink, watch: &mut dyn Watch) {
-        for index in 0..self.family.members.len() {
+        let here = stand::cpu();
+        let place_of = |index: &usize| {
+            let at = self.family.members[*index].stands_at();
+            (at.is_some() && at != here, at)
+        };
+        self.order.clear();
+        self.order.extend(0..self.family.members.len());
+        self.order.sort_by_cached_key(place_of);
+        for position in 0..self.order.len() {
+            let index = self.order[position];
             let member = &mut self.family.members[index];
             let State::Open {
                 engine,

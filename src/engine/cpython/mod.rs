@@ -21,7 +21,7 @@ mod tasks;
 mod tids;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
@@ -29,6 +29,7 @@ use self::codes::Codes;
 use self::hold::Held;
 use self::known::KnownThread;
 use self::prove::Verdict;
+use self::quick::{Quiet, SleptOn};
 use self::read::Scratch;
 use self::short_file::ShortFiles;
 use self::tasks::Tasks;
@@ -37,7 +38,9 @@ use super::{Engine, EngineOptions, EngineReport, Halting, TickError};
 use crate::cpython::layout::Layout;
 use crate::cpython::locate::Located;
 use crate::memory::{LiveMemory, Snapshot};
-use crate::model::{Addr, Interner, Nanos, ProcessId, PythonVersion, Sample, Tick, TickOutcome};
+use crate::model::{
+    Addr, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, Tick, TickOutcome,
+};
 use crate::sys::linux::stand;
 use crate::target::{Process, Standing};
 
@@ -52,6 +55,10 @@ const MAX_TRIES: u32 = 8;
 /// as the one before. The interpreter needs next to nothing to finish what it was caught in, and
 /// the later the second look, the less it is the tick's own.
 const BEFORE_SECOND_TRY: Duration = Duration::from_micros(1);
+
+/// How long to wait for a thread that was caught so and does not come to run, since others have its
+/// CPU: longer than the kernel's slices.
+const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
 /// Whether the process still is what it was is asked this often, and whenever a read fails.
 const IDENTITY_INTERVAL: Nanos = Nanos(1_000_000_000);
@@ -73,6 +80,9 @@ pub struct CpythonEngine {
     scratch: Scratch,
     /// Whether we may choose the CPU on which we run.
     may_stand: bool,
+    /// Where the last tick stood, unless nothing was to be read in it.
+    stood_at: Option<usize>,
+    quiet: Quiet,
     names_asked: Option<Nanos>,
     identity_asked: Nanos,
     report: EngineReport,
@@ -102,13 +112,23 @@ impl Engine for CpythonEngine {
             self.check_identity()?;
         }
         let (pauses, refused) = (self.report.pauses, self.report.refused);
-        self.look_at_tasks();
-        let read = match self.nothing_ran() {
-            true => {
+        let read = match self.slept_on() {
+            SleptOn::AsBefore if self.options.only_running => {
+                return Ok(TickOutcome {
+                    threads: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
+                    ..TickOutcome::default()
+                });
+            }
+            SleptOn::AsBefore | SleptOn::Yes => {
                 self.keep_last_look();
+                self.stood_at = None;
                 Ok(())
             }
-            false => self.read_until_proven(),
+            SleptOn::No => {
+                let read = self.read_until_proven();
+                self.stood_at = stand::cpu();
+                read
+            }
         };
         self.count_effort();
         if let Err(error) = read {
@@ -122,6 +142,10 @@ impl Engine for CpythonEngine {
             self.name_threads(tick.at, interner);
         }
         Ok(outcome)
+    }
+
+    fn stands_at(&self) -> Option<usize> {
+        self.stood_at
     }
 
     fn report(&self) -> EngineReport {
@@ -156,10 +180,9 @@ impl CpythonEngine {
         let mut hold_all = false;
         while attempt < tries {
             if attempt > 0 {
-                std::thread::sleep(BEFORE_SECOND_TRY * 4_u32.pow(attempt - 1));
                 // Who could run Python and was not looked at is looked for among all.
                 self.scratch.partial &= self.has_every_holder();
-                self.look_again();
+                self.let_run(BEFORE_SECOND_TRY * 4_u32.pow(attempt - 1));
             }
             let held = self.hold(hold_all);
             self.scratch.remember_holders();
@@ -186,6 +209,26 @@ impl CpythonEngine {
             }
         }
         result
+    }
+
+    /// Lets the threads whose stacks are not proven go on for so long, and until they did, and
+    /// looks where they are now.
+    fn let_run(&mut self, time: Duration) {
+        let started = Instant::now();
+        let mut wait = time;
+        loop {
+            std::thread::sleep(wait);
+            self.look_again();
+            let mut unproven = self.scratch.read.iter();
+            let all_ran = !unproven.any(|thread| {
+                let task = thread.tid.and_then(|tid| self.tasks.known(tid));
+                thread.proof == Proof::Unproven && task.is_some_and(|task| !task.ran)
+            });
+            if all_ran || started.elapsed() >= LONGEST_WAIT {
+                return;
+            }
+            wait = wait.saturating_mul(2);
+        }
     }
 }
 

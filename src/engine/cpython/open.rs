@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::codes::Codes;
+use super::quick::Quiet;
 use super::short_file::ShortFiles;
 use super::tasks::Tasks;
 use super::tids::Tids;
@@ -57,6 +58,8 @@ pub fn open(
         threads: Default::default(),
         scratch: Scratch::default(),
         may_stand: options.halting == Halting::WhenNeeded,
+        stood_at: None,
+        quiet: Quiet::No,
         names_asked: None,
         identity_asked: Nanos::ZERO,
         report: EngineReport {

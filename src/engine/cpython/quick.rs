@@ -4,12 +4,47 @@
 use super::CpythonEngine;
 use super::read::{ReadStack, ThreadPlace};
 use crate::cpython::threads::{self, Gil};
-use crate::model::Proof;
+use crate::model::{Nanos, Proof};
+
+/// Whether the process slept at the last look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Quiet {
+    No,
+    /// All of it, and this is the CPU time that it had used before that look, where it was asked.
+    Yes(Option<Nanos>),
+}
+
+/// Whether a tick has nothing to read, since no stack can have changed since the last one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SleptOn {
+    No,
+    Yes,
+    /// The last tick had not either.
+    AsBefore,
+}
 
 impl CpythonEngine {
+    /// Begins a tick.
+    pub(super) fn slept_on(&mut self) -> SleptOn {
+        let used = match self.quiet {
+            Quiet::No => None,
+            Quiet::Yes(then) => {
+                let now = self.tasks.process_time();
+                if now.is_some() && now == then {
+                    return SleptOn::AsBefore;
+                }
+                now
+            }
+        };
+        self.look_at_tasks();
+        let slept = self.nothing_ran();
+        self.quiet = if slept { Quiet::Yes(used) } else { Quiet::No };
+        if slept { SleptOn::Yes } else { SleptOn::No }
+    }
+
     /// Takes the kernel's word for which threads ran since the last tick; of all of them, or of
     /// those that ran lately where the others cannot have run.
-    pub(super) fn look_at_tasks(&mut self) {
+    fn look_at_tasks(&mut self) {
         let may_be_partial = self.options.only_running
             // A thread that runs Python then is always seen by its having the GIL.
             && !self.scratch.gils.is_empty()
@@ -35,7 +70,7 @@ impl CpythonEngine {
 
     /// Whether no Python stack can have changed since the last look: all threads slept, and nobody
     /// took the GIL, without which a thread that we do not know yet cannot have run Python either.
-    pub(super) fn nothing_ran(&mut self) -> bool {
+    fn nothing_ran(&mut self) -> bool {
         let slept = self.scratch.read.iter().all(|thread| match thread.stack {
             ReadStack::Gone => true,
             ReadStack::Lost => false,

@@ -59,6 +59,8 @@ pub struct Task {
     accounted: Nanos,
     /// It slept at the first look of the tick before, and was not scheduled since.
     pub slept_through: bool,
+    /// It was scheduled between the last two looks.
+    pub ran: bool,
     /// The last look that found it scheduled since the one before.
     last_ran: Instant,
     used: bool,
@@ -79,6 +81,7 @@ impl Task {
             times,
             files,
             slept_through: false,
+            ran: true,
             last_ran: Instant::now(),
             used: true,
         })
@@ -90,7 +93,8 @@ impl Task {
             return false;
         };
         // A sleeper that was not scheduled since still sleeps: no need to look at its state.
-        self.slept_through = self.off_cpu && same_count(times, self.times);
+        self.ran = !same_count(times, self.times);
+        self.slept_through = self.off_cpu && !self.ran;
         self.times = times;
         if self.slept_through {
             return true;
@@ -167,6 +171,12 @@ impl Tasks {
             clock: ProcessClock::of(pid),
             ledger: None,
         }
+    }
+
+    /// CPU time that all threads together have used so far, exact even while they run; `None` where
+    /// the kernel does not tell.
+    pub fn process_time(&self) -> Option<Nanos> {
+        self.clock.and_then(ProcessClock::now)
     }
 
     /// A task that is known already.
