@@ -11,7 +11,7 @@ use crate::engine::cpython;
 use crate::engine::pyspy::PySpyEngine;
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{Interner, Pid, ProcessId};
-use crate::sys::linux::newest_pid::newest_pid;
+use crate::sys::linux::loadavg::Loadavg;
 use crate::target::{OpenError, Process, Standing, Stat};
 
 /// How long a Python may take to tell its version.
@@ -268,10 +268,14 @@ impl Scanner {
         let (answer, answers) = channel();
         // Ends when the other ends of its channels are dropped.
         std::thread::spawn(move || {
+            let loadavg = Loadavg::open().ok();
             let mut seen = None;
             while questions.recv().is_ok() {
                 // Asked before the look, so that one made during it is looked for again.
-                let newest = newest_pid();
+                let newest = loadavg
+                    .as_ref()
+                    .and_then(Loadavg::now)
+                    .map(|load| load.newest);
                 let news = (newest.is_none() || newest != seen).then(|| scan(below));
                 seen = newest;
                 if answer.send(news).is_err() {

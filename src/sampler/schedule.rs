@@ -27,13 +27,12 @@ impl Schedule {
     /// Deadlines from `start` on. `seed` need not be secret, only different from run to run.
     #[must_use]
     pub fn new(period: Nanos, start: Nanos, seed: u64) -> Schedule {
-        let mut random = SplitMix64(seed);
         let period = (period.0 as f64).max(1.0);
         Schedule {
             period,
-            next: start.0 as f64 + period * random.unit(),
+            next: start.0 as f64,
             grid: start.0 as f64 + period * 0.5,
-            random,
+            random: SplitMix64(seed),
         }
     }
 

@@ -103,14 +103,18 @@ impl CpythonEngine {
             else {
                 return;
             };
-            match stand::move_to(cpu) {
-                Ok(()) => self.report.moves += 1,
-                Err(_) => {
-                    self.may_stand = false;
-                    return;
-                }
+            self.stand_at(cpu);
+            if !self.may_stand {
+                return;
             }
             self.look_again();
+        }
+    }
+
+    pub(super) fn stand_at(&mut self, cpu: usize) {
+        match stand::move_to(cpu) {
+            Ok(()) => self.report.moves += 1,
+            Err(_) => self.may_stand = false,
         }
     }
 

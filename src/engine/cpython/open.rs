@@ -45,7 +45,7 @@ pub fn open(
         python: Some(layout.version),
     });
     let process = Arc::new(process);
-    Ok(CpythonEngine {
+    let mut engine = CpythonEngine {
         process_id,
         options,
         layout,
@@ -71,7 +71,9 @@ pub fn open(
             ..EngineReport::default()
         },
         process,
-    })
+    };
+    engine.make_acquaintance(interner);
+    Ok(engine)
 }
 
 fn layout_of(located: &Located) -> Result<Layout, LayoutError> {

@@ -6,6 +6,10 @@ use super::read::{ReadStack, ThreadPlace};
 use crate::cpython::threads::{self, Gil};
 use crate::model::{Nanos, Proof};
 
+/// How often to read what the threads that ran lately and their process have used, until it fits
+/// together.
+const READINGS: u32 = 3;
+
 /// Whether the process slept at the last look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Quiet {
@@ -38,7 +42,11 @@ impl CpythonEngine {
         };
         self.look_at_tasks();
         let slept = self.nothing_ran();
-        self.quiet = if slept { Quiet::Yes(used) } else { Quiet::No };
+        // Who is ready to run, and does not come to it, does not sleep.
+        self.quiet = match slept && self.tasks.all_sleep() {
+            true => Quiet::Yes(used),
+            false => Quiet::No,
+        };
         if slept { SleptOn::Yes } else { SleptOn::No }
     }
 
@@ -49,7 +57,7 @@ impl CpythonEngine {
             // A thread that runs Python then is always seen by its having the GIL.
             && !self.scratch.gils.is_empty()
             && self.scratch.gils.iter().all(|(_, gil)| gil.is_some());
-        if may_be_partial && self.tasks.look_at_active() {
+        if may_be_partial && self.look_at_active() {
             let (tasks, places) = (&self.tasks, &mut self.scratch.places);
             places.clear();
             let active = self.scratch.read.iter().filter(|thread| {
@@ -66,6 +74,22 @@ impl CpythonEngine {
         }
         self.scratch.partial = false;
         self.tasks.look();
+    }
+
+    /// Whether those that ran lately are all that can have run.
+    fn look_at_active(&mut self) -> bool {
+        for reading in 0..READINGS {
+            if self.tasks.look_at_active(reading > 0) {
+                return true;
+            }
+            // Most often it is the one that has the GIL, and so the one to stand beside.
+            if self.may_stand
+                && let Some(cpu) = self.tasks.active_elsewhere()
+            {
+                self.stand_at(cpu);
+            }
+        }
+        false
     }
 
     /// Whether no Python stack can have changed since the last look: all threads slept, and nobody

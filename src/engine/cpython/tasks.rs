@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{Nanos, Pid, Tid};
 use crate::sys::linux::cpu_clock::ProcessClock;
+use crate::sys::linux::loadavg::Loadavg;
 use crate::sys::linux::stand;
 use crate::sys::linux::status::Stat;
 use crate::sys::linux::tasks::{TaskFiles, TaskTimes};
@@ -16,6 +17,8 @@ pub struct Tasks {
     pid: Pid,
     by_tid: FxHashMap<Tid, Task>,
     clock: Option<ProcessClock>,
+    /// Opened when there are many.
+    loadavg: Option<Loadavg>,
     ledger: Option<Ledger>,
 }
 
@@ -23,19 +26,15 @@ pub struct Tasks {
 /// using it.
 #[derive(Debug)]
 struct Ledger {
-    process: Nanos,
-    /// Tasks that ran lately.
-    active: Vec<Tid>,
-    /// The sum of what these had used.
-    of_active: Nanos,
+    /// `None` where it did not fit with what its tasks had used, since one of them ran.
+    process: Option<Nanos>,
+    /// Tasks that ran lately, and what each had used.
+    active: Vec<(Tid, Nanos)>,
 }
 
 /// From so many tasks on, those that sleep are left alone as long as they cannot have run. Below it
 /// asking each costs less than it is worth.
 const MANY_TASKS: usize = 64;
-
-/// How often to read what active tasks and their process have used, until it fits together.
-const READINGS: u32 = 3;
 
 /// A task that slept for so long is thought to sleep on: longer than a thread waits for the GIL while
 /// another wants it, too.
@@ -169,6 +168,7 @@ impl Tasks {
             pid,
             by_tid: FxHashMap::default(),
             clock: ProcessClock::of(pid),
+            loadavg: None,
             ledger: None,
         }
     }
@@ -179,6 +179,11 @@ impl Tasks {
         self.clock.and_then(ProcessClock::now)
     }
 
+    /// Whether no task was running, or ready to, at the last look.
+    pub fn all_sleep(&self) -> bool {
+        self.by_tid.values().all(|task| !task.running)
+    }
+
     /// A task that is known already.
     pub fn known(&self, tid: Tid) -> Option<&Task> {
         self.by_tid.get(&tid)
@@ -187,26 +192,21 @@ impl Tasks {
     /// Whether [`look_at_active`](Self::look_at_active) looks at it.
     pub fn is_active(&self, tid: Tid) -> bool {
         let ledger = self.ledger.as_ref();
-        ledger.is_some_and(|ledger| ledger.active.contains(&tid))
+        ledger.is_some_and(|ledger| ledger.active.iter().any(|(active, _)| *active == tid))
     }
 
-    /// Looks, at the start of a tick, at those tasks alone that ran lately. `true` if they used
-    /// all the CPU time that the process has used since the last look at all; then nobody else has run, but
-    /// for who woke up since the scheduler last looked at its CPU, at most a tick of the kernel
-    /// ago. Else all are to be looked at.
-    pub fn look_at_active(&mut self) -> bool {
-        // What runs on another CPU may be accounted for between two readings; then they do not
-        // fit together, and the next ones will.
-        (0..READINGS).any(|reading| self.active_used_all(reading > 0))
-    }
-
-    fn active_used_all(&mut self, again: bool) -> bool {
+    /// Looks, at the start of a tick or `again` in it, at those tasks alone that ran lately. `true`
+    /// if no other runs: since nobody else does in the whole machine; or since they used all the
+    /// CPU time that the process has used since the last look at all, which finds also who woke up
+    /// and sleeps again, but not who did so since the scheduler last looked at its CPU, at most a
+    /// tick of the kernel ago. `false` also while one of them runs elsewhere, since nothing fits then.
+    pub fn look_at_active(&mut self, again: bool) -> bool {
         let (Some(ledger), Some(clock)) = (&self.ledger, self.clock) else {
             return false;
         };
-        let before = clock.now();
         let mut of_active = Nanos::ZERO;
-        for tid in &ledger.active {
+        let mut running = 0;
+        for (tid, used) in &ledger.active {
             let Some(task) = self.by_tid.get_mut(tid) else {
                 return false;
             };
@@ -218,17 +218,36 @@ impl Tasks {
             let Some(times) = task.times.filter(|_| alive) else {
                 return false;
             };
-            of_active = of_active.saturating_add(times.on_cpu);
+            of_active = of_active.saturating_add(times.on_cpu.saturating_sub(*used));
+            running += usize::from(task.running);
         }
-        let Some(now) = before.filter(|_| before == clock.now()) else {
+        // We run, too. Asking the clock takes a tenth of a millisecond where threads are many.
+        let load = self.loadavg.as_ref().and_then(Loadavg::now);
+        if load.is_some_and(|load| load.running <= 1 + running) {
+            self.retire_quiet();
+            return true;
+        }
+        // Whoever runs on uses time until this, so that it does not fit.
+        let Some(now) = clock.now() else {
             return false;
         };
-        let of_all = now.saturating_sub(ledger.process);
-        if of_all != of_active.saturating_sub(ledger.of_active) {
+        let of_all = ledger.process.map(|then| now.saturating_sub(then));
+        if of_all != Some(of_active) {
             return false;
         }
-        self.open_ledger(now);
+        self.retire_quiet();
         true
+    }
+
+    /// Where one runs that was looked at so, other than where we stand.
+    pub fn active_elsewhere(&self) -> Option<usize> {
+        let ledger = self.ledger.as_ref()?;
+        let active = ledger
+            .active
+            .iter()
+            .filter_map(|(tid, _)| self.by_tid.get(tid));
+        let mut elsewhere = active.filter(|task| task.running && !task.off_cpu);
+        elsewhere.next().map(Task::cpu)
     }
 
     /// Looks again within a tick, for another try: at every known task.
@@ -241,7 +260,7 @@ impl Tasks {
         let Some(ledger) = &self.ledger else {
             return self.look_again();
         };
-        for tid in &ledger.active {
+        for (tid, _) in &ledger.active {
             // One that has ended is noticed when all are looked at.
             if let Some(task) = self.by_tid.get_mut(tid) {
                 task.look_again();
@@ -257,38 +276,56 @@ impl Tasks {
             .ledger
             .take()
             .map_or(Vec::new(), |ledger| ledger.active);
-        let clock = self.clock.filter(|_| self.by_tid.len() >= MANY_TASKS);
+        let looked_at = |tid: &Tid| looked_at.iter().any(|(active, _)| active == tid);
+        let are_many = self.by_tid.len() >= MANY_TASKS;
+        if are_many && self.loadavg.is_none() {
+            self.loadavg = Loadavg::open().ok();
+        }
+        let clock = self.clock.filter(|_| are_many);
         let before = clock.and_then(ProcessClock::now);
         self.by_tid.retain(|tid, task| {
-            let slept = task.slept_through || !looked_at.contains(tid);
+            let slept = task.slept_through || !looked_at(tid);
             let used = std::mem::take(&mut task.used);
             let alive = used && task.look();
             task.slept_through &= slept;
             alive
         });
         let after = clock.and_then(ProcessClock::now);
-        if let Some(process) = before.filter(|_| before == after) {
-            self.open_ledger(process);
+        if are_many {
+            self.open_ledger(before.filter(|_| before == after));
         }
     }
 
-    /// From now on those tasks count as active that ran lately; of those that did so before, where
-    /// it is known that no other ran since.
-    fn open_ledger(&mut self, process: Nanos) {
-        let before = self.ledger.take();
+    /// From now on those tasks count as active that ran lately.
+    fn open_ledger(&mut self, process: Option<Nanos>) {
         let now = Instant::now();
-        let ran_lately = |tid: &Tid| {
-            let task = self.by_tid.get(tid)?;
-            (now.duration_since(task.last_ran) < QUIET).then_some((*tid, task.times?.on_cpu))
-        };
-        let active: Vec<(Tid, Nanos)> = match &before {
-            Some(before) => before.active.iter().filter_map(ran_lately).collect(),
-            None => self.by_tid.keys().filter_map(ran_lately).collect(),
-        };
+        let active = self.by_tid.iter().filter_map(|(tid, task)| {
+            let ran_lately = now.duration_since(task.last_ran) < QUIET;
+            ran_lately.then_some((*tid, task.times?.on_cpu))
+        });
         self.ledger = Some(Ledger {
             process,
-            of_active: Nanos(active.iter().map(|(_, used)| used.0).sum()),
-            active: active.into_iter().map(|(tid, _)| tid).collect(),
+            active: active.collect(),
+        });
+    }
+
+    /// Those that were looked at and have not run for a while count as active no longer. What they
+    /// used until they slept is no other's.
+    fn retire_quiet(&mut self) {
+        let Some(ledger) = &mut self.ledger else {
+            return;
+        };
+        let now = Instant::now();
+        ledger.active.retain(|(tid, used)| {
+            let Some(task) = self.by_tid.get(tid) else {
+                return true;
+            };
+            let quiet = !task.running && now.duration_since(task.last_ran) >= QUIET;
+            if quiet && let (Some(process), Some(times)) = (&mut ledger.process, task.times) {
+                let since = times.on_cpu.saturating_sub(*used);
+                *process = process.saturating_add(since);
+            }
+            !quiet
         });
     }
 

@@ -4,7 +4,7 @@ pub mod cpu_clock;
 pub mod credentials;
 pub mod files;
 pub mod limits;
-pub mod newest_pid;
+pub mod loadavg;
 pub mod output_file;
 pub mod pidfd;
 pub mod privilege;
