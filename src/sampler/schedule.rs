@@ -5,7 +5,8 @@ use crate::model::Nanos;
 /// Deadlines at a mean distance of one period, each gap jittered.
 ///
 /// A program that does something every 10 ms must not be looked at every 10 ms: it would be caught
-/// at the same place each time. So each gap is drawn between half a period and one and a half.
+/// at the same place each time. So each gap is drawn between half a period and one and a half, or
+/// as much less apart as leaves time for a look between two.
 /// Gaps drawn so add up to a random walk, which is what makes every phase of such a program equally
 /// likely; but its rate would be a little off. A weak pull towards the even grid (a fiftieth of the
 /// distance, a tick) keeps the walk within a few periods of it for ever, and yet wide enough, more
@@ -13,6 +14,8 @@ use crate::model::Nanos;
 #[derive(Debug)]
 pub struct Schedule {
     period: f64,
+    /// By how much of the period a gap may be shorter or longer than it.
+    spread: f64,
     /// The next deadline.
     next: f64,
     /// Where the next deadline would be without jitter.
@@ -23,6 +26,9 @@ pub struct Schedule {
 /// How much of the distance from the even grid is taken back at each tick.
 const PULL: f64 = 0.02;
 
+/// What a look takes, in nanoseconds, and then some.
+const LEAST_GAP: f64 = 40_000.0;
+
 impl Schedule {
     /// Deadlines from `start` on. `seed` need not be secret, only different from run to run.
     #[must_use]
@@ -30,6 +36,7 @@ impl Schedule {
         let period = (period.0 as f64).max(1.0);
         Schedule {
             period,
+            spread: ((period - LEAST_GAP) / period).clamp(0.1, 0.5),
             next: start.0 as f64,
             grid: start.0 as f64 + period * 0.5,
             random: SplitMix64(seed),
@@ -65,8 +72,9 @@ impl Schedule {
 
     fn step(&mut self) {
         let pull = PULL * (self.grid - self.next);
-        let gap = self.period * (0.5 + self.random.unit()) + pull;
-        self.next += gap.max(self.period * 0.25);
+        let shortest = self.period * (1.0 - self.spread);
+        let gap = shortest + 2.0 * self.spread * self.period * self.random.unit() + pull;
+        self.next += gap.max(0.5 * shortest);
         self.grid += self.period;
     }
 }
