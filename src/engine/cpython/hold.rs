@@ -39,6 +39,7 @@ impl Held {
         let Held::Threads(threads) = self else {
             return;
         };
+        stand::alone();
         report.pauses += threads.len() as u64;
         let longest = threads.iter().map(|thread| thread.paused.held_for()).max();
         report.paused += longest.unwrap_or(Duration::ZERO);
@@ -111,6 +112,33 @@ impl CpythonEngine {
         }
     }
 
+    /// Stands where a thread of an interpreter without a GIL runs, and has helpers stand where the
+    /// others do.
+    fn surround(&mut self, interpreter: Addr) {
+        let mut cpus = std::mem::take(&mut self.scratch.cpus);
+        // Some may move on while we move after them.
+        for _ in 0..2 {
+            let threads = self.scratch.read.iter();
+            let threads = threads.filter(|thread| thread.state.interpreter == interpreter);
+            self.tasks
+                .cpus_of(threads.filter_map(|thread| thread.tid), &mut cpus);
+            if cpus.iter().all(|&cpu| stand::covers(cpu)) {
+                break;
+            }
+            let here = stand::cpu().filter(|here| cpus.contains(here));
+            if here.is_none()
+                && let Some(&first) = cpus.first()
+            {
+                self.stand_at(first);
+            }
+            cpus.retain(|&cpu| !stand::covers(cpu));
+            self.report.moves += cpus.len() as u64;
+            stand::also_at(&cpus);
+            self.look_again();
+        }
+        self.scratch.cpus = cpus;
+    }
+
     pub(super) fn stand_at(&mut self, cpu: usize) {
         match stand::move_to(cpu) {
             Ok(()) => self.report.moves += 1,
@@ -143,6 +171,9 @@ impl CpythonEngine {
                     self.pause(tid, Task::is_off_cpu, held);
                 }
                 continue;
+            }
+            if self.may_stand {
+                self.surround(interpreter);
             }
             // Who was there at the last look; newcomers are found by the read, and held at the
             // next try.

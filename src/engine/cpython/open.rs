@@ -45,6 +45,7 @@ pub fn open(
         python: Some(layout.version),
     });
     let process = Arc::new(process);
+    let free_threaded = located.version.free_threaded;
     let mut engine = CpythonEngine {
         process_id,
         options,
@@ -64,6 +65,9 @@ pub fn open(
         identity_asked: Nanos::ZERO,
         report: EngineReport {
             path: match options.halting {
+                Halting::WhenNeeded if free_threaded => {
+                    "standing on the CPUs of the threads that run"
+                }
                 Halting::WhenNeeded => "standing on the CPU of the thread that runs",
                 Halting::Always => "pausing the thread that runs",
                 Halting::Never => "not halting the target",

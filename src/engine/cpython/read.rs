@@ -23,6 +23,7 @@ pub(super) struct Scratch {
     /// Only the threads in `places` are looked at in this tick.
     pub(super) partial: bool,
     pub(super) places: Vec<ThreadPlace>,
+    pub(super) cpus: Vec<usize>,
     /// What is left of [`FRAMES_A_LOOK`].
     pub(super) frames_left: usize,
     pub(super) gils: Vec<(Addr, Option<Gil>)>,

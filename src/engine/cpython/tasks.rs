@@ -153,7 +153,7 @@ impl Task {
 /// Whether a thread is on no CPU. One that runs, or is about to sleep, on the CPU on which we stand
 /// is not: we are. It may be moved to another CPU and run there, and is then scheduled once more.
 fn is_off_cpu(stat: &Stat, files: &TaskFiles) -> bool {
-    stand::cpu() == Some(stat.cpu) || (!stat.runs() && files.is_switched_out())
+    stand::covers(stat.cpu) || (!stat.runs() && files.is_switched_out())
 }
 
 /// Whether a thread was not scheduled between two looks; `false` where that is not known.
@@ -237,6 +237,15 @@ impl Tasks {
         }
         self.retire_quiet();
         true
+    }
+
+    /// Where these threads run, or would if nobody stood there.
+    pub fn cpus_of(&self, tids: impl Iterator<Item = Tid>, cpus: &mut Vec<usize>) {
+        cpus.clear();
+        let tasks = tids.filter_map(|tid| self.by_tid.get(&tid));
+        cpus.extend(tasks.filter(|task| !task.sleeps()).map(Task::cpu));
+        cpus.sort_unstable();
+        cpus.dedup();
     }
 
     /// Where one runs that was looked at so, other than where we stand.

@@ -13,6 +13,7 @@ pub mod punctual;
 pub mod signals;
 pub mod spawn;
 pub mod stand;
+mod standers;
 pub mod status;
 pub mod tasks;
 pub mod vm;

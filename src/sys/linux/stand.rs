@@ -1,9 +1,12 @@
-//! Standing on a CPU: while this thread runs there, whoever else belongs there stands still.
+//! Standing on a CPU: while this thread runs there, or a helper of it, whoever else belongs there
+//! stands still.
 
 use std::cell::RefCell;
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+use super::standers::Standers;
 
 #[derive(Debug)]
 struct Place {
@@ -14,6 +17,7 @@ struct Place {
 
 thread_local! {
     static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+    static HELPERS: RefCell<Standers> = RefCell::default();
 }
 
 /// The CPU on which this thread stands, if it does: nobody else is running there now.
@@ -45,8 +49,26 @@ pub fn move_to(cpu: usize) -> io::Result<()> {
     })
 }
 
-/// Lets this thread run wherever it could before, if it stands somewhere.
+/// Whether this thread or a helper stands on a CPU.
+#[must_use]
+pub fn covers(at: usize) -> bool {
+    cpu() == Some(at) || HELPERS.with_borrow(|helpers| helpers.stands_at(at))
+}
+
+/// Has helpers stand on other CPUs, until [`alone`] is called, for at most some milliseconds. `false`
+/// when not all do.
+pub fn also_at(cpus: &[usize]) -> bool {
+    HELPERS.with_borrow_mut(|helpers| helpers.call(cpus))
+}
+
+/// Sends the helpers away.
+pub fn alone() {
+    HELPERS.with_borrow(Standers::dismiss);
+}
+
+/// Lets this thread run wherever it could before, if it stands somewhere, and does without helpers.
 pub fn leave() {
+    HELPERS.with_borrow_mut(|helpers| *helpers = Standers::default());
     PLACE.with_borrow_mut(|place| {
         if let Some(place) = place.take() {
             // Where that is refused, it stays where it is, which harms nobody.
