@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """What profilers cost and how true they are, side by side in one run.
 
-    python3 benches/peers.py [cost] [truth] [slowdown] [threads] [workers] [rate] [memory] [start]     default: all
+    python3 benches/peers.py [cost] [truth] [slowdown] [django] [threads] [workers] [rate] [memory] [start]     default: all
 
 cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
           timer loop that wakes up as often and does nothing.
 truth     Programs that time their own pieces (fixtures/truth.py, fixtures/alternating.py): how far
           the profile's shares are from the program's own account, in points for the piece that is
           farthest off, and as total variation distance beside what chance alone would give.
-slowdown  How much slower a busy loop runs while it is watched, in pairs with and without.
+slowdown  How much slower a busy loop runs while it is watched at 100 Hz, 1 kHz and 10 kHz, in pairs with and without.
+django    The same at 1 kHz for the requests that a Django project answers (--python needs Django, by PYTHONPATH).
 threads   500 threads of which 2 run, at 100 Hz.
 workers   A tree of 64 worker processes of which 4 are busy, at 100 Hz.
 rate      How many looks a second spyhole and the empty loop keep up, one busy thread, up to 40 kHz.
@@ -152,33 +153,50 @@ def truth(options, found, directory):
 
 
 def slowdown(options, found, directory):
-    """Pairs of the same short stretch of time, watched and not."""
     for python in options.python:
         for rate in (100, 1000, 10000):
             print("\nSlowdown: busy loop, %d Hz, Python %s, %d pairs" % (rate, version(python), options.pairs))
             with Target(python, "targets/counting.py") as target:
-                # The empty loop takes its share of the one CPU on which the target is.
-                cpu = max(os.sched_getaffinity(0))
-                watchers = [("empty loop, same CPU", lambda seconds: start_empty_loop(options, rate, seconds, cpu))]
-                for profiler in found:
-                    if profiler.fits(python):
-                        watchers.append((profiler.name, lambda seconds, profiler=profiler: subprocess.Popen(
-                            profiler.command(target.pid, rate, seconds, os.path.join(directory, "slow")),
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                        )))  # fmt: skip
-                for name, watch in watchers:
-                    if name.startswith("empty"):
-                        os.sched_setaffinity(target.pid, {cpu})
-                    losses = [pair(target, watch) for _ in range(options.pairs)]
-                    os.sched_setaffinity(target.pid, os.sched_getaffinity(0))
-                    losses.sort()
-                    low, high = losses[len(losses) // 4], losses[-1 - len(losses) // 4]
-                    print("%-24s %7.2f %%   (half of all between %.2f and %.2f)" % (name, median(losses), low, high))
+                slowed(options, found, directory, python, target, rate, 1.0)
 
 
-def pair(target, watch):
-    """By how many percent a stretch of a second is slower while it is watched."""
-    stretch = 1.0
+def django(options, found, directory):
+    for python in options.python:
+        if subprocess.run([python, "-c", "import django"], stderr=subprocess.DEVNULL).returncode:
+            print("\nleft out: Django under %s" % python)
+            continue
+        os.environ["RECIPES_DATABASE"] = os.path.join(directory, "recipes.sqlite3")
+        print("\nSlowdown: Django, 1 kHz, Python %s, %d pairs" % (version(python), options.pairs))
+        with Target(python, "django_project/drive.py", "main", "100000", "count") as target:
+            slowed(options, found, directory, python, target, 1000, 2.0)
+
+
+def slowed(options, found, directory, python, target, rate, stretch):
+    """Stretches of so many seconds, watched and not, by turns; each profiler has its pair in every round."""
+    # The empty loop takes its share of the one CPU on which the target is.
+    cpu = max(os.sched_getaffinity(0))
+    watchers = [("empty loop, same CPU", lambda seconds: start_empty_loop(options, rate, seconds, cpu))]
+    for profiler in found:
+        if profiler.fits(python):
+            watchers.append((profiler.name, lambda seconds, profiler=profiler: subprocess.Popen(
+                profiler.command(target.pid, rate, seconds, os.path.join(directory, "slow")),
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )))  # fmt: skip
+    losses = collections.OrderedDict((name, []) for name, _ in watchers)
+    for _ in range(options.pairs):
+        for name, watch in watchers:
+            if name.startswith("empty"):
+                os.sched_setaffinity(target.pid, {cpu})
+            losses[name].append(pair(target, watch, stretch))
+            os.sched_setaffinity(target.pid, os.sched_getaffinity(0))
+    for name, lost in losses.items():
+        lost.sort()
+        low, high = lost[len(lost) // 4], lost[-1 - len(lost) // 4]
+        print("%-24s %7.2f %%   (half of all between %.2f and %.2f)" % (name, median(lost), low, high))
+
+
+def pair(target, watch, stretch):
+    """By how many percent a stretch is slower while it is watched."""
     before = progress(target, stretch)
     watcher = watch(stretch + 2)
     # Until it has found its way in.
@@ -288,7 +306,7 @@ def start(options, found, directory):
 
 
 SECTIONS = collections.OrderedDict(
-    (section.__name__, section) for section in (cost, truth, slowdown, threads, workers, rate, memory, start)
+    (section.__name__, section) for section in (cost, truth, slowdown, django, threads, workers, rate, memory, start)
 )
 
 

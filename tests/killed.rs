@@ -1,4 +1,6 @@
 //! A profiler that is killed, at whatever moment, leaves its target as it was.
+//!
+//! `SPYHOLE_KILLS` is how often each program's profiler is killed; the default is for every day.
 
 mod common;
 mod harness;
@@ -10,7 +12,10 @@ use common::held::task_states;
 use harness::*;
 use spyhole::model::Pid;
 
-const ROUNDS: u32 = 32;
+fn rounds() -> u32 {
+    let rounds = std::env::var("SPYHOLE_KILLS").ok();
+    rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(32)
+}
 
 /// When a round kills.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +68,7 @@ fn kill_at_random_moments(program: &str) {
         chance ^= chance << 17;
         Duration::from_micros(chance % bound)
     };
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let moment = match round % 4 {
             0 => Moment::Early,
             1 => Moment::Sampling,

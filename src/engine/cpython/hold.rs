@@ -50,8 +50,8 @@ impl CpythonEngine {
     /// Makes the threads stand still that can change a Python stack: at the first try per interpreter
     /// the one that has the GIL or had it last, whether or not it has it now: that takes some time
     /// where it is not at hand, and to take that time only while the GIL is free would find it
-    /// taken too often. `all` that run where that was not enough, since the GIL may go from hand to
-    /// hand faster than we can look. Threads that sleep are left alone.
+    /// taken too often. `all` that run where that was not enough twice, since the GIL may go from
+    /// hand to hand faster than we can look. Threads that sleep are left alone.
     pub(super) fn hold(&mut self, all: bool) -> Held {
         if self.options.halting == Halting::Never {
             return Held::Nobody;

@@ -214,7 +214,8 @@ impl CpythonEngine {
             if result.is_ok() && (proven || unheld || self.scratch.frames_left == 0) {
                 break;
             }
-            hold_all |= result.is_err() || verdict == Verdict::Moved || !complete;
+            // To stand again is enough most often, and is no pause.
+            hold_all |= attempt >= 2 && (result.is_err() || verdict == Verdict::Moved || !complete);
             if self.process.standing() != Standing::Same {
                 break;
             }
