@@ -3,9 +3,14 @@
 use super::CpythonEngine;
 use super::hold::Held;
 use super::read::{ReadStack, ReadThread};
-use crate::cpython::threads;
+use crate::cpython::threads::{self, ThreadState};
 use crate::memory::Memory;
 use crate::model::{Proof, Tid};
+
+/// How often the words that name a stack are read again where nothing stood still. Once is not
+/// enough: a program that does the same over and over may be at the same place again each time
+/// that it is asked, and not have been there in between.
+const READINGS_AGAIN: u32 = 4;
 
 /// What came of a look at all threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,14 +59,7 @@ impl CpythonEngine {
             return true;
         }
         if let Held::Nobody = held {
-            let range = thread.witnesses.clone();
-            let before = self
-                .scratch
-                .witnesses
-                .get(range.clone())
-                .unwrap_or_default();
-            let after = self.scratch.witnesses_after.get(range).unwrap_or_default();
-            return before.iter().map(|(_, value)| value).eq(after);
+            return !thread.ran_on;
         }
         // Whoever has not got the GIL cannot have changed its stack while the one who has it, or
         // could take it unnoticed, stood.
@@ -105,17 +103,36 @@ impl CpythonEngine {
         })
     }
 
-    /// Reads the words again that name the stacks, all in one call; what cannot be read ends the
-    /// list.
+    /// Reads the words again that name the stacks, several times, and marks each thread of which one
+    /// has changed; its leaf too, since a frame keeps what it held after it has ended.
     fn read_witnesses_again(&mut self) {
         let (memory, scratch) = (&mut self.memory, &mut self.scratch);
-        memory.refresh();
-        scratch.witnesses_after.clear();
-        for (at, _) in &scratch.witnesses {
-            let Ok(value) = memory.read_u64(*at) else {
-                return;
-            };
-            scratch.witnesses_after.push(value);
+        for reading in 0..READINGS_AGAIN {
+            wait(reading);
+            memory.refresh();
+            for thread in &mut scratch.read {
+                let ReadStack::Read(_) = &thread.stack else {
+                    continue;
+                };
+                let ThreadState {
+                    interpreter,
+                    address,
+                    leaf,
+                    ..
+                } = thread.state;
+                let now = threads::thread_state(memory, &self.layout, interpreter, address);
+                let witnesses = scratch.witnesses.get(thread.witnesses.clone());
+                let mut witnesses = witnesses.unwrap_or_default().iter();
+                thread.ran_on |= !now.is_ok_and(|now| now.leaf == leaf)
+                    || !witnesses.all(|(at, value)| memory.read_u64(*at) == Ok(*value));
+            }
         }
+    }
+}
+
+/// Lets so much time pass before a reading that no two are equally far apart.
+fn wait(reading: u32) {
+    for _ in 0..reading * 37 {
+        std::hint::spin_loop();
     }
 }

@@ -33,7 +33,6 @@ pub(super) struct Scratch {
     /// Stacks to be used again, so that no tick allocates.
     pub(super) spare: Vec<RawStack>,
     pub(super) witnesses: Vec<Witness>,
-    pub(super) witnesses_after: Vec<u64>,
 }
 
 impl Scratch {
@@ -74,6 +73,8 @@ pub(super) struct ReadThread {
     pub(super) stack: ReadStack,
     /// Its part of the witnesses, where they are kept.
     pub(super) witnesses: Range<usize>,
+    /// A witness has changed since it was read.
+    pub(super) ran_on: bool,
 }
 
 #[derive(Debug)]
@@ -161,6 +162,7 @@ impl CpythonEngine {
             proof: Proof::Unproven,
             stack: ReadStack::Lost,
             witnesses: 0..0,
+            ran_on: false,
         };
         if kernel == KernelThread::Gone {
             thread.stack = ReadStack::Gone;
