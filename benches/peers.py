@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What profilers cost and how true they are, side by side in one run.
 
-    python3 benches/peers.py [cost] [truth] [slowdown] [django] [threads] [workers] [rate] [memory] [start]     default: all
+    python3 benches/peers.py [cost] [truth] [crowded] [half] [slowdown] [django] [threads] [workers] [rate] [memory] [start]     default: all
 
 cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
           timer loop that wakes up as often and does nothing.
 truth     Programs that time their own pieces (fixtures/truth.py, fixtures/alternating.py): how far
           the profile's shares are from the program's own account, in points for the piece that is
           farthest off, and as total variation distance beside what chance alone would give.
+crowded   The same of truth.py with two busy processes on the CPU to which it is bound.
+half      The same of truth.py in a cgroup that gives it half a CPU (as root).
 slowdown  How much slower a busy loop runs while it is watched at 100 Hz, 1 kHz and 10 kHz, in pairs with and without.
 django    The same at 1 kHz for the requests that a Django project answers (--python needs Django, by PYTHONPATH).
 threads   500 threads of which 2 run, at 100 Hz.
@@ -28,6 +30,7 @@ PyPI, profiling.sampling of a Python 3.15 (which reads that version alone).
 
 import argparse
 import collections
+import contextlib
 import json
 import math
 import os
@@ -100,19 +103,81 @@ def by_chance(own, samples):
     return sum(math.sqrt(2 / math.pi * share * (1 - share) / samples) for share in own.values()) / 2
 
 
+PIECES = ["call_heavy", "c_heavy", "allocating", "deep", "rare"]
+# Names of the pieces, and what each took by the program's own account.
+TRUTH = ("truth.py", PIECES, lambda account: {piece: account["cpu"][piece] for piece in PIECES})
+ALTERNATING = (
+    "alternating.py",
+    ["quiet", "calling"],
+    lambda account: {piece: account[piece] for piece in ("quiet", "calling")},
+)
+
+
 def truth(options, found, directory):
-    pieces = ["call_heavy", "c_heavy", "allocating", "deep", "rare"]
-    programs = [
-        ("truth.py", pieces, lambda account: {piece: account["cpu"][piece] for piece in pieces}),
-        (
-            "alternating.py",
-            ["quiet", "calling"],
-            lambda account: {piece: account[piece] for piece in ("quiet", "calling")},
-        ),
-    ]
+    shares(options, found, directory, [TRUTH, ALTERNATING], "", lambda pid: contextlib.nullcontext())
+
+
+def crowded(options, found, directory):
+    shares(options, found, directory, [TRUTH], ", two busy processes on its CPU", beside_two)
+
+
+def half(options, found, directory):
+    try:
+        with half_a_cpu(os.getpid()):
+            pass
+    except OSError as error:
+        print("\nleft out: half a CPU (%s)" % error)
+        return
+    shares(options, found, directory, [TRUTH], ", half a CPU", half_a_cpu)
+
+
+@contextlib.contextmanager
+def beside_two(pid):
+    cpu = max(os.sched_getaffinity(0))
+    spinners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        for bound in [pid] + [spinner.pid for spinner in spinners]:
+            os.sched_setaffinity(bound, {cpu})
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
+@contextlib.contextmanager
+def half_a_cpu(pid):
+    def write(path, what):
+        # Never makes a file where there is none.
+        with open(os.open(path, os.O_WRONLY), "w") as file:
+            file.write(what)
+
+    root = "/sys/fs/cgroup"
+    in_second_version = os.path.exists(root + "/cgroup.controllers")
+    if in_second_version:
+        write(root + "/cgroup.subtree_control", "+cpu")
+    else:
+        root += "/cpu"
+    group = tempfile.mkdtemp(prefix="spyhole-bench-", dir=root)
+    try:
+        if in_second_version:
+            write(group + "/cpu.max", "50000 100000")
+        else:
+            write(group + "/cpu.cfs_period_us", "100000")
+            write(group + "/cpu.cfs_quota_us", "50000")
+        write(group + "/cgroup.procs", str(pid))
+        yield
+    finally:
+        try:
+            write(root + "/cgroup.procs", str(pid))
+        finally:
+            os.rmdir(group)
+
+
+def shares(options, found, directory, programs, where, around):
     for python in options.python:
         for program, names, own_account in programs:
-            print("\nTruth: %s, 1 kHz, %d s, Python %s" % (program, options.seconds, version(python)))
+            print("\nTruth: %s%s, 1 kHz, %d s, Python %s" % (program, where, options.seconds, version(python)))
             print("%-24s %10s %12s %10s %10s %s" % ("", "points off", "TVD", "by chance", "samples", " piece"))
             for profiler in found:
                 if not profiler.fits(python):
@@ -121,7 +186,8 @@ def truth(options, found, directory):
                     output = os.path.join(directory, "truth")
                     with Target(python, program, "100000") as target:
                         try:
-                            profiler.record(target.pid, 1000, options.seconds, output)
+                            with around(target.pid):
+                                profiler.record(target.pid, 1000, options.seconds, output)
                         except Failed as failure:
                             print(failure)
                             break
@@ -306,7 +372,7 @@ def start(options, found, directory):
 
 
 SECTIONS = collections.OrderedDict(
-    (section.__name__, section) for section in (cost, truth, slowdown, django, threads, workers, rate, memory, start)
+    (section.__name__, section) for section in (cost, truth, crowded, half, slowdown, django, threads, workers, rate, memory, start)
 )
 
 

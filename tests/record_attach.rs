@@ -364,3 +364,33 @@ first.wait(); second.wait()
     children.dedup();
     assert_eq!(children.len(), 2, "{text}");
 }
+
+/// Ready to run, and seldom let on a CPU: others have it.
+const STARVED: &str = "\
+import os
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        pass
+    os._exit(0)
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+print('ready', flush=True)
+while True:
+    pass
+";
+
+#[test]
+fn what_waits_for_a_cpu_is_not_counted_as_at_work_there() {
+    let place = Place::new();
+    let target = place.target(STARVED);
+    let counted = |mode: &str| {
+        let options = ["-d", "2", "--mode", mode, "-f", "raw", "-o", "-"];
+        let output = place.attach(&target, options).output().unwrap();
+        // It may not have come to run at all.
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{output:?}");
+        counts(&stdout(&output), "target.py:").0
+    };
+    let (works, waits) = (counted("cpu"), counted("wall"));
+    assert!(works * 3 < waits, "{works} of {waits}");
+}

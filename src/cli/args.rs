@@ -180,7 +180,7 @@ impl Record {
 pub enum Mode {
     /// Every thread, waiting or not, as --idle
     Wall,
-    /// Threads that run or are ready to, which is the default
+    /// Threads that run, and ran since the look before, which is the default
     Cpu,
     /// The thread that holds the GIL, as --gil
     Gil,

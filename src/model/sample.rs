@@ -21,7 +21,7 @@ pub struct Sample {
     pub wall: Nanos,
     /// CPU time that the thread used since its last sample, from its schedstat.
     pub cpu: Nanos,
-    /// Whether the thread was running, or ready to run, at the tick.
+    /// Whether the thread was running at the tick, or ready to and had run since the tick before.
     pub on_cpu: bool,
     pub gil: GilState,
     pub proof: Proof,

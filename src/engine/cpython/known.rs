@@ -63,7 +63,7 @@ impl CpythonEngine {
                     true => task.take_cpu(),
                     false => Nanos::ZERO,
                 };
-                (task.started, task.running, used)
+                (task.started, task.works(), used)
             });
             let key = ThreadKey {
                 pid: self.process.pid(),

@@ -125,6 +125,13 @@ impl Task {
         self.off_cpu
     }
 
+    /// Whether it runs, or was just taken off its CPU. Who is ready to run and has not come to it
+    /// since the tick before does not work: it waits where it was, for other programs to leave it
+    /// a CPU or for its cgroup to be let on, and that may take fifty looks.
+    pub fn works(&self) -> bool {
+        self.running && !self.slept_through
+    }
+
     /// Whether it was off every CPU at the last look by itself, and not since we stood on its.
     pub fn sleeps(&self) -> bool {
         self.off_cpu && !self.running
