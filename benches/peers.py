@@ -25,6 +25,7 @@ PyPI, profiling.sampling of a Python 3.15 (which reads that version alone).
     --python PYTHON ...   targets [this one]; name a 3.15 to have profiling.sampling in the run
     --spyhole, --py-spy, --austin  how each is called; words are split, so a loader may stand before
     --empty-loop          target/release/deps/empty_loop-... [built by cargo]
+    --only NAME ...       of the profilers only these
     --rounds 3 --seconds 5 --pairs 20
 """
 
@@ -392,12 +393,13 @@ def main():
     parser.add_argument("--py-spy", default="py-spy")
     parser.add_argument("--austin", default="austin")
     parser.add_argument("--empty-loop")
+    parser.add_argument("--only", nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=20)
     options = parser.parse_args()
     options.empty_loop = options.empty_loop or build_empty_loop()
-    found = profilers(options)
+    found = [profiler for profiler in profilers(options) if not options.only or profiler.name in options.only]
     print("%s, %d CPUs, Linux %s" % (os.uname().machine, os.cpu_count(), os.uname().release))
     directory = tempfile.mkdtemp(prefix="spyhole-bench-")
     try:

@@ -113,7 +113,8 @@ impl Engine for CpythonEngine {
         }
         let (pauses, refused) = (self.report.pauses, self.report.refused);
         let read = match self.slept_on() {
-            SleptOn::AsBefore if self.options.only_running => {
+            // Who sleeps and has the GIL is asked for by --gil.
+            SleptOn::AsBefore if self.options.only_running && !self.has_a_holder() => {
                 return Ok(TickOutcome {
                     threads: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
                     ..TickOutcome::default()

@@ -125,6 +125,12 @@ impl CpythonEngine {
         }
     }
 
+    /// Whether some thread had a GIL at the last look.
+    pub(super) fn has_a_holder(&self) -> bool {
+        let mut gils = self.scratch.gils.iter();
+        gils.any(|(_, gil)| gil.is_some_and(|gil| gil.holder.is_some()))
+    }
+
     /// Whether a look at some threads only has seen all that could run Python.
     pub(super) fn has_every_holder(&self) -> bool {
         self.scratch.gils.iter().all(|(_, gil)| {
