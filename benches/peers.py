@@ -4,7 +4,8 @@
     python3 benches/peers.py [cost] [truth] [crowded] [half] [slowdown] [django] [threads] [workers] [rate] [memory] [start]     default: all
 
 cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
-          timer loop that wakes up as often and does nothing.
+          timer loop that wakes up as often and does nothing: wherever the kernel lets it, and on the CPU that the
+          busy loop has, where it takes another program's place, as who stands there does.
 truth     Programs that time their own pieces (fixtures/truth.py, fixtures/alternating.py): how far
           the profile's shares are from the program's own account, in points for the piece that is
           farthest off, and as total variation distance beside what chance alone would give.
@@ -55,8 +56,12 @@ def cost(options, found, directory):
         figures = collections.OrderedDict()
         with Target(python, "targets/depth60.py") as target:
             for _ in range(options.rounds):
-                run = empty_loop(options, 1000)
-                figures.setdefault("empty timer loop", []).append((1e6 * run / 1000 / options.seconds, None))
+                cpu = max(os.sched_getaffinity(0))
+                for name, where in (("empty timer loop", []), ("... on the target's CPU", [cpu])):
+                    os.sched_setaffinity(target.pid, where or os.sched_getaffinity(0))
+                    run = empty_loop(options, 1000, *where)
+                    figures.setdefault(name, []).append((1e6 * run / 1000 / options.seconds, None))
+                os.sched_setaffinity(target.pid, os.sched_getaffinity(0))
                 for profiler in found:
                     if not profiler.fits(python):
                         continue
@@ -86,8 +91,8 @@ def start_empty_loop(options, rate, seconds, *cpu):
     return subprocess.Popen(words, stdout=subprocess.PIPE)
 
 
-def empty_loop(options, rate):
-    process = start_empty_loop(options, rate, options.seconds)
+def empty_loop(options, rate, *cpu):
+    process = start_empty_loop(options, rate, options.seconds, *cpu)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     return usage.ru_utime + usage.ru_stime

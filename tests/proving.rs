@@ -160,6 +160,11 @@ fn every_stack_of_plain_functions_is_true() {
 }
 
 #[test]
+fn every_stack_of_code_that_comes_and_goes_is_true() {
+    prove_everywhere(&["made"]);
+}
+
+#[test]
 fn every_stack_of_generators_is_true() {
     prove_everywhere(&["generator", "delegating"]);
 }

@@ -394,3 +394,19 @@ fn what_waits_for_a_cpu_is_not_counted_as_at_work_there() {
     let (works, waits) = (counted("cpu"), counted("wall"));
     assert!(works * 3 < waits, "{works} of {waits}");
 }
+
+#[test]
+fn a_thread_that_sleeps_with_the_gil_is_seen_where_the_gil_counts() {
+    let place = Place::new();
+    let target = place
+        .target("import ctypes\nprint('ready', flush=True)\nctypes.PyDLL(None).sleep(600)\n")
+        .asleep();
+    let output = place
+        .attach(&target, ["-d", "0.5", "--gil", "-f", "raw", "-o", "-"])
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    // Also at the looks at which nothing has changed.
+    let (all, asleep) = counts(&stdout(&output), "target.py:3");
+    assert!(all >= 5 && asleep == all, "{}", stdout(&output));
+}

@@ -31,6 +31,33 @@ impl Fingerprint {
         layout: &Layout,
         code: CodeAddr,
     ) -> Result<Fingerprint, Fault> {
+        let (start, len) = Fingerprint::span(layout);
+        let mut fingerprint = Fingerprint {
+            bytes: [0; Fingerprint::MAX],
+            len,
+        };
+        let into = fingerprint.bytes.get_mut(..len).unwrap_or_default();
+        memory.read(code.0.plus(start.into()), into)?;
+        Ok(fingerprint)
+    }
+
+    /// Whether the code object there still is the one of which this was read.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn holds<M: Memory>(
+        &self,
+        memory: &mut M,
+        layout: &Layout,
+        code: CodeAddr,
+    ) -> Result<bool, Fault> {
+        let (start, len) = Fingerprint::span(layout);
+        let bytes = self.bytes.get(..len).unwrap_or_default();
+        memory.holds(code.0.plus(start.into()), bytes)
+    }
+
+    /// Start and length within a code object.
+    fn span(layout: &Layout) -> (u32, usize) {
         let fields = &layout.code;
         let starts = [
             fields.first_line,
@@ -40,16 +67,8 @@ impl Fingerprint {
         ];
         let start = starts.into_iter().min().unwrap_or(0);
         let end = starts.into_iter().chain(fields.qualname).max().unwrap_or(0) + 8;
-        let mut fingerprint = Fingerprint {
-            bytes: [0; Fingerprint::MAX],
-            len: (end.saturating_sub(start) as usize).min(Fingerprint::MAX),
-        };
-        let into = fingerprint
-            .bytes
-            .get_mut(..fingerprint.len)
-            .unwrap_or_default();
-        memory.read(code.0.plus(start.into()), into)?;
-        Ok(fingerprint)
+        let len = (end.saturating_sub(start) as usize).min(Fingerprint::MAX);
+        (start, len)
     }
 }
 

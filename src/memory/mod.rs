@@ -55,6 +55,17 @@ pub trait Memory {
         self.read_u64(at).map(Addr)
     }
 
+    /// Whether these bytes are at `at`.
+    ///
+    /// # Errors
+    /// [`Fault`] when any of them cannot be read.
+    fn holds(&mut self, at: Addr, bytes: &[u8]) -> Result<bool, Fault>
+    where
+        Self: Sized,
+    {
+        Ok(self.read_vec(at, bytes.len())? == bytes)
+    }
+
     /// `len` bytes, of which the caller knows the bound.
     fn read_vec(&mut self, at: Addr, len: usize) -> Result<Vec<u8>, Fault>
     where

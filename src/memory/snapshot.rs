@@ -319,6 +319,25 @@ impl<S: Source> Memory for Snapshot<S> {
         }
         Ok(())
     }
+
+    /// Where the bytes lie, without a copy.
+    fn holds(&mut self, at: Addr, bytes: &[u8]) -> Result<bool, Fault> {
+        let len = bytes.len();
+        let within = (at.0 % BLOCK) as usize;
+        let (here, rest) = bytes.split_at(len.min(BLOCK_LEN - within));
+        let Ok(start) = self.find(at.0 / BLOCK) else {
+            return Ok(self.read_vec(at, len)? == bytes);
+        };
+        let block = self.data.get(start + within..).unwrap_or_default();
+        if !block.starts_with(here) {
+            return Ok(false);
+        }
+        match at.0.checked_add(here.len() as u64) {
+            Some(_) if rest.is_empty() => Ok(true),
+            Some(next) => self.holds(Addr(next), rest),
+            None => Err(Fault { at, len }),
+        }
+    }
 }
 
 impl<S: Source> Source for Snapshot<S> {
@@ -383,6 +402,22 @@ mod tests {
             memory.read_u64(Addr(at)).unwrap();
         }
         assert_eq!(memory.source_ref().calls, before + 1);
+    }
+
+    #[test]
+    fn what_is_held_is_told_across_blocks() {
+        let mut memory = snapshot();
+        memory.refresh();
+        let at = Addr(BASE + BLOCK - 10);
+        let mut bytes = memory.read_vec(at, 300).unwrap();
+        assert_eq!(memory.holds(at, &bytes), Ok(true));
+        for changed in [0, 9, 10, 150, 299] {
+            bytes[changed] ^= 1;
+            assert_eq!(memory.holds(at, &bytes), Ok(false));
+            bytes[changed] ^= 1;
+        }
+        assert_eq!(memory.holds(at, &[]), Ok(true));
+        assert!(memory.holds(Addr(BASE + 65530), &bytes).is_err());
     }
 
     #[test]

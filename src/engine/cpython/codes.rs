@@ -27,8 +27,10 @@ pub struct Codes {
     kept: usize,
     /// Rises when an address means another function than before.
     generation: u64,
-    /// Rises with each look.
+    /// Rises with each look, but where no code object has died since the one before.
     look: u64,
+    /// How many have died, where the interpreter counts.
+    deaths: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -48,15 +50,24 @@ impl Codes {
         self.generation
     }
 
-    /// Before a look: what was verified is to be verified again. Forgets all when it has become too
-    /// much.
-    pub fn begin_look(&mut self) {
-        self.look += 1;
+    /// Before a look: what was verified is to be verified again, unless as many code objects have
+    /// died as before, where the interpreter counts them: nothing can be where another was then.
+    /// Forgets all when it has become too much.
+    pub fn begin_look(&mut self, deaths: Option<u64>) {
+        if deaths.is_none() || deaths != self.deaths {
+            self.look += 1;
+        }
+        self.deaths = deaths;
         if self.kept > FORGET_AT {
             self.known.clear();
             self.kept = 0;
             self.generation += 1;
         }
+    }
+
+    /// After a look that was not proven: what it took for a code object may never have been one.
+    pub fn distrust(&mut self) {
+        self.deaths = None;
     }
 
     /// Makes sure that the code object is known as it is now; to be called while the memory is
@@ -67,19 +78,22 @@ impl Codes {
         if known.as_ref().is_some_and(is_verified) {
             return true;
         }
-        let Ok(fingerprint) = Fingerprint::read(memory, layout, code) else {
-            return false;
-        };
         if let Some(known) = known {
-            if known.fingerprint == fingerprint {
-                known.verified_in = self.look;
-                return true;
+            match known.fingerprint.holds(memory, layout, code) {
+                Ok(true) => {
+                    known.verified_in = self.look;
+                    return true;
+                }
+                Ok(false) => self.generation += 1,
+                Err(_) => return false,
             }
-            self.generation += 1;
         }
         if self.kept > MAX_KEPT {
             return false;
         }
+        let Ok(fingerprint) = Fingerprint::read(memory, layout, code) else {
+            return false;
+        };
         let Ok(code_object) = Code::read(memory, layout, code) else {
             return false;
         };

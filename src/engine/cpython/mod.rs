@@ -202,6 +202,7 @@ impl CpythonEngine {
             if attempt == 0 && may_follow_gil && self.scratch.other_holders() {
                 // Whoever has it now is to stand still.
                 may_follow_gil = false;
+                self.codes.distrust();
                 held.release(&mut self.report);
                 self.look_again();
                 continue;
@@ -209,6 +210,9 @@ impl CpythonEngine {
             attempt += 1;
             let verdict = self.verify(&held);
             let unheld = matches!(held, Held::Nobody);
+            if verdict != Verdict::Proven || unheld {
+                self.codes.distrust();
+            }
             held.release(&mut self.report);
             let complete = !self.scratch.partial || self.has_every_holder();
             let proven = verdict == Verdict::Proven && complete;

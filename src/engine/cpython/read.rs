@@ -7,7 +7,7 @@ use super::tids::KernelThread;
 use super::{CpythonEngine, TickError};
 use crate::cpython::frames::{self, Anchor, RawStack, Witness};
 use crate::cpython::threads::{self, Gil, ThreadState};
-use crate::memory::Fault;
+use crate::memory::{Fault, Memory};
 use crate::model::{Addr, GilState, Proof, Tid};
 
 /// Frames of all threads together that one look takes: a thousand threads of usual depth, or four
@@ -98,10 +98,11 @@ impl CpythonEngine {
         }
         self.scratch.witnesses.clear();
         self.scratch.frames_left = FRAMES_A_LOOK;
-        self.codes.begin_look();
         self.tids.allow_searches();
         self.memory.refresh();
         self.list_threads()?;
+        let deaths = self.deaths_of_codes();
+        self.codes.begin_look(deaths);
         for index in 0..self.scratch.states.len() {
             if let Some(&state) = self.scratch.states.get(index) {
                 let thread = self.read_thread(state, held);
@@ -138,6 +139,19 @@ impl CpythonEngine {
             }
         }
         Ok(())
+    }
+
+    /// How many code objects have died in all interpreters together; `None` where that is not
+    /// counted, or not by all threads alike.
+    fn deaths_of_codes(&mut self) -> Option<u64> {
+        let interpreter = &self.layout.interpreter;
+        let counter = interpreter
+            .code_generation
+            .filter(|_| !self.layout.version.free_threaded)?;
+        self.scratch.interpreters.iter().try_fold(0, |sum, at| {
+            let deaths = self.memory.read_u64(at.plus(counter.into())).ok()?;
+            Some(u64::wrapping_add(sum, deaths))
+        })
     }
 
     fn read_thread(&mut self, state: ThreadState, held: &Held) -> ReadThread {
