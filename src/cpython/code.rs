@@ -1,5 +1,6 @@
 //! Code objects: what function they are, and which line each instruction belongs to.
 
+use super::frames::RawFrame;
 use super::layout::{Layout, LineFormat};
 use super::linetable;
 use super::objects::{self, ObjectError};
@@ -80,6 +81,8 @@ pub struct Code {
     pub file: TargetStr,
     /// 0 where there is none.
     pub first_line: u32,
+    /// In bytes; 0 before 3.11.
+    first_traceable: i32,
     line_table: Vec<u8>,
     line_format: LineFormat,
 }
@@ -105,10 +108,25 @@ impl Code {
                 .cast_signed()
                 .max(0)
                 .cast_unsigned(),
+            first_traceable: match fields.first_traceable {
+                // In units of two bytes.
+                Some(first) => memory
+                    .read_u32(field(first))?
+                    .cast_signed()
+                    .saturating_mul(2),
+                None => 0,
+            },
             line_table: objects::read_bytes(memory, &layout.object, table, MAX_LINE_TABLE)
                 .unwrap_or_default(),
             line_format: fields.line_format,
         })
+    }
+
+    /// Whether a frame is still being made, which CPython hides as well (`_PyFrame_IsIncomplete` in
+    /// Include/internal/pycore_frame.h).
+    #[must_use]
+    pub fn hides(&self, frame: RawFrame) -> bool {
+        frame.may_be_incomplete && frame.instruction < self.first_traceable
     }
 
     /// Bytes that its texts and its line table take.

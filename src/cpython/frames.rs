@@ -20,6 +20,9 @@ pub struct RawFrame {
     pub code: CodeAddr,
     /// Bytes from the code object's first instruction; negative before the first one has run.
     pub instruction: i32,
+    /// It is being made as long as its instruction is before the code object's first traceable one
+    /// ([`Code::hides`](super::code::Code::hides)). Not so for a generator's.
+    pub may_be_incomplete: bool,
 }
 
 /// The frames of one thread, leaf first.
@@ -97,9 +100,7 @@ pub fn walk<M: Memory>(
             if !frame.is_generator {
                 outermost_owned = Some(address);
             }
-            if let Some(raw) = frame.running(memory, layout)? {
-                stack.frames.push(raw);
-            }
+            stack.frames.push(frame.running(memory, layout)?);
         }
         address = frame.previous;
     }
@@ -201,13 +202,8 @@ impl FrameHead {
         }
     }
 
-    /// The function that this frame runs; `None` for one that is still being made, which CPython
-    /// hides as well (`_PyFrame_IsIncomplete`).
-    fn running<M: Memory>(
-        &self,
-        memory: &mut M,
-        layout: &Layout,
-    ) -> Result<Option<RawFrame>, Fault> {
+    /// The function that this frame runs.
+    fn running<M: Memory>(&self, memory: &mut M, layout: &Layout) -> Result<RawFrame, Fault> {
         let code = CodeAddr(self.code);
         let instruction = match layout.frame.instruction {
             InstructionSource::LastIndex { unit, .. } => {
@@ -222,17 +218,14 @@ impl FrameHead {
                 let start = self.first_instruction(memory, layout)?;
                 let distance = self.instruction.wrapping_sub(start.0).cast_signed();
                 // A bytecode is no longer than an int can say (co_code's size check).
-                let distance = i32::try_from(distance).unwrap_or(-1);
-                if let (Some(first), false) = (layout.code.first_traceable, self.is_generator) {
-                    let first = memory.read_u32(self.code.plus(first.into()))?.cast_signed();
-                    if distance < first.saturating_mul(2) {
-                        return Ok(None);
-                    }
-                }
-                distance
+                i32::try_from(distance).unwrap_or(-1)
             }
         };
-        Ok(Some(RawFrame { code, instruction }))
+        Ok(RawFrame {
+            code,
+            instruction,
+            may_be_incomplete: layout.code.first_traceable.is_some() && !self.is_generator,
+        })
     }
 
     /// Free-threaded builds from 3.14 on run per-thread copies of the bytecode; index 0 is the

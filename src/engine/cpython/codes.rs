@@ -109,6 +109,12 @@ impl Codes {
         true
     }
 
+    /// Whether a frame of a code object that was verified in this look is still being made.
+    pub fn hides(&self, frame: RawFrame) -> bool {
+        let known = self.known.get(&frame.code);
+        known.is_some_and(|known| known.code.hides(frame))
+    }
+
     /// The frame of an instruction of a code object that was verified in this look. `None` when it
     /// was not.
     pub fn resolve(

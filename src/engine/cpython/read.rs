@@ -220,6 +220,8 @@ impl CpythonEngine {
             })
             .count();
         let all_known = known_codes == stack.frames.len();
+        stack.frames.truncate(known_codes);
+        stack.frames.retain(|frame| !self.codes.hides(*frame));
         match walked {
             Ok(anchor) if all_known => {
                 // Cut for no other reason than its own length, it is all that is ever shown.
@@ -232,7 +234,6 @@ impl CpythonEngine {
             // While it runs on, a stack often changes under the reader. What was read until then is
             // better than nothing, and unproven.
             _ if matches!(held, Held::Nobody) && known_codes > 0 => {
-                stack.frames.truncate(known_codes);
                 stack.cut = true;
                 thread.stack = ReadStack::Read(stack);
             }
