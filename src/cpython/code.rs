@@ -5,7 +5,7 @@ use super::layout::{Layout, LineFormat};
 use super::linetable;
 use super::objects::{self, ObjectError};
 use crate::memory::{Fault, Memory};
-use crate::model::{CodeAddr, TargetStr};
+use crate::model::{Addr, CodeAddr, TargetStr};
 
 /// Names and paths beyond this many characters are cut.
 const MAX_TEXT: usize = 4096;
@@ -55,6 +55,13 @@ impl Fingerprint {
         let (start, len) = Fingerprint::span(layout);
         let bytes = self.bytes.get(..len).unwrap_or_default();
         memory.holds(code.0.plus(start.into()), bytes)
+    }
+
+    /// Where [`read`](Self::read) and [`holds`](Self::holds) will look.
+    #[must_use]
+    pub fn place(layout: &Layout, code: CodeAddr) -> (Addr, usize) {
+        let (start, len) = Fingerprint::span(layout);
+        (code.0.plus(start.into()), len)
     }
 
     /// Start and length within a code object.

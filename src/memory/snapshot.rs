@@ -12,8 +12,9 @@ use crate::sys::linux::vm::MAX_RANGES;
 const BLOCK: u64 = 128;
 const BLOCK_LEN: usize = BLOCK as usize;
 
-/// A block that no tick used for this many ticks is predicted no longer.
-const FORGET_AFTER: u32 = 16;
+/// A block that no tick used for this many ticks is predicted no longer. Few: what a program comes
+/// back to is fetched in one call more, and most of what it left is not.
+const FORGET_AFTER: u32 = 3;
 
 /// Bound on what one tick may keep: 16 MiB, a stack of some 100,000 frames, or 35,000 up to 3.10.
 /// What goes beyond is read as it is asked for.
@@ -118,6 +119,44 @@ impl<S: Source> Snapshot<S> {
         }
         self.predict();
         self.fetch_wanted();
+    }
+
+    /// Fetches, in one call, what is missing of ranges (address, length) that are about to be read. What
+    /// cannot be had so is left to the reads.
+    pub fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>) {
+        let mut missing = std::mem::take(&mut self.wanted);
+        missing.clear();
+        for (at, len) in ranges {
+            let last = at.0.saturating_add(len.saturating_sub(1) as u64) / BLOCK;
+            let blocks = (at.0 / BLOCK..=last).filter(|block| !self.places.contains_key(block));
+            missing.extend(blocks.map(|block| Held { block, used: NEVER }));
+        }
+        // One alone is as well fetched when it is read.
+        if missing.len() > 1 {
+            missing.sort_unstable_by_key(|held| held.block);
+            missing.dedup_by_key(|held| held.block);
+            self.append(&missing);
+        }
+        self.wanted = missing;
+    }
+
+    /// Fetches blocks, which are in order and not held, as many as come in one call.
+    fn append(&mut self, blocks: &[Held]) {
+        self.repeatable = false;
+        coalesce(blocks, &mut self.ranges);
+        let start = self.data.len();
+        let asked: usize = self.ranges.iter().map(|(_, len)| len).sum();
+        if start + asked > MAX_BLOCKS * BLOCK_LEN {
+            return;
+        }
+        self.data.resize(start + asked, 0);
+        let into = self.data.get_mut(start..).unwrap_or_default();
+        let got = self.source.read_ranges(&self.ranges, into) / BLOCK_LEN;
+        self.data.truncate(start + got * BLOCK_LEN);
+        for held in blocks.iter().take(got) {
+            self.places.insert(held.block, self.held.len() as u32);
+            self.held.push(*held);
+        }
     }
 
     /// Whether a block is held for having been used, and was not for too long.
@@ -402,6 +441,24 @@ mod tests {
             memory.read_u64(Addr(at)).unwrap();
         }
         assert_eq!(memory.source_ref().calls, before + 1);
+    }
+
+    #[test]
+    fn what_is_about_to_be_read_comes_in_one_call() {
+        let mut memory = snapshot();
+        memory.refresh();
+        let before = memory.source_ref().calls;
+        let places = [BASE + 60_000, BASE + 100, BASE + 5000, BASE + 120];
+        // The last lies where nothing is.
+        let all = places.into_iter().chain([BASE + 65_536]);
+        memory.prefetch(all.map(|at| (Addr(at), 200)));
+        assert_eq!(memory.source_ref().calls, before + 1);
+        for at in places {
+            let read = memory.read_vec(Addr(at), 200).unwrap();
+            assert_eq!(read, snapshot().source().read_vec(Addr(at), 200).unwrap());
+        }
+        assert_eq!(memory.source_ref().calls, before + 1);
+        assert!(memory.read_u64(Addr(BASE + 65_536)).is_err());
     }
 
     #[test]

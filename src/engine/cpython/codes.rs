@@ -109,6 +109,12 @@ impl Codes {
         true
     }
 
+    /// Whether [`verify`](Self::verify) would have to look at it.
+    pub fn is_verified(&self, code: CodeAddr) -> bool {
+        let known = self.known.get(&code);
+        known.is_some_and(|known| known.verified_in == self.look)
+    }
+
     /// Whether a frame of a code object that was verified in this look is still being made.
     pub fn hides(&self, frame: RawFrame) -> bool {
         let known = self.known.get(&frame.code);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::hold::Held;
 use super::tids::KernelThread;
 use super::{CpythonEngine, TickError};
+use crate::cpython::code::Fingerprint;
 use crate::cpython::frames::{self, Anchor, RawStack, Witness};
 use crate::cpython::threads::{self, Gil, ThreadState};
 use crate::memory::{Fault, Memory};
@@ -211,6 +212,12 @@ impl CpythonEngine {
         );
         self.scratch.frames_left -= limit.min(stack.frames.len().max(1));
         thread.witnesses = first_witness..self.scratch.witnesses.len();
+        let unverified = stack
+            .frames
+            .iter()
+            .filter(|frame| !self.codes.is_verified(frame.code))
+            .map(|frame| Fingerprint::place(&self.layout, frame.code));
+        self.memory.prefetch(unverified);
         let known_codes = stack
             .frames
             .iter()
