@@ -11,7 +11,7 @@ use std::process::Output;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use common::held::{Observer, Seen, SeenFrame, SeenStack};
+use common::held::{Observer, Seen, SeenFrame, SeenStack, cpu_time};
 use common::interpreters::one_of_each_version;
 use common::{Interpreter, Target, lacking};
 use harness::{Place, counts, stderr, stdout, wait_until};
@@ -121,9 +121,12 @@ fn a_busy_loop_runs_and_has_the_gil() {
             let seen = look(&mut observer).unwrap_or_default();
             seen.values().any(|stack| stack.frames.len() == 2)
         });
-        let seen = looks(&mut observer, 100)?;
         let (mut right, mut running, mut holding) = (0, 0, 0);
-        for seen in &seen {
+        for _ in 0..100 {
+            // One that waits for a CPU from look to look is not said to run.
+            let used = cpu_time(target.pid());
+            wait_until("it goes on", || cpu_time(target.pid()) > used);
+            let seen = &look(&mut observer)?;
             let stack = only_thread(seen)?;
             let at = |line| [("busy_loop", line), ("<module>", root)];
             let frames = places(&stack.frames);
