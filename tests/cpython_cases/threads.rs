@@ -174,8 +174,9 @@ fn of_many_threads_those_that_run_are_seen_at_each_look_and_a_sleeper_when_it_wa
             let mut few = 0;
             look.times(60, |seen| {
                 few += u32::from(seen.len() < 20 && seen.iter().all(|seen| seen.proven));
-                // At least the one that has the GIL.
-                assert!(seen.iter().any(|seen| seen.has("spinning")));
+                // At least the one that has the GIL; nobody while it is free and who was woken for it
+                // has not come to run.
+                assert!(seen.is_empty() || seen.iter().any(|seen| seen.has("spinning")));
                 assert!(!seen.iter().any(|seen| seen.has("woken")));
             });
             assert!(few >= 20, "{few} of 60 looks were at few threads");

@@ -220,7 +220,7 @@ impl CpythonEngine {
                 break;
             }
             // To stand again is enough most often, and is no pause.
-            hold_all |= attempt >= 2 && (result.is_err() || verdict == Verdict::Moved || !complete);
+            hold_all |= result.is_err() || attempt >= 2 && (verdict == Verdict::Moved || !complete);
             if self.process.standing() != Standing::Same {
                 break;
             }
