@@ -66,9 +66,9 @@ fn a_thread_that_is_met_for_the_first_time_counts_as_running() {
             "{name}: {holders} of 60 ticks saw a holder of the GIL, {running} saw it running"
         );
         assert!(holders >= 20, "{name}: {holders} holders");
-        // One that waits for a disk, for another's lock or for a CPU may hold the GIL and not run.
+        // One that waits for a disk or for another's lock may hold the GIL and not run.
         assert!(
-            running * 10 >= holders * 6,
+            running * 10 >= holders * 9,
             "{name}: {running} of {holders} running"
         );
     }

@@ -92,10 +92,9 @@ fn threads_that_sleep_spin_and_wait_are_told_apart() {
             spinning += u32::from(kept || state("spinning").on_cpu);
             hashing += u32::from(state("hashing").on_cpu);
         });
-        // Two threads want the GIL at half of all times, and sleep while they wait for it; and who
-        // does not come to run between two looks, on a busy machine, is not said to run.
-        assert!(spinning > looks / 8, "{spinning} of {looks}");
-        assert!(hashing > looks / 6, "{hashing} of {looks}");
+        // Two threads want the GIL at half of all times, and sleep while they wait for it.
+        assert!(spinning > looks / 4, "{spinning} of {looks}");
+        assert!(hashing > looks / 2, "{hashing} of {looks}");
     });
 }
 

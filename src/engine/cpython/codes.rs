@@ -73,12 +73,10 @@ impl Codes {
     /// Makes sure that the code object is known as it is now; to be called while the memory is
     /// that of the frame's own instant. `false` when it cannot be read or there is no room.
     pub fn verify<M: Memory>(&mut self, memory: &mut M, layout: &Layout, code: CodeAddr) -> bool {
-        let known = self.known.get_mut(&code);
-        let is_verified = |known: &&mut Known| known.verified_in == self.look;
-        if known.as_ref().is_some_and(is_verified) {
+        if self.is_verified(code) {
             return true;
         }
-        if let Some(known) = known {
+        if let Some(known) = self.known.get_mut(&code) {
             match known.fingerprint.holds(memory, layout, code) {
                 Ok(true) => {
                     known.verified_in = self.look;

@@ -125,10 +125,8 @@ impl CpythonEngine {
             if cpus.iter().all(|&cpu| stand::covers(cpu)) {
                 break;
             }
-            let here = stand::cpu().filter(|here| cpus.contains(here));
-            if here.is_none()
-                && let Some(&first) = cpus.first()
-            {
+            let stands_there = stand::cpu().is_some_and(|here| cpus.contains(&here));
+            if let (false, Some(&first)) = (stands_there, cpus.first()) {
                 self.stand_at(first);
             }
             cpus.retain(|&cpu| !stand::covers(cpu));
