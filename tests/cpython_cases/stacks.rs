@@ -338,7 +338,8 @@ fn line_tables_of_any_length_give_the_line() {
             let target = start(python, "huge_lines.py", &[&statements.to_string()]);
             look_at(&target).until("the last line is reached", |seen| {
                 let frames = &seen[0].frames;
-                if frames.len() < 3 {
+                // At its `def` as it is entered, two lines above.
+                if frames.len() < 3 || frames[2].line == spin - 2 {
                     return false;
                 }
                 let expected = ("huge", "huge.py", statements + 3);
