@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What profilers cost and how true they are, side by side in one run.
 
-    python3 benches/peers.py [cost] [truth] [crowded] [half] [slowdown] [django] [threads] [workers] [rate] [memory] [start]     default: all
+    python3 benches/peers.py [cost] [truth] [crowded] [half] [slowdown] [django] [threads] [workers] [rate] [memory] [signals] [start]     default: all
 
 cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
           timer loop that wakes up as often and does nothing: wherever the kernel lets it, and on the CPU that the
@@ -17,6 +17,8 @@ threads   500 threads of which 2 run, at 100 Hz.
 workers   A tree of 64 worker processes of which 4 are busy, at 100 Hz.
 rate      How many looks a second spyhole and the empty loop keep up, one busy thread, up to 40 kHz.
 memory    The most memory that each takes for a recording at 1 kHz of a program with some thousands of different stacks.
+signals   What a program that gets a thousand signals a second (timer_signal.py) and one whose threads wait in system
+          calls (waits.py) notice of being watched at 1 kHz; in 2.7 no call is begun again by itself after EINTR.
 start     What a recording takes beyond its duration: finding and opening the process, and writing the file.
           py-spy counts ticks and not time, so that it may end early.
 
@@ -361,6 +363,38 @@ def memory(options, found, directory):
                 print("%-24s %10.1f MiB" % (profiler.name, most))
 
 
+def signals(options, found, directory):
+    for python in options.python:
+        print("\nSignals and waits: 1 kHz, %d s, Python %s" % (options.seconds, version(python)))
+        print("%-24s %12s %10s %12s %10s" % ("", "signals/s", "speed", "interrupted", "of waits"))
+        alone = None
+        for profiler in [None] + found:
+            if profiler and not profiler.fits(python):
+                continue
+            try:
+                rang = watched(options, profiler, python, "targets/timer_signal.py", directory)
+                waited = watched(options, profiler, python, "targets/waits.py", directory)
+            except Failed as failure:
+                print(failure)
+                continue
+            speed = rang["turns"] / rang["seconds"]
+            alone = alone or speed
+            print("%-24s %12.0f %8.1f %% %12d %10d" % (
+                profiler.name if profiler else "unwatched", rang["signals"] / rang["seconds"], 100 * speed / alone,
+                sum(waited["interrupted"].values()), sum(waited["waits"].values()),
+            ))  # fmt: skip
+
+
+def watched(options, profiler, python, program, directory):
+    """A program's own account of so many seconds, watched by a profiler or by none."""
+    with Target(python, program) as target:
+        if profiler:
+            profiler.record(target.pid, 1000, options.seconds, os.path.join(directory, "signals"))
+        else:
+            time.sleep(options.seconds)
+        return target.account()
+
+
 def start(options, found, directory):
     for python in options.python:
         print("\nStart: depth 60, one second at 100 Hz, Python %s, median of %d" % (version(python), options.rounds))
@@ -378,7 +412,7 @@ def start(options, found, directory):
 
 
 SECTIONS = collections.OrderedDict(
-    (section.__name__, section) for section in (cost, truth, crowded, half, slowdown, django, threads, workers, rate, memory, start)
+    (section.__name__, section) for section in (cost, truth, crowded, half, slowdown, django, threads, workers, rate, memory, signals, start)
 )
 
 

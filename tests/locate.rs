@@ -7,7 +7,7 @@ use std::process::Command;
 
 use common::interpreters::{cache, one_of_each_version};
 use common::target::WAITING;
-use common::{Interpreter, ProcMemory, Target, interpreters, skipped};
+use common::{Interpreter, ProcMemory, Target, interpreters, lacking, skipped};
 use spyhole::cpython::locate::{LocateError, Located, RuntimeAddress, locate};
 use spyhole::memory::{Fault, Memory};
 use spyhole::model::{Addr, Pid};
@@ -153,6 +153,36 @@ fn the_data_leads_to_the_same_place_as_the_symbols_in_memory() {
             .unwrap_or_else(|error| panic!("{}: {error}", python.name));
         assert_version(python, &located);
         assert_same_place(python, &located, &expected);
+    }
+}
+
+#[test]
+fn a_thread_tells_its_cpu_where_the_c_library_says() {
+    const PROGRAM: &str = "\
+import os, sys, threading, time
+cpu = max(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {cpu})
+for line in ('ready', threading.get_ident(), cpu):
+    sys.stdout.write('%s\\n' % line)
+sys.stdout.flush()
+time.sleep(600)
+";
+    let mut told = 0;
+    for python in interpreters().iter().filter(|it| it.version >= (3, 6)) {
+        let mut target = Target::start(python.command().args(["-c", PROGRAM])).expect("starts");
+        let mut number = || target.line().and_then(|line| line.parse::<u64>().ok());
+        let (thread, cpu) = (number().expect("an id"), number().expect("a CPU"));
+        let Some(cpu_id) = found(python, target.pid()).cpu_id else {
+            skipped(&python.name, "its C library does not tell CPUs");
+            continue;
+        };
+        told += 1;
+        let mut memory = ProcMemory::open(target.pid()).expect("readable");
+        let read = memory.read_u32(Addr(thread.wrapping_add(cpu_id)));
+        assert_eq!(read.map(u64::from), Ok(cpu), "{}", python.name);
+    }
+    if told == 0 && cfg!(target_arch = "x86_64") {
+        lacking("the CPU that a thread tells", "no C library tells it");
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Snapshot<S> {
     /// Whether `places`, `ranges` and `data` still are as one whole fetch laid them out, so that
     /// the same fetch can be made again as it is.
     repeatable: bool,
+    /// A word that each whole fetch reads behind all else, and whether anything was fetched since.
+    last: Option<Addr>,
+    fetched_since: bool,
     /// Working space of `refresh`: block numbers, and when each was last used.
     wanted: Vec<Held>,
     ranges: Vec<(Addr, usize)>,
@@ -92,6 +95,8 @@ impl<S: Source> Snapshot<S> {
             last_miss: 0,
             ahead: 1,
             repeatable: false,
+            last: None,
+            fetched_since: true,
             wanted: Vec::new(),
             ranges: Vec::new(),
         }
@@ -107,9 +112,34 @@ impl<S: Source> Snapshot<S> {
         &self.source
     }
 
+    /// From the next [`refresh`](Self::refresh) on, a word of four bytes is fetched behind all else.
+    pub fn end_with(&mut self, word: Option<Addr>) {
+        if self.last != word {
+            self.last = word;
+            self.repeatable = false;
+            self.fetched_since = true;
+        }
+    }
+
+    /// That word, as it was after all that was fetched so far.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn last_word(&mut self) -> Result<u32, Fault> {
+        let at = self.last.ok_or(Fault {
+            at: Addr(0),
+            len: 4,
+        })?;
+        if self.fetched_since {
+            return self.source.read_u32(at);
+        }
+        self.read_u32(at)
+    }
+
     /// Forgets what the memory held and fetches anew what the last ticks used.
     pub fn refresh(&mut self) {
         self.tick = self.tick.wrapping_add(1);
+        self.fetched_since = false;
         let review = self.tick.is_multiple_of(FORGET_AFTER) && self.holds_unused();
         if self.repeatable && !review {
             let got = self.source.read_ranges(&self.ranges, &mut self.data);
@@ -143,6 +173,7 @@ impl<S: Source> Snapshot<S> {
     /// Fetches blocks, which are in order and not held, as many as come in one call.
     fn append(&mut self, blocks: &[Held]) {
         self.repeatable = false;
+        self.fetched_since = true;
         coalesce(blocks, &mut self.ranges);
         let start = self.data.len();
         let asked: usize = self.ranges.iter().map(|(_, len)| len).sum();
@@ -175,6 +206,13 @@ impl<S: Source> Snapshot<S> {
         // Long stacks have no gaps worth filling, and must not grow beyond the bound by that.
         if wanted.len() <= MAX_BLOCKS / BLOCKS_A_PAGE as usize {
             fill_gaps(wanted);
+        }
+        if let Some(last) = self.last.map(|word| word.0 / BLOCK) {
+            wanted.retain(|held| held.block != last);
+            wanted.push(Held {
+                block: last,
+                used: NEVER,
+            });
         }
     }
 
@@ -264,6 +302,7 @@ impl<S: Source> Snapshot<S> {
                 continue;
             }
             self.repeatable = false;
+            self.fetched_since = true;
             let start = self.data.len();
             self.data.resize(start + len, 0);
             let at = Addr(first.wrapping_mul(BLOCK));
@@ -349,6 +388,7 @@ impl<S: Source> Memory for Snapshot<S> {
                     now.copy_from_slice(block.get(..len).ok_or(fault)?);
                 }
                 Err(_) if self.is_full() => {
+                    self.fetched_since = true;
                     self.source.read(Addr(at), now).map_err(|_| fault)?;
                 }
                 Err(_) => return Err(fault),
@@ -459,6 +499,45 @@ mod tests {
         }
         assert_eq!(memory.source_ref().calls, before + 1);
         assert!(memory.read_u64(Addr(BASE + 65_536)).is_err());
+    }
+
+    #[test]
+    fn the_last_word_is_as_new_as_all_that_was_read() {
+        let (last, elsewhere) = (Addr(BASE + 256), Addr(BASE + 3000));
+        let mut memory = snapshot();
+        assert!(memory.last_word().is_err());
+        memory.read_u64(elsewhere).unwrap();
+        memory.end_with(Some(last));
+        let change = |memory: &mut Snapshot<Fake>, to: u8| {
+            memory.source().bytes[256..260].fill(to);
+        };
+        change(&mut memory, 1);
+        memory.refresh();
+        let calls = memory.source_ref().calls;
+        change(&mut memory, 2);
+        // It came along with all else, and all else has not been added to.
+        memory.read_u64(elsewhere).unwrap();
+        assert_eq!(memory.last_word(), Ok(0x0101_0101));
+        assert_eq!(memory.source_ref().calls, calls);
+        memory.read_u64(Addr(BASE + 60_000)).unwrap();
+        assert_eq!(memory.last_word(), Ok(0x0202_0202));
+        memory.prefetch([(Addr(BASE + 20_000), 8), (Addr(BASE + 30_000), 8)].into_iter());
+        change(&mut memory, 3);
+        assert_eq!(memory.last_word(), Ok(0x0303_0303));
+        memory.refresh();
+        assert_eq!(memory.last_word(), Ok(0x0303_0303));
+    }
+
+    #[test]
+    fn the_last_word_is_fetched_last() {
+        let mut memory = snapshot();
+        for at in [100, 5000, 300, 60_000] {
+            memory.read_u64(Addr(BASE + at)).unwrap();
+        }
+        memory.end_with(Some(Addr(BASE + 260)));
+        memory.refresh();
+        assert_eq!(memory.ranges.last(), Some(&(Addr(BASE + 256), BLOCK_LEN)));
+        assert_eq!(memory.ranges.len(), 4);
     }
 
     #[test]

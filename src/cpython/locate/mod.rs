@@ -14,6 +14,7 @@
 mod dynamic;
 mod file;
 mod image;
+mod rseq;
 mod version;
 mod walk;
 
@@ -37,6 +38,9 @@ pub struct Located {
     /// From 3.13 on the beginning of `_PyRuntime`, where `_Py_DebugOffsets` lies: as much as could
     /// be read of [`DEBUG_OFFSETS_SIZE_LIMIT`] bytes.
     pub debug_offsets: Option<Vec<u8>>,
+    /// How far behind the `thread_id` of a thread state the kernel keeps the number of the CPU on
+    /// which that thread last ran in user mode; in bytes, wrapping. `None` where the C library does not tell.
+    pub cpu_id: Option<u64>,
 }
 
 /// The way to the interpreters.
@@ -174,7 +178,10 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         for source in [Source::DynamicSymbols, Source::File, Source::Data] {
             for image in &images {
                 match self.search_image(image, &images, source) {
-                    Ok(Some(located)) => return Ok(located),
+                    Ok(Some(located)) => {
+                        let cpu_id = rseq::cpu_id(&images, self.memory);
+                        return Ok(Located { cpu_id, ..located });
+                    }
                     Ok(None) => {}
                     Err(error) => reason = more_telling(reason, error),
                 }
@@ -484,6 +491,7 @@ fn located(
         runtime,
         binary: image.mapping.display_path(),
         debug_offsets,
+        cpu_id: None,
     }
 }
 

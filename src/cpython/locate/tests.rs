@@ -175,6 +175,7 @@ fn expected() -> Located {
         runtime: RuntimeAddress::Runtime(Addr(BASE + RUNTIME as u64)),
         binary: TargetStr::new("/opt/worker"),
         debug_offsets: None,
+        cpu_id: None,
     }
 }
 

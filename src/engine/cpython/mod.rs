@@ -17,6 +17,7 @@ mod prove;
 mod quick;
 mod read;
 mod short_file;
+mod stay;
 mod tasks;
 mod tids;
 
@@ -32,6 +33,7 @@ use self::prove::Verdict;
 use self::quick::{Quiet, SleptOn};
 use self::read::Scratch;
 use self::short_file::ShortFiles;
+use self::stay::MayStay;
 use self::tasks::Tasks;
 use self::tids::Tids;
 use super::{Engine, EngineOptions, EngineReport, Halting, TickError};
@@ -82,6 +84,7 @@ pub struct CpythonEngine {
     may_stand: bool,
     /// Where the last tick stood, unless nothing was to be read in it.
     stood_at: Option<usize>,
+    may_stay: MayStay,
     quiet: Quiet,
     names_asked: Option<Nanos>,
     identity_asked: Nanos,
@@ -128,6 +131,7 @@ impl Engine for CpythonEngine {
             SleptOn::No => {
                 let read = self.read_until_proven();
                 self.stood_at = stand::cpu();
+                self.expect_to_stay();
                 read
             }
         };
@@ -199,6 +203,13 @@ impl CpythonEngine {
             let held = self.hold(hold_all);
             self.scratch.remember_holders();
             result = self.read_threads(&held);
+            if !self.has_stayed() {
+                // At most once a tick: what is looked at again is presumed no more.
+                self.codes.distrust();
+                held.release(&mut self.report);
+                self.look_again();
+                continue;
+            }
             if attempt == 0 && may_follow_gil && self.scratch.other_holders() {
                 // Whoever has it now is to stand still.
                 may_follow_gil = false;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::codes::Codes;
 use super::quick::Quiet;
 use super::short_file::ShortFiles;
+use super::stay::MayStay;
 use super::tasks::Tasks;
 use super::tids::Tids;
 use super::{CpythonEngine, Scratch};
@@ -60,6 +61,7 @@ pub fn open(
         scratch: Scratch::default(),
         may_stand: options.halting == Halting::WhenNeeded,
         stood_at: None,
+        may_stay: MayStay::default(),
         quiet: Quiet::No,
         names_asked: None,
         identity_asked: Nanos::ZERO,

@@ -73,7 +73,7 @@ impl CpythonEngine {
             return;
         }
         self.scratch.partial = false;
-        self.tasks.look();
+        self.tasks.look(self.may_stay.tid());
     }
 
     /// Whether those that ran lately are all that can have run.

@@ -58,6 +58,12 @@ pub struct Task {
     accounted: Nanos,
     /// It slept at the first look of the tick before, and was not scheduled since.
     pub slept_through: bool,
+    /// Off its CPU at the last look on the presumption that this is where it was at the look before:
+    /// see [`Tasks::look`].
+    presumed: bool,
+    /// It was off every CPU at the first look of the tick before, as far as that knew, and was not
+    /// scheduled since.
+    waited: bool,
     /// It was scheduled between the last two looks.
     pub ran: bool,
     /// The last look that found it scheduled since the one before.
@@ -80,25 +86,34 @@ impl Task {
             times,
             files,
             slept_through: false,
+            presumed: false,
+            waited: false,
             ran: true,
             last_ran: Instant::now(),
             used: true,
         })
     }
 
-    /// Looks whether the thread runs; `false` when it has ended.
-    fn look(&mut self) -> bool {
+    /// Looks whether the thread runs, and where, unless that `may` be `presumed`; `false` when it has
+    /// ended.
+    fn look(&mut self, may_presume: bool) -> bool {
         let Ok(times) = self.files.times() else {
             return false;
         };
         // A sleeper that was not scheduled since still sleeps: no need to look at its state.
         self.ran = !same_count(times, self.times);
-        self.slept_through = self.off_cpu && !self.ran;
+        self.waited = self.off_cpu && !self.ran;
+        // A presumption holds for its tick only.
+        self.slept_through = self.waited && !self.presumed;
         self.times = times;
         if self.slept_through {
             return true;
         }
         self.last_ran = Instant::now();
+        self.presumed = may_presume && self.ran && self.stays_displaced();
+        if self.presumed {
+            return true;
+        }
         match self.files.stat() {
             // Held by us since an earlier look of this tick: what that saw still holds.
             Ok(stat) if stat.is_held() => true,
@@ -114,10 +129,16 @@ impl Task {
 
     /// Looks again in a tick in which this was looked at before; `false` when it has ended.
     fn look_again(&mut self) -> bool {
-        let slept_before = self.slept_through;
-        let alive = self.look();
+        let (slept_before, waited_before) = (self.slept_through, self.waited);
+        let alive = self.look(false);
         self.slept_through &= slept_before;
+        self.waited &= waited_before;
         alive
+    }
+
+    /// Whether it ran where we stand when it was last looked at, and would now if it has not moved.
+    fn stays_displaced(&self) -> bool {
+        self.running && self.off_cpu && stand::cpu() == Some(self.cpu) && self.files.runs()
     }
 
     /// Whether the thread was off every CPU at the last look: asleep, or displaced by us.
@@ -129,7 +150,7 @@ impl Task {
     /// since the tick before does not work: it waits where it was, for other programs to leave it
     /// a CPU or for its cgroup to be let on, and that may take fifty looks.
     pub fn works(&self) -> bool {
-        self.running && !self.slept_through
+        self.running && !self.waited
     }
 
     /// Whether it was off every CPU at the last look by itself, and not since we stood on its.
@@ -220,7 +241,7 @@ impl Tasks {
             let alive = if again {
                 task.look_again()
             } else {
-                task.look()
+                task.look(false)
             };
             let Some(times) = task.times.filter(|_| alive) else {
                 return false;
@@ -244,6 +265,12 @@ impl Tasks {
         }
         self.retire_quiet();
         true
+    }
+
+    /// The CPU that a task is presumed to be off, since we stand there.
+    pub fn presumed(&self, tid: Tid) -> Option<usize> {
+        let task = self.by_tid.get(&tid)?;
+        task.presumed.then_some(task.cpu)
     }
 
     /// Where these threads run, or would if nobody stood there.
@@ -286,7 +313,11 @@ impl Tasks {
 
     /// Looks at every known task at the start of a tick. What is not asked for by [`get`](Self::get) until the next look
     /// is forgotten.
-    pub fn look(&mut self) {
+    ///
+    /// A task that `may_stay` where we stand is presumed to, if it runs at all: to ask for its CPU
+    /// is the dearest of all questions. [`presumed`](Self::presumed) is then to be confirmed by
+    /// what that task itself has for its CPU, read behind all else, or looked at again.
+    pub fn look(&mut self, may_stay: Option<Tid>) {
         // These may have been looked at in this tick.
         let looked_at = self
             .ledger
@@ -302,8 +333,9 @@ impl Tasks {
         self.by_tid.retain(|tid, task| {
             let slept = task.slept_through || !looked_at(tid);
             let used = std::mem::take(&mut task.used);
-            let alive = used && task.look();
+            let alive = used && task.look(!are_many && may_stay == Some(*tid));
             task.slept_through &= slept;
+            task.waited &= slept;
             alive
         });
         let after = clock.and_then(ProcessClock::now);

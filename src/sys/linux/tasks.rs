@@ -1,6 +1,7 @@
 //! What `/proc` tells of one thread, through descriptors that stay open: a read costs about a
-//! microsecond (`schedstat`) or four (`stat`).
+//! microsecond (`schedstat`), one and a half (`syscall`) or four (`stat`).
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -14,9 +15,10 @@ use crate::model::{Nanos, Pid, Tid};
 pub struct TaskFiles {
     stat: File,
     schedstat: Option<File>,
-    /// `/proc/PID/task/TID/syscall`, opened only when it is asked, which is seldom: a process may
-    /// have more threads than we may have files.
     syscall: PathBuf,
+    /// `syscall`, open for those that are asked in every tick: a process may have more threads than
+    /// we may have files.
+    kept_syscall: OnceCell<Option<File>>,
 }
 
 /// `/proc/PID/task/TID/schedstat`.
@@ -36,6 +38,7 @@ impl TaskFiles {
             stat: File::open(format!("/proc/{pid}/task/{tid}/stat"))?,
             schedstat: File::open(format!("/proc/{pid}/task/{tid}/schedstat")).ok(),
             syscall: PathBuf::from(format!("/proc/{pid}/task/{tid}/syscall")),
+            kept_syscall: OnceCell::new(),
         })
     }
 
@@ -57,11 +60,18 @@ impl TaskFiles {
     /// lib/syscall.c). `false` also where that cannot be read.
     #[must_use]
     pub fn is_switched_out(&self) -> bool {
-        let mut bytes = [0; 1];
         // A system call's number, or -1 for a thread that waits outside of one; else "running".
-        File::open(&self.syscall)
-            .and_then(|file| file.read_at(&mut bytes, 0))
-            .is_ok_and(|len| len == 1 && bytes != *b"r")
+        let file = File::open(&self.syscall);
+        file.is_ok_and(|file| first_byte(&file).is_some_and(|byte| byte != b'r'))
+    }
+
+    /// Whether the thread runs or is ready to, or is about to sleep; the file stays open from the
+    /// first time on. `false` also where that cannot be read.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        let open = || File::open(&self.syscall).ok();
+        let file = self.kept_syscall.get_or_init(open).as_ref();
+        file.and_then(first_byte) == Some(b'r')
     }
 
     /// `None` where the kernel keeps no such account.
@@ -76,6 +86,11 @@ impl TaskFiles {
         let len = file.read_at(&mut bytes, 0)?;
         Ok(bytes.get(..len).and_then(parse_schedstat))
     }
+}
+
+fn first_byte(file: &File) -> Option<u8> {
+    let mut bytes = [0; 1];
+    (file.read_at(&mut bytes, 0).ok()? == 1).then_some(bytes[0])
 }
 
 /// The kernel threads of a process.
