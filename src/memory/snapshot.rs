@@ -1,6 +1,8 @@
 //! The memory of one tick: what the last ticks needed is fetched in one call, and the reader of
 //! the snapshot never sees a system call.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use super::{Fault, Memory, Source};
@@ -22,6 +24,10 @@ const MAX_BLOCKS: usize = (16 << 20) / BLOCK_LEN;
 
 /// The longest run of blocks that is fetched ahead of a reader who moves through memory.
 const MAX_AHEAD: u64 = 64;
+
+/// What is fetched around a block that was missed where nobody walks.
+const BEFORE_A_MISS: u64 = 7;
+const BEHIND_A_MISS: u64 = 2;
 
 /// Of two blocks of one page that have no more blocks between them than this, those between are
 /// fetched too: one range more costs the kernel a look-up of the page, which takes longer than to copy
@@ -202,7 +208,8 @@ impl<S: Source> Snapshot<S> {
         let (tick, wanted) = (self.tick, &mut self.wanted);
         wanted.clear();
         wanted.extend(self.held.iter().filter(|held| held.is_predicted(tick)));
-        wanted.sort_unstable_by_key(|held| held.block);
+        // In order but for what was missed since, which a stable sort makes use of.
+        wanted.sort_by_key(|held| held.block);
         // Long stacks have no gaps worth filling, and must not grow beyond the bound by that.
         if wanted.len() <= MAX_BLOCKS / BLOCKS_A_PAGE as usize {
             fill_gaps(wanted);
@@ -277,60 +284,80 @@ impl<S: Source> Snapshot<S> {
 
     #[cold]
     fn fetch_missing(&mut self, block: u64) -> Result<usize, Fault> {
-        let fault = Fault {
-            at: Addr(block.wrapping_mul(BLOCK)),
-            len: BLOCK_LEN,
-        };
-        // A reader that walks a stack misses neighbour after neighbour: fetch ahead of it.
-        let distance = block.abs_diff(self.last_miss);
-        self.ahead = if distance <= 2 * self.ahead {
-            (self.ahead * 2).min(MAX_AHEAD)
-        } else {
-            1
-        };
+        let walks = block.abs_diff(self.last_miss) <= 2 * self.ahead;
+        match walks {
+            true => self.fetch_ahead(block),
+            false => self.fetch_around(block),
+        }
+        self.places
+            .get(&block)
+            .map(|place| *place as usize)
+            .ok_or(Fault {
+                at: Addr(block.wrapping_mul(BLOCK)),
+                len: BLOCK_LEN,
+            })
+    }
+
+    /// Fetches a block and more in the direction in which the reader walks, who misses neighbour after
+    /// neighbour.
+    fn fetch_ahead(&mut self, block: u64) {
         let downwards = block < self.last_miss;
+        self.ahead = (self.ahead * 2).min(MAX_AHEAD);
         while self.ahead > 0 {
-            let ahead = self.ahead;
-            let first = if downwards {
-                block.saturating_sub(ahead - 1)
-            } else {
-                block
+            let first = match downwards {
+                true => block.saturating_sub(self.ahead - 1),
+                false => block,
             };
-            let len = ahead as usize * BLOCK_LEN;
-            if self.data.len() + len > MAX_BLOCKS * BLOCK_LEN {
-                self.ahead /= 2;
-                continue;
+            let end = first.saturating_add(self.ahead);
+            if self.fetch_run(first..end) {
+                self.last_miss = if downwards { first } else { end - 1 };
+                return;
             }
-            self.repeatable = false;
-            self.fetched_since = true;
-            let start = self.data.len();
-            self.data.resize(start + len, 0);
-            let at = Addr(first.wrapping_mul(BLOCK));
-            let into = self.data.get_mut(start..).unwrap_or_default();
-            if self.source.read_ranges(&[(at, len)], into) < len {
-                // Near the end of a mapping there is less to be had.
-                self.data.truncate(start);
-                self.ahead /= 2;
-                continue;
-            }
-            for number in first..first.wrapping_add(ahead) {
-                let place = self.held.len() as u32;
-                // What is there already stays as it was read first.
-                let is_new = *self.places.entry(number).or_insert(place) == place;
-                self.held.push(match is_new {
-                    true => Held {
-                        block: number,
-                        used: NEVER,
-                    },
-                    false => Held::NOTHING,
-                });
-            }
-            self.last_miss = if downwards { first } else { first + ahead - 1 };
-            let place = self.places.get(&block).ok_or(fault)?;
-            return Ok(*place as usize);
+            // Near the end of a mapping there is less to be had.
+            self.ahead /= 2;
         }
         self.ahead = 1;
-        Err(fault)
+    }
+
+    /// Fetches a block and what lies around it in its page, mostly before it: what is missed most is the
+    /// innermost frame of a stack that has grown, and the next ones lie below it. It costs less than
+    /// a call for each.
+    fn fetch_around(&mut self, block: u64) {
+        let page = block / BLOCKS_A_PAGE * BLOCKS_A_PAGE;
+        let first = block.saturating_sub(BEFORE_A_MISS).max(page);
+        let end = (block + BEHIND_A_MISS).min(page + BLOCKS_A_PAGE);
+        if self.fetch_run(first..end) || self.fetch_run(block..block + 1) {
+            self.last_miss = first;
+            self.ahead = end - first;
+        }
+    }
+
+    /// Fetches blocks in one call; `false` when there is no room, or they are not all to be had.
+    fn fetch_run(&mut self, blocks: Range<u64>) -> bool {
+        let start = self.data.len();
+        let len = (blocks.end - blocks.start) as usize * BLOCK_LEN;
+        if start + len > MAX_BLOCKS * BLOCK_LEN {
+            return false;
+        }
+        self.repeatable = false;
+        self.fetched_since = true;
+        self.data.resize(start + len, 0);
+        let at = Addr(blocks.start.wrapping_mul(BLOCK));
+        let into = self.data.get_mut(start..).unwrap_or_default();
+        if self.source.read_ranges(&[(at, len)], into) < len {
+            self.data.truncate(start);
+            return false;
+        }
+        for block in blocks {
+            let place = self.held.len() as u32;
+            // What is there already stays as it was read first.
+            let is_new = *self.places.entry(block).or_insert(place) == place;
+            self.held.push(match is_new {
+                true => Held { block, used: NEVER },
+                false => Held::NOTHING,
+            });
+        }
+        true
     }
 }
 
@@ -348,7 +375,7 @@ fn fill_gaps(blocks: &mut Vec<Held>) {
         }
     }
     if blocks.len() > wanted {
-        blocks.sort_unstable_by_key(|held| held.block);
+        blocks.sort_by_key(|held| held.block);
     }
 }
 
