@@ -14,6 +14,7 @@
 //! - [`output`]: one file a format
 //! - [`profile`]: call tree, values, timeline
 //! - [`sampler`]: the clock and the loop
+//! - [`survey`]: which Python processes there are, what each is for, which one is meant
 //! - [`engine`]: what a sampler drives, and its two kinds
 //! - [`cpython`]: all knowledge of CPython
 //! - [`target`]: processes: find, describe, permissions, children
@@ -32,5 +33,6 @@ pub mod model;
 pub mod output;
 pub mod profile;
 pub mod sampler;
+pub mod survey;
 mod sys;
 pub mod target;

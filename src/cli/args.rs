@@ -36,6 +36,14 @@ pub enum Command {
     )]
     Record(Box<Record>),
 
+    /// List the Python processes: what each is for, where it listens, how busy it is
+    #[command(after_help = PS_HELP)]
+    Ps(Ps),
+
+    /// Tell whether a process can be looked at, and what would change that
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Doctor),
+
     #[command(hide = true, aliases = ["t", "to"])]
     Top(Reserved),
 
@@ -45,6 +53,29 @@ pub enum Command {
     /// Write completions for a shell to standard output
     #[command(hide = true)]
     Completions { shell: clap_complete::Shell },
+}
+
+/// `spyhole ps`.
+#[derive(Args, Debug)]
+pub struct Ps {
+    /// Only those in whose command line this regular expression is found
+    pub pattern: Option<regex::Regex>,
+
+    /// Write JSON, with whole command lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `spyhole doctor`.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("target").args(["pid", "port", "name", "container", "word"]))]
+pub struct Doctor {
+    #[command(flatten)]
+    pub running: Running,
+
+    /// A process id, or a word of a command line
+    #[arg(value_name = "TARGET")]
+    pub word: Option<String>,
 }
 
 /// A command of py-spy's that a later version will have: whatever follows it, the answer is that.
@@ -57,19 +88,24 @@ pub struct Reserved {
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What to record")]
-#[command(group = ArgGroup::new("target").args(["pid", "program"]).required(true))]
+#[command(group = ArgGroup::new("target")
+    .args(["pid", "port", "name", "container", "program"]).required(true))]
 pub struct Record {
-    /// The process to record: its id, decimal or with 0x
-    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
-    pub pid: Option<Pid>,
+    #[command(flatten)]
+    pub running: Running,
 
-    /// A program to start and record, and its arguments; -- may stand before it
+    /// A program to start and record, and its arguments; -- may stand before it. A single word that
+    /// is no program names the running Python in whose command line it is
     #[arg(
         value_name = "PROGRAM",
         trailing_var_arg = true,
         value_hint = ValueHint::CommandWithArguments
     )]
     pub program: Vec<OsString>,
+
+    /// The word that `running.name` was made of, if it could have been a program.
+    #[arg(skip)]
+    pub word: Option<String>,
 
     /// Record the Python processes that it started or will start, too
     #[arg(short, long)]
@@ -161,6 +197,26 @@ pub struct Record {
     /// What reads the process
     #[arg(long, value_enum, default_value = "auto", help_heading = "How to look")]
     pub engine: EngineName,
+}
+
+/// What names a process that runs.
+#[derive(Args, Debug)]
+pub struct Running {
+    /// The process to record: its id, decimal or with 0x; several with commas, or given again
+    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = parse_pid)]
+    pub pid: Vec<Pid>,
+
+    /// Whoever serves that TCP port
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+
+    /// The Python in whose command line this regular expression is found
+    #[arg(long, value_name = "PATTERN")]
+    pub name: Option<regex::Regex>,
+
+    /// The Pythons in the container whose id begins so
+    #[arg(long, value_name = "ID")]
+    pub container: Option<String>,
 }
 
 impl Record {
@@ -284,13 +340,16 @@ fn parse_duration(text: &str) -> Result<RecordDuration, String> {
 
 const EXAMPLES: &str = "\
 Examples:
-  spyhole record --pid 1234 -d 10 -o profile.svg     ten seconds of a running process
+  spyhole ps                                         which Python processes there are
+  spyhole record --port 8000 -d 10 -o profile.svg    ten seconds of whoever serves that port
+  spyhole record runserver                           the Django server, over reloads, until ^C
   spyhole record -o profile.svg -- python app.py     a program from start to end
 
 spyhole record --help tells the rest.";
 
 const RECORD_USAGE: &str = "\
-spyhole record [OPTIONS] --pid PID
+spyhole record [OPTIONS] --pid PID|--port PORT|--name PATTERN|--container ID
+       spyhole record [OPTIONS] WORD
        spyhole record [OPTIONS] [--] PROGRAM [ARGUMENT]...";
 
 const RECORD_HELP: &str = "\
@@ -299,6 +358,11 @@ Examples:
   spyhole record --pid 1234 -d 10 -o profile.svg     ten seconds
   spyhole record -s -o all.svg -- gunicorn app:app   a program and the processes below it
   spyhole record --pid 1234 -d 5 -f raw -o -         collapsed stacks, to standard output
+
+Whoever starts others to do the work is recorded by them: an autoreloader (Django, Flask, uvicorn) by
+the server that it starts anew whenever a file changes, a master (gunicorn, uWSGI, Celery, uvicorn) with
+its workers. A single WORD is a program if there is one of that name; else the one running Python in
+whose command line it is found. --name and -- say which is meant.
 
 Recording ends with its duration, with ^C, SIGTERM or SIGHUP, or with the process; the file is
 written in each case. A second ^C gives up without a file. The last lines say how often spyhole
@@ -316,6 +380,16 @@ Exit codes:
   130  given up at a second ^C
 A program that spyhole started and that failed by itself gives its own code instead of 0 or 3: what
 it exited with, or 128 and the number of the signal that ended it.";
+
+const PS_HELP: &str = "\
+What a process is for is told by what it is in the middle of. Its children stand below it. CPU is of the
+last fifth of a second, in percent of one CPU. Another user's processes need `sudo`.";
+
+const DOCTOR_HELP: &str = "\
+Without a target it tells what holds for all. With one it also tries to read it.
+
+Exit codes: 0 what was asked about works; 1 it does not, and the lines say why; 2 the command line was not
+understood.";
 
 #[cfg(test)]
 mod tests {
@@ -338,8 +412,8 @@ mod tests {
 
     #[test]
     fn a_pid_is_decimal_or_hexadecimal() {
-        assert_eq!(record(&["-p", "1234"]).unwrap().pid, Some(Pid(1234)));
-        assert_eq!(record(&["-p", "0x4d2"]).unwrap().pid, Some(Pid(1234)));
+        assert_eq!(record(&["-p", "1234"]).unwrap().running.pid, [Pid(1234)]);
+        assert_eq!(record(&["-p", "0x4d2"]).unwrap().running.pid, [Pid(1234)]);
         for wrong in ["0", "-1", "x", "0x", "99999999999"] {
             assert!(record(&["--pid", wrong]).is_err(), "{wrong}");
         }

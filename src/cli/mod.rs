@@ -2,12 +2,15 @@
 
 mod args;
 mod control;
+mod doctor;
 mod empty;
 mod explain;
 mod program;
 mod progress;
+mod ps;
 mod record;
 mod summary;
+mod target;
 mod terminal;
 
 use std::process::ExitCode;
@@ -30,7 +33,12 @@ pub fn main() -> ExitCode {
     // Leaves by itself with code 2, or 0 for --help and --version.
     let cli = Cli::parse();
     let result = match cli.command {
-        Command::Record(arguments) => record::run(&arguments),
+        Command::Record(arguments) => match target::as_word(&arguments) {
+            Some(reread) => record::run(&reread),
+            None => record::run(&arguments),
+        },
+        Command::Ps(arguments) => ps::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Top(_) => return not_yet("top"),
         Command::Dump(_) => return not_yet("dump"),
         Command::Completions { shell } => {

@@ -9,10 +9,10 @@ use anyhow::{Context, anyhow};
 
 use super::control::Control;
 use crate::model::Pid;
-use crate::sampler::Identity;
 use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::signals::Before;
 use crate::sys::linux::spawn::{self, Ending, Launch, Started};
+use crate::target::Identity;
 use crate::target::Stat;
 
 /// From SIGTERM to SIGKILL.

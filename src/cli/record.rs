@@ -12,20 +12,21 @@ use super::args::{Record, RecordDuration};
 use super::control::Control;
 use super::program::{self, Program, Setup};
 use super::progress::{Line, Progress};
-use super::{empty, exit, explain, summary, terminal};
+use super::{empty, exit, explain, summary, target, terminal};
 use crate::engine::{EngineOptions, Halting};
 use crate::model::{Interner, Nanos, Pid, Sample, TOO_MANY, TargetStr};
 use crate::output::{self, Format, LineMode, RenderOptions};
 use crate::profile::{IdlePolicy, Profile, Recording, Ticks};
 use crate::sampler::{
-    self, Follow, Identity, Keep, LiveWorld, LookBelow, Options, Report, Sink, Stop, SystemClock,
+    self, Follow, Keep, LiveWorld, LookBelow, Options, Report, Sink, Stop, SystemClock,
 };
+use crate::survey::Choice;
 use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::output_file::Destination;
 use crate::sys::linux::signals::Before;
 use crate::sys::linux::spawn::Ending;
 use crate::sys::linux::{limits, privilege};
-use crate::target::Process;
+use crate::target::{Identity, Process};
 
 /// Records, writes, and tells with which code to leave.
 ///
@@ -46,8 +47,8 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
         signals,
         output,
     };
-    match arguments.pid {
-        Some(pid) => session.attach(pid),
+    match arguments.running.wanted() {
+        Some(wanted) => session.attach(&target::choose(&wanted, arguments.word.as_deref())?),
         None => session.start(),
     }
 }
@@ -109,17 +110,29 @@ impl Output {
 
 /// As py-spy names it, but in the current directory whatever the program's path is.
 fn default_name(arguments: &Record, format: Format) -> String {
-    let subject = match (arguments.pid, arguments.program.first()) {
+    let running = &arguments.running;
+    let subject = match (running.pid.first(), arguments.program.first()) {
         (Some(pid), _) => pid.to_string(),
         (None, Some(program)) => Path::new(program)
             .file_name()
             .unwrap_or(OsStr::new("program"))
             .to_string_lossy()
             .replace(char::is_control, "_"),
-        (None, None) => "unknown".into(),
+        (None, None) => match running.port {
+            Some(port) => format!("port-{port}"),
+            None => "spyhole".into(),
+        },
     };
     let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%z");
     format!("{subject}-{time}.{}", format.extension())
+}
+
+/// Whom to record.
+struct Whom {
+    roots: Vec<Identity>,
+    passed_over: Vec<Identity>,
+    follow: Follow,
+    below: LookBelow,
 }
 
 /// One recording, from its arguments to its end.
@@ -132,20 +145,34 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn attach(&self, pid: Pid) -> Result<u8, anyhow::Error> {
+    fn attach(&self, choice: &Choice) -> Result<u8, anyhow::Error> {
+        let Some(first) = choice.roots.first() else {
+            return Err(anyhow!("no process was found"));
+        };
+        let pid = first.pid;
         let process = Process::open(pid).map_err(|error| explain::attaching(pid, error.into()))?;
-        let root = Identity {
-            pid,
-            started: process.started(),
-        };
-        let below = match self.arguments.subprocesses {
-            true => LookBelow::Root(pid),
-            false => LookBelow::Nowhere,
-        };
         let command = process.command().to_vec();
         drop(process);
+        let follow = match (
+            self.arguments.subprocesses || choice.descendants,
+            choice.children,
+        ) {
+            (true, _) => Follow::All,
+            (false, true) => Follow::Children,
+            (false, false) => Follow::Roots,
+        };
+        let below = match follow {
+            Follow::Roots => LookBelow::Nowhere,
+            _ => LookBelow::Roots(choice.roots.iter().map(|root| root.pid).collect()),
+        };
+        let whom = Whom {
+            roots: choice.roots.clone(),
+            passed_over: choice.passed_over.clone(),
+            follow,
+            below,
+        };
         let (report, mut profile) = self
-            .record(root, command, below)
+            .record(whom, command)
             .map_err(|error| explain::attaching(pid, error))?;
         self.conclude(&report, &mut profile, None)
     }
@@ -165,11 +192,19 @@ impl Session<'_> {
         let command = words
             .map(|word| TargetStr::from_bytes(word.as_encoded_bytes()))
             .collect();
-        let below = LookBelow::Ourselves {
-            root: program.pid(),
+        let whom = Whom {
+            roots: vec![program.identity()],
+            passed_over: Vec::new(),
+            follow: match self.arguments.subprocesses {
+                true => Follow::All,
+                false => Follow::FirstPython,
+            },
+            below: LookBelow::Ourselves {
+                root: program.pid(),
+            },
         };
         let recorded = self
-            .record(program.identity(), command, below)
+            .record(whom, command)
             .map_err(|error| explain::attaching(program.pid(), error));
         // How it ended, if it ended by itself.
         let own_end = match &recorded {
@@ -203,13 +238,13 @@ impl Session<'_> {
 
     fn record(
         &self,
-        root: Identity,
+        whom: Whom,
         command: Vec<TargetStr>,
-        below: LookBelow,
     ) -> Result<(Report, Profile), anyhow::Error> {
         let arguments = self.arguments;
-        let started = matches!(below, LookBelow::Ourselves { .. });
-        let mut recording = Recording::starting_now(root.pid, command, arguments.rate);
+        let started = matches!(whom.below, LookBelow::Ourselves { .. });
+        let first = whom.roots.first().map_or(Pid(0), |root| root.pid);
+        let mut recording = Recording::starting_now(first, command, arguments.rate);
         recording.gil_only = arguments.gil_only();
         recording.idle = match arguments.counts_idle() {
             true => IdlePolicy::Counted,
@@ -226,13 +261,9 @@ impl Session<'_> {
                 idle: arguments.counts_idle(),
                 gil_only: arguments.gil_only(),
             },
-            root,
+            roots: whom.roots,
             attached: !started,
-            follow: match (arguments.subprocesses, started) {
-                (true, _) => Follow::All,
-                (false, true) => Follow::FirstPython,
-                (false, false) => Follow::Root,
-            },
+            follow: whom.follow,
             seed: u64::from(std::process::id()) ^ (jiff::Timestamp::now().as_nanosecond() as u64),
         };
         let engine_options = EngineOptions {
@@ -251,7 +282,7 @@ impl Session<'_> {
         privilege::drop_unneeded();
         let mut profile = Profile::new(recording)
             .context("no temporary file can be made for the recording; set TMPDIR")?;
-        announce(root.pid, &profile.recording, duration);
+        announce(first, &profile.recording, duration);
         // A program that shares our terminal writes there, too.
         let shared = started && !arguments.capture;
         let progress = match arguments.hideprogress || shared || !terminal::can_redraw() {
@@ -261,7 +292,8 @@ impl Session<'_> {
         let mut world = LiveWorld::new(
             arguments.engine.into(),
             engine_options,
-            below,
+            whom.below,
+            whom.passed_over,
             progress.teller(),
         );
         let result = sampler::run(
@@ -331,7 +363,7 @@ impl Session<'_> {
             },
             full_filenames: arguments.full_filenames,
             threads: arguments.threads,
-            processes: arguments.subprocesses,
+            processes: arguments.subprocesses || are_several(arguments, &profile.interner),
             unit: arguments.unit.map(Into::into),
         };
         let mut file = BufWriter::new(self.control.create(&self.output.destination)?);
@@ -382,6 +414,17 @@ impl Session<'_> {
             Format::Flamegraph | Format::Raw => {}
         }
     }
+}
+
+/// Whether several processes were recorded, though nobody asked for all below one: workers, or those
+/// that an autoreloader started one after the other. A program that execs stays one.
+fn are_several(arguments: &Record, interner: &Interner) -> bool {
+    let mut processes = interner.processes().map(|(_, process)| process);
+    let Some(first) = processes.next() else {
+        return false;
+    };
+    let are_meant = arguments.program.is_empty() || first.generation.is_some();
+    are_meant && processes.any(|process| process.pid != first.pid)
 }
 
 /// Says what begins now.

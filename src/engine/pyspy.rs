@@ -67,6 +67,7 @@ impl PySpyEngine {
             parent,
             command: process.command().to_vec(),
             python: Some(python),
+            generation: None,
         });
         Ok(PySpyEngine {
             spy,

@@ -52,6 +52,8 @@ pub struct Process {
     /// The command line, argument by argument.
     pub command: Vec<TargetStr>,
     pub python: Option<PythonVersion>,
+    /// The how many-th it is that was started for the same purpose: 1, 2, ... below an autoreloader.
+    pub generation: Option<u32>,
 }
 
 /// A version of CPython, as `PY_VERSION_HEX` has it.
@@ -269,6 +271,10 @@ impl Interner {
         ProcessId(next_index(self.processes.len() - 1))
     }
 
+    pub fn set_generation(&mut self, process: ProcessId, generation: u32) {
+        self.processes[process.index()].generation = Some(generation);
+    }
+
     /// Enters which recorded process started another. Nothing is changed where that one would become
     /// its own ancestor.
     pub fn set_parent(&mut self, process: ProcessId, parent: ProcessId) {
@@ -458,6 +464,7 @@ mod tests {
                 parent,
                 command: Vec::new(),
                 python: None,
+                generation: None,
             })
         };
         let (child, parent) = (add(None), add(None));

@@ -104,11 +104,19 @@ impl Names<'_> {
         (line != 0).then_some(line)
     }
 
-    /// `process PID:"cmd args"`
+    /// `process PID:"cmd args"`, or `generation 2, process PID:"cmd args"` of one that was started anew
     fn process(&self, process: ProcessId) -> String {
         let process = self.interner.process(process);
         let command: Vec<_> = process.command.iter().map(visible).collect();
-        format!("process {}:\"{}\"", process.pid, command.join(" "))
+        let generation = process
+            .generation
+            .map(|number| format!("generation {number}, "));
+        format!(
+            "{}process {}:\"{}\"",
+            generation.unwrap_or_default(),
+            process.pid,
+            command.join(" ")
+        )
     }
 
     /// `thread (TID): NAME`, or `thread (TID)` while the name is not known.

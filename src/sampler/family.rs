@@ -4,15 +4,19 @@
 use rustc_hash::FxHashMap;
 
 use super::Options;
-use super::world::{Follow, Identity, Refusal, RefusalKind, World};
+use super::world::{Follow, Kin, Refusal, RefusalKind, World};
 use crate::engine::{Engine, EngineReport};
 use crate::model::{Interner, Nanos, Pid, ProcessId, PythonVersion};
+use crate::target::Identity;
 
-/// Time between two looks at which processes there are.
-const POLL: Nanos = millis(100);
+/// Time between two looks at which processes there are, and whether one runs another program now; and
+/// the same while one of them is young.
+const POLL: (Nanos, Nanos) = (millis(3), millis(100));
+/// So long after it began a program counts as young.
+const YOUTH: Nanos = millis(500);
 /// First and longest pause between two tries to open a process that looks like Python and is not
-/// ready.
-const YOUNG: (Nanos, Nanos) = (millis(10), millis(1000));
+/// ready; while it is young, only the first.
+const YOUNG: (Nanos, Nanos) = (millis(3), millis(1000));
 /// The same for one that does not look like Python: it may still load one. An exec is noticed at
 /// the next poll.
 const OTHER: (Nanos, Nanos) = (millis(500), millis(8000));
@@ -48,8 +52,11 @@ pub(super) struct Waiting {
     next: Nanos,
     /// The pause after that.
     pause: Nanos,
-    /// Which program it ran when it was tried.
+    /// Since when it is there, or runs this program.
+    since: Nanos,
+    /// Which program it ran when it was tried, and when that was asked last.
     program: Option<u64>,
+    program_asked: Nanos,
     kind: RefusalKind,
 }
 
@@ -88,8 +95,7 @@ impl Engines {
 
 pub(super) struct Family {
     pub members: Vec<Member>,
-    root: Identity,
-    root_ended: bool,
+    roots: Vec<Identity>,
     follow: Follow,
     gil_only: bool,
     /// Until when an attached root, or something below it, must have shown its Python.
@@ -97,6 +103,8 @@ pub(super) struct Family {
     next_poll: Nanos,
     parents: FxHashMap<Pid, Pid>,
     processes: FxHashMap<Pid, ProcessId>,
+    /// Those that are meant to be recorded by their children, and how many of these were opened.
+    passed_over: FxHashMap<Pid, u32>,
     pub engines: Engines,
     /// Why a process could not be opened, the last time that happened.
     pub last_refusal: Option<anyhow::Error>,
@@ -104,21 +112,21 @@ pub(super) struct Family {
 
 impl Family {
     pub fn new(options: &Options) -> Family {
-        let root = options.root;
+        let member = |who: &Identity| Member {
+            who: *who,
+            parent: None,
+            state: State::Waiting(Waiting::first(Nanos::ZERO)),
+        };
         Family {
-            members: vec![Member {
-                who: root,
-                parent: None,
-                state: State::Waiting(Waiting::first(Nanos::ZERO)),
-            }],
-            root,
-            root_ended: false,
+            members: options.roots.iter().map(member).collect(),
+            roots: options.roots.clone(),
             follow: options.follow,
             gil_only: options.keep.gil_only,
             patience: options.attached.then_some(ROOT_PATIENCE),
             next_poll: Nanos::ZERO,
             parents: FxHashMap::default(),
             processes: FxHashMap::default(),
+            passed_over: FxHashMap::default(),
             engines: Engines::default(),
             last_refusal: None,
         }
@@ -133,12 +141,15 @@ impl Family {
 
     /// Whether anything is left that is, or may become, a Python.
     pub fn is_over(&self) -> bool {
-        self.root_ended
-            && self.members.iter().all(|member| match &member.state {
-                State::Open { .. } => false,
-                State::Waiting(waiting) => !waiting.is_promising(),
-                State::Done => true,
-            })
+        self.members.iter().all(|member| match &member.state {
+            State::Open { .. } => false,
+            State::Waiting(waiting) => !self.is_root(member.who) && !waiting.is_promising(),
+            State::Done => true,
+        })
+    }
+
+    fn is_root(&self, who: Identity) -> bool {
+        self.roots.contains(&who)
     }
 
     /// When [`attend`](Self::attend) has something to do.
@@ -154,11 +165,29 @@ impl Family {
         tries.chain(poll).min().unwrap_or(Nanos(u64::MAX))
     }
 
-    /// Whether processes below the root matter now, or a process may have changed its program.
+    /// Whether processes below the roots matter now, or a process may have changed its program.
     fn looks_around(&self) -> bool {
         match self.follow {
+            Follow::All | Follow::Children => true,
+            Follow::Roots => self.members.iter().any(Member::is_waiting),
+            Follow::FirstPython => self.open_count() == 0,
+        }
+    }
+
+    /// Whether a process is one of those that are meant.
+    fn is_meant(&self, member: &Member) -> bool {
+        let is_root = self.is_root(member.who);
+        match self.follow {
             Follow::All => true,
-            Follow::Root | Follow::FirstPython => self.open_count() == 0,
+            Follow::Roots => is_root,
+            Follow::FirstPython => self.open_count() == 0,
+            Follow::Children => {
+                let is_parent = |pid: Pid| {
+                    self.passed_over.contains_key(&pid)
+                        || self.roots.iter().any(|root| root.pid == pid)
+                };
+                is_root || member.parent.is_some_and(is_parent)
+            }
         }
     }
 
@@ -173,13 +202,16 @@ impl Family {
         interner: &mut Interner,
     ) -> Result<(), anyhow::Error> {
         if self.looks_around() && now >= self.next_poll {
-            self.next_poll = now.saturating_add(POLL);
             self.look_around(now, world);
+            let soon = matches!(self.follow, Follow::All | Follow::Children)
+                || self.members.iter().any(|member| member.is_young(now));
+            self.next_poll = now.saturating_add(if soon { POLL.0 } else { POLL.1 });
         }
         for index in 0..self.members.len() {
-            let due = matches!(&self.members[index].state,
+            let member = &self.members[index];
+            let due = matches!(&member.state,
                 State::Waiting(waiting) if waiting.next <= now);
-            if due && (self.follow == Follow::All || self.open_count() == 0) {
+            if due && self.is_meant(member) {
                 self.try_open(index, now, world, interner)?;
             }
         }
@@ -188,25 +220,29 @@ impl Family {
 
     fn look_around(&mut self, now: Nanos, world: &mut dyn World) {
         for member in &mut self.members {
+            let is_young = member.is_young(now);
             let State::Waiting(waiting) = &mut member.state else {
                 continue;
             };
+            if !is_young && now < waiting.program_asked.saturating_add(POLL.1) {
+                continue;
+            }
+            waiting.program_asked = now;
             match world.program(member.who) {
-                None => {
-                    member.state = State::Done;
-                    self.root_ended |= member.who == self.root;
-                }
+                None => member.state = State::Done,
                 program if waiting.program.is_some() && program != waiting.program => {
                     *waiting = Waiting::first(now);
                 }
                 _ => {}
             }
         }
-        if self.follow == Follow::Root {
+        if self.follow == Follow::Roots {
             return;
         }
-        let Some(descendants) = world.descendants() else {
-            return;
+        let (descendants, are_all) = match world.descendants() {
+            None => return,
+            Some(Kin::All(all)) => (all, true),
+            Some(Kin::Born(some)) => (some, false),
         };
         for descendant in &descendants {
             self.parents.insert(descendant.who.pid, descendant.parent);
@@ -223,9 +259,13 @@ impl Family {
                 });
             }
         }
+        if !are_all {
+            return;
+        }
         // Whoever is over and not listed any more need not be remembered.
+        let roots = &self.roots;
         self.members.retain(|member| {
-            member.who == self.root
+            roots.contains(&member.who)
                 || !matches!(member.state, State::Done)
                 || descendants
                     .iter()
@@ -254,7 +294,8 @@ impl Family {
         interner: &mut Interner,
     ) -> Result<(), anyhow::Error> {
         let member = &self.members[index];
-        let (who, is_root) = (member.who, member.who == self.root);
+        let (who, is_root) = (member.who, self.is_root(member.who));
+        let above = member.parent;
         // Before the try, so that an exec during it is noticed as one.
         let program = world.program(who);
         let parent = self.recorded_ancestor(member.parent);
@@ -267,6 +308,10 @@ impl Family {
         match opened {
             Ok(engine) => {
                 let process = engine.process();
+                if let Some(generation) = above.and_then(|pid| self.passed_over.get_mut(&pid)) {
+                    *generation += 1;
+                    interner.set_generation(process, *generation);
+                }
                 self.engines.enter(&*engine);
                 if self.processes.insert(who.pid, process).is_none() {
                     self.adopt(process, interner);
@@ -288,26 +333,40 @@ impl Family {
                 if !is_root {
                     error = error.context(format!("process {}", who.pid));
                 }
-                self.last_refusal = Some(error);
-                self.root_ended |= is_root && refusal.kind == RefusalKind::Gone;
+                if refusal.kind == RefusalKind::PassedOver {
+                    self.pass_over(who.pid);
+                } else {
+                    self.last_refusal = Some(error);
+                }
                 self.members[index].postpone(refusal.kind, program, now);
                 Ok(())
             }
         }
     }
 
-    /// Whether the recording has no sense when the root is refused in this way.
+    /// A process is meant by its children.
+    fn pass_over(&mut self, pid: Pid) {
+        self.passed_over.entry(pid).or_default();
+        if self.follow != Follow::All {
+            self.follow = Follow::Children;
+        }
+        // They may take their time.
+        self.patience = None;
+    }
+
+    /// Whether the recording has no sense when a root is refused in this way.
     fn is_fatal(&self, kind: RefusalKind, now: Nanos) -> bool {
-        if self.engines.opened > 0 {
+        if self.engines.opened > 0 || self.roots.len() > 1 {
             return false;
         }
         match kind {
+            RefusalKind::PassedOver => false,
             RefusalKind::Never => true,
             RefusalKind::Gone => self.patience.is_some(),
             RefusalKind::NotYet => self.patience.is_some_and(|end| now >= end),
             // Where children are followed, one of them may be the Python that is meant.
             RefusalKind::NotPython => match self.follow {
-                Follow::Root => self.patience.is_some(),
+                Follow::Roots => self.patience.is_some(),
                 _ => self.patience.is_some_and(|end| now >= end),
             },
         }
@@ -336,7 +395,6 @@ impl Family {
     pub fn close(&mut self, index: usize) {
         self.retire(index);
         self.members[index].state = State::Done;
-        self.root_ended |= self.members[index].who == self.root;
     }
 
     /// The process runs another program: it is tried again as if it were new.
@@ -373,6 +431,17 @@ impl Member {
         matches!(self.state, State::Open { .. })
     }
 
+    fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
+    fn is_young(&self, now: Nanos) -> bool {
+        match &self.state {
+            State::Waiting(waiting) => now < waiting.since.saturating_add(YOUTH),
+            State::Open { .. } | State::Done => false,
+        }
+    }
+
     fn postpone(&mut self, kind: RefusalKind, program: Option<u64>, now: Nanos) {
         let (shortest, longest) = match kind {
             RefusalKind::Gone => {
@@ -381,11 +450,15 @@ impl Member {
             }
             RefusalKind::NotYet => YOUNG,
             // An exec may make something of it that we can read.
-            RefusalKind::NotPython | RefusalKind::Never => OTHER,
+            RefusalKind::NotPython | RefusalKind::Never | RefusalKind::PassedOver => OTHER,
         };
-        let pause = match &self.state {
-            State::Waiting(waiting) if waiting.kind == kind => waiting.pause,
-            _ => shortest,
+        let is_young = self.is_young(now);
+        let (pause, since) = match &self.state {
+            State::Waiting(waiting) if waiting.kind == kind && !is_young => {
+                (waiting.pause, waiting.since)
+            }
+            State::Waiting(waiting) => (shortest, waiting.since),
+            State::Open { .. } | State::Done => (shortest, now),
         };
         self.state = State::Waiting(Waiting {
             next: match kind {
@@ -393,7 +466,9 @@ impl Member {
                 _ => now.saturating_add(pause),
             },
             pause: Nanos(pause.0.saturating_mul(2)).min(longest),
+            since,
             program,
+            program_asked: now,
             kind,
         });
     }
@@ -410,7 +485,9 @@ impl Waiting {
         Waiting {
             next: now,
             pause: YOUNG.0,
+            since: now,
             program: None,
+            program_asked: now,
             kind: RefusalKind::NotYet,
         }
     }

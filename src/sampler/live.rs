@@ -1,21 +1,24 @@
 //! The processes of this machine.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::world::{Descendant, Identity, Refusal, RefusalKind, World};
+use super::births::Births;
+use super::world::{Kin, Refusal, RefusalKind, World};
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
 use crate::engine::pyspy::PySpyEngine;
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{Interner, Pid, ProcessId};
-use crate::sys::linux::loadavg::Loadavg;
-use crate::target::{OpenError, Process, Standing, Stat};
+use crate::survey::{self, Duty};
+use crate::target::{Identity, OpenError, Process, Standing};
 
 /// How long a Python may take to tell its version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(1);
+
+/// So long the command line of an autoreloader is believed.
+const DOUBTED_AFTER: Duration = Duration::from_secs(3);
 
 /// Which engine reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,12 +30,12 @@ pub enum EngineChoice {
     PySpy,
 }
 
-/// Where to look for processes below the one that is recorded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Where to look for processes below those that are recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LookBelow {
     Nowhere,
-    /// Below the root, which was there before us.
-    Root(Pid),
+    /// Below the roots, which were there before us.
+    Roots(Vec<Pid>),
     /// Below ourselves: we started the root, and what it leaves behind falls to us.
     Ourselves {
         root: Pid,
@@ -43,7 +46,13 @@ pub enum LookBelow {
 pub struct LiveWorld {
     choice: EngineChoice,
     options: EngineOptions,
-    scanner: Option<Scanner>,
+    births: Option<Births>,
+    /// Processes that are meant by their children.
+    passed_over: Vec<Identity>,
+    /// Whether we started the root, and have to find out what it is for.
+    started: bool,
+    /// Since when one is passed over for what its command line says.
+    doubted: FxHashMap<Identity, Instant>,
     /// Processes that are not open, to tell when they end or exec.
     watched: FxHashMap<Identity, (Process, u64)>,
     /// Since when the version of a Python could not be told.
@@ -60,12 +69,16 @@ impl LiveWorld {
         choice: EngineChoice,
         options: EngineOptions,
         below: LookBelow,
+        passed_over: Vec<Identity>,
         tell: Box<dyn FnMut(&str)>,
     ) -> LiveWorld {
         LiveWorld {
             choice,
             options,
-            scanner: (below != LookBelow::Nowhere).then(|| Scanner::start(below)),
+            started: matches!(below, LookBelow::Ourselves { .. }),
+            births: (below != LookBelow::Nowhere).then(|| Births::new(below)),
+            passed_over,
+            doubted: FxHashMap::default(),
             watched: FxHashMap::default(),
             versionless: FxHashMap::default(),
             tell,
@@ -80,6 +93,12 @@ impl LiveWorld {
         interner: &mut Interner,
     ) -> Result<Box<dyn Engine>, Refusal> {
         let process = open_process(who)?;
+        if self.is_passed_over(&process) {
+            return Err(Refusal {
+                kind: RefusalKind::PassedOver,
+                error: anyhow::anyhow!("it is recorded by its children"),
+            });
+        }
         if self.choice == EngineChoice::PySpy {
             return open_py_spy(process, parent, self.options, interner);
         }
@@ -92,6 +111,15 @@ impl LiveWorld {
                 kind: RefusalKind::NotYet,
                 error: error.into(),
             }),
+            // Between an exec and the loading of its library a Python does not show.
+            Err(cpython::OpenError::Locate(LocateError::NotPython))
+                if open_process(who)?.looks_like_python() =>
+            {
+                Err(Refusal {
+                    kind: RefusalKind::NotYet,
+                    error: LocateError::NotPython.into(),
+                })
+            }
             Err(error) if self.choice == EngineChoice::Auto && is_unknown_version(&error) => {
                 let process = open_process(who)?;
                 let engine = open_py_spy(process, parent, self.options, interner)?;
@@ -107,6 +135,34 @@ impl LiveWorld {
 }
 
 impl LiveWorld {
+    /// Whether a process is meant by its children, or helps others.
+    fn is_passed_over(&mut self, process: &Process) -> bool {
+        let who = process.identity();
+        if self.passed_over.contains(&who) {
+            return true;
+        }
+        let is_root = self
+            .births
+            .as_ref()
+            .is_none_or(|births| births.is_root(who.pid));
+        match survey::role_outside(process).map(|role| role.duty) {
+            Some(Duty::Helps) => !is_root,
+            // Its command line is all that it shows at its start. Later a look tells for sure.
+            Some(Duty::Reloads) if self.started => {
+                let since = *self.doubted.entry(who).or_insert_with(Instant::now);
+                let reloads = since.elapsed() < DOUBTED_AFTER || reloads(who);
+                if reloads {
+                    self.tell_once(
+                        who.pid,
+                        "an autoreloader: what it starts is recorded, and each that it starts anew",
+                    );
+                }
+                reloads
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a Python is without a version because it has only begun: up to 3.10 the text that
     /// tells it is made some milliseconds after the interpreter.
     fn may_be_early(&mut self, who: Identity, error: &cpython::OpenError) -> bool {
@@ -190,13 +246,23 @@ impl World for LiveWorld {
         Some(generation)
     }
 
-    fn descendants(&mut self) -> Option<Vec<Descendant>> {
-        let present = self.scanner.as_mut()?.newest()?;
-        let is_present = |who: &Identity| present.iter().any(|descendant| descendant.who == *who);
-        self.watched.retain(|who, _| is_present(who));
-        self.versionless.retain(|who, _| is_present(who));
-        Some(present)
+    fn descendants(&mut self) -> Option<Kin> {
+        let kin = self.births.as_mut()?.news()?;
+        if let Kin::All(present) = &kin {
+            let is_present = |who: &Identity| present.iter().any(|it| it.who == *who);
+            self.watched.retain(|who, _| is_present(who));
+            self.versionless.retain(|who, _| is_present(who));
+        }
+        Some(kin)
     }
+}
+
+/// Whether its stack says, too, that it starts others anew; where it cannot be read, it is believed.
+fn reloads(who: Identity) -> bool {
+    let process = Process::open(who.pid).ok();
+    let process = process.filter(|process| process.identity() == who);
+    let role = process.and_then(|process| survey::role_inside(process).ok());
+    role.is_none_or(|role| role.is_some_and(|role| role.duty == Duty::Reloads))
 }
 
 /// Opens the process if it is still that one.
@@ -250,76 +316,4 @@ fn kind_for_py_spy(process: &Process) -> RefusalKind {
         _ if process.looks_like_python() => RefusalKind::NotYet,
         _ => RefusalKind::NotPython,
     }
-}
-
-/// Looks at all of `/proc`, which takes milliseconds that the thread that ticks does not have. It
-/// looks when it is asked to, and a process was made since it last did, and gives the answer at the
-/// next asking.
-struct Scanner {
-    ask: Sender<()>,
-    /// `None`: no process was made.
-    answers: Receiver<Option<Vec<Descendant>>>,
-    asked: bool,
-}
-
-impl Scanner {
-    fn start(below: LookBelow) -> Scanner {
-        let (ask, questions) = channel();
-        let (answer, answers) = channel();
-        // Ends when the other ends of its channels are dropped.
-        std::thread::spawn(move || {
-            let loadavg = Loadavg::open().ok();
-            let mut seen = None;
-            while questions.recv().is_ok() {
-                // Asked before the look, so that one made during it is looked for again.
-                let newest = loadavg
-                    .as_ref()
-                    .and_then(Loadavg::now)
-                    .map(|load| load.newest);
-                let news = (newest.is_none() || newest != seen).then(|| scan(below));
-                seen = newest;
-                if answer.send(news).is_err() {
-                    break;
-                }
-            }
-        });
-        Scanner {
-            ask,
-            answers,
-            asked: false,
-        }
-    }
-
-    fn newest(&mut self) -> Option<Vec<Descendant>> {
-        let answer = self.answers.try_recv().ok();
-        if answer.is_some() || !self.asked {
-            self.asked = self.ask.send(()).is_ok();
-        }
-        answer.flatten()
-    }
-}
-
-fn scan(below: LookBelow) -> Vec<Descendant> {
-    let (top, left_out) = match below {
-        LookBelow::Nowhere => return Vec::new(),
-        LookBelow::Root(root) => (root.0, root),
-        LookBelow::Ourselves { root } => (i32::try_from(std::process::id()).unwrap_or(0), root),
-    };
-    remoteprocess::Process::new(top)
-        .and_then(|process| process.child_processes())
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(pid, _)| *pid != left_out.0)
-        .filter_map(|(pid, parent)| {
-            let stat = Stat::of_process(Pid(pid))?;
-            let who = Identity {
-                pid: Pid(pid),
-                started: stat.started,
-            };
-            (!stat.has_ended()).then_some(Descendant {
-                who,
-                parent: Pid(parent),
-            })
-        })
-        .collect()
 }

@@ -2,6 +2,7 @@
 //! when it is late. It counts what became of every tick; it knows nothing of what is done with the
 //! samples.
 
+mod births;
 mod clock;
 mod family;
 mod live;
@@ -17,11 +18,12 @@ pub use family::Engines;
 pub use live::{EngineChoice, LiveWorld, LookBelow};
 pub use schedule::Schedule;
 pub use tally::{Keep, Tally};
-pub use world::{Descendant, Follow, Identity, Refusal, RefusalKind, World};
+pub use world::{Descendant, Follow, Kin, Refusal, RefusalKind, World};
 
 use crate::engine::TickError;
 use crate::model::{Interner, Nanos, Pid, Sample, Tick};
 use crate::sys::linux::{ptrace, stand};
+use crate::target::Identity;
 use family::{Family, State};
 
 /// What to record, and how often.
@@ -32,8 +34,8 @@ pub struct Options {
     /// From the moment that the first process is open; `None` for as long as it runs.
     pub duration: Option<Nanos>,
     pub keep: Keep,
-    pub root: Identity,
-    /// Whether the root was there before us. Then it must show its Python soon; a program that we
+    pub roots: Vec<Identity>,
+    /// Whether the roots were there before us. Then they must show their Python soon; a program that we
     /// started may take its time.
     pub attached: bool,
     pub follow: Follow,

@@ -196,6 +196,7 @@ impl World for FakeWorld {
             parent,
             command: Vec::new(),
             python: None,
+            generation: None,
         });
         Ok(Box::new(FakeEngine {
             clock: self.clock.clone(),
@@ -214,7 +215,7 @@ impl World for FakeWorld {
             u64::from(before == RefusalKind::NotPython && now >= from)
         })
     }
-    fn descendants(&mut self) -> Option<Vec<Descendant>> {
+    fn descendants(&mut self) -> Option<Kin> {
         let now = self.clock.now().0;
         let alive = |process: &&FakeProcess| (process.alive.0..process.alive.1).contains(&now);
         let below = self
@@ -222,14 +223,11 @@ impl World for FakeWorld {
             .iter()
             .filter(alive)
             .filter(|process| process.who != ROOT);
-        Some(
-            below
-                .map(|process| Descendant {
-                    who: process.who,
-                    parent: process.parent,
-                })
-                .collect(),
-        )
+        let below = below.map(|process| Descendant {
+            who: process.who,
+            parent: process.parent,
+        });
+        Some(Kin::All(below.collect()))
     }
 }
 
@@ -279,9 +277,9 @@ fn options() -> Options {
         period: Nanos(10 * MILLI),
         duration: Some(Nanos(10_000 * MILLI)),
         keep: Keep::default(),
-        root: ROOT,
+        roots: vec![ROOT],
         attached: true,
-        follow: Follow::Root,
+        follow: Follow::Roots,
         seed: 1,
     }
 }

@@ -3,14 +3,7 @@
 
 use crate::engine::Engine;
 use crate::model::{Interner, Pid, ProcessId};
-
-/// A process and no later one with the same number.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Identity {
-    pub pid: Pid,
-    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
-    pub started: u64,
-}
+use crate::target::Identity;
 
 /// A process below the one that is recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,15 +12,27 @@ pub struct Descendant {
     pub parent: Pid,
 }
 
+/// What is new of the processes below the roots.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kin {
+    /// All that are there.
+    All(Vec<Descendant>),
+    /// Some that have begun since.
+    Born(Vec<Descendant>),
+}
+
 /// Which processes are recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Follow {
-    /// Only the one that was named.
+    /// Only those that were named.
     #[default]
-    Root,
+    Roots,
     /// The one that was started or, as long as that is no Python itself (`uv run`, `sh -c`), the
     /// first Python below it.
     FirstPython,
+    /// Those that were named and those that they started, but none further below: a master and its
+    /// workers, an autoreloader's successive children.
+    Children,
     /// All of them (`--subprocesses`).
     All,
 }
@@ -48,6 +53,8 @@ pub enum RefusalKind {
     NotYet,
     /// Nothing in it looks like Python: seldom, or after an exec.
     NotPython,
+    /// It starts another anew, which is meant in its place, or helps those that are meant.
+    PassedOver,
     /// No permission, a version that nobody knows: only after an exec.
     Never,
 }
@@ -69,6 +76,6 @@ pub trait World {
     /// What the process runs, as a number that changes with an exec; `None` when it has ended.
     fn program(&mut self, who: Identity) -> Option<u64>;
 
-    /// The processes below the root; `None` when no new look has been taken.
-    fn descendants(&mut self) -> Option<Vec<Descendant>>;
+    /// The processes below the roots; `None` when there is nothing new.
+    fn descendants(&mut self) -> Option<Kin>;
 }

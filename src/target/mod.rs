@@ -8,6 +8,6 @@ mod process;
 
 pub use files::{MappedFile, open_file, open_mapping};
 pub use maps::{Mapping, Permissions, parse_maps};
-pub use process::{Executable, OpenError, Process, Standing};
+pub use process::{Executable, Identity, OpenError, Process, Standing};
 
 pub use crate::sys::linux::status::{Stat, Status};

@@ -20,6 +20,14 @@ const MAX_MAPS_SIZE: u64 = 32 << 20;
 /// `stat`, `status`, `cmdline`: the last is the only one that can be long.
 const MAX_TEXT_SIZE: u64 = 4 << 20;
 
+/// A process and no later one with the same number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    pub pid: Pid,
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub started: u64,
+}
+
 /// A process that was opened once and is never mixed up with a later one of the same pid.
 #[derive(Debug)]
 pub struct Process {
@@ -32,6 +40,9 @@ pub struct Process {
     /// nothing after an exec, even of the same program.
     memory_token: Option<File>,
     started: u64,
+    /// Where the main thread's stack began, which an exec changes: between vfork and exec a process
+    /// has its parent's memory, to which `memory_token` then belongs.
+    stack_start: u64,
     executable: Option<Executable>,
     command: Vec<TargetStr>,
     parent: Pid,
@@ -97,6 +108,7 @@ impl Process {
             handle,
             memory_token: open_at(&directory, "maps").ok(),
             started: stat.started,
+            stack_start: stat.stack_start,
             executable: read_executable(&directory, pid),
             command: read_command(&directory, pid),
             parent: stat.parent,
@@ -112,6 +124,7 @@ impl Process {
             Standing::Ended => Err(OpenError::NoSuchProcess(pid)),
             Standing::Same => Ok(process),
             Standing::Replaced => {
+                process.stack_start = process.stat().map_or(0, |stat| stat.stack_start);
                 process.memory_token = open_at(&process.directory, "maps").ok();
                 process.executable = read_executable(&process.directory, pid);
                 process.command = read_command(&process.directory, pid);
@@ -123,6 +136,14 @@ impl Process {
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            pid: self.pid,
+            started: self.started,
+        }
     }
 
     /// In clock ticks since boot.
@@ -184,8 +205,15 @@ impl Process {
     /// Whether it is still the process that was opened and runs the same program.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        if !self.is_alive() {
+        let Ok(stat) = read_stat(&self.directory) else {
             return Standing::Ended;
+        };
+        if self.has_ended(stat) {
+            return Standing::Ended;
+        }
+        let both_known = self.stack_start != 0 && stat.stack_start != 0;
+        if both_known && self.stack_start != stat.stack_start {
+            return Standing::Replaced;
         }
         if let Some(token) = &self.memory_token {
             let mut byte = [0];
@@ -235,6 +263,34 @@ impl Process {
             );
         }
         Ok(ids)
+    }
+
+    /// Whether its environment, as it was at the start of its program, has a variable of that name.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when we may not know; when the process is gone.
+    pub fn has_variable(&self, name: &str) -> io::Result<bool> {
+        let environment = read_at(&self.directory, "environ")?;
+        let mut variables = environment.split(|byte| *byte == 0);
+        Ok(variables.any(|variable| {
+            let value = variable.strip_prefix(name.as_bytes());
+            value.is_some_and(|value| value.first() == Some(&b'='))
+        }))
+    }
+
+    /// Those that it started and that are its children still; none where the kernel does not list them.
+    #[must_use]
+    pub fn children(&self) -> Vec<Pid> {
+        let tasks = self.tasks().unwrap_or_default();
+        let lists = tasks.into_iter().filter_map(|tid| {
+            let list = read_at(&self.directory, &format!("task/{tid}/children")).ok()?;
+            String::from_utf8(list).ok()
+        });
+        let parse = |list: String| {
+            let pids = list.split_ascii_whitespace().map(str::parse);
+            pids.filter_map(Result::ok).map(Pid).collect::<Vec<_>>()
+        };
+        lists.flat_map(parse).collect()
     }
 
     /// All descendants, parents before their children.

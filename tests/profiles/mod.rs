@@ -38,6 +38,7 @@ impl Builder {
             parent,
             command: command.iter().map(|&text| TargetStr::new(text)).collect(),
             python: None,
+            generation: None,
         })
     }
 

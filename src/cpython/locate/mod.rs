@@ -117,6 +117,19 @@ pub fn locate<M: Memory>(process: &Process, memory: &mut M) -> Result<Located, L
     })
 }
 
+/// Whether some program or library in a process exports what each CPython has: quick, and enough for
+/// those that nothing but this gives away.
+pub fn exports_runtime<M: Memory>(process: &Process, memory: &mut M) -> bool {
+    const NAMES: [&str; 2] = ["_PyRuntime", "_PyThreadState_Current"];
+    let maps = process.maps().unwrap_or_default();
+    let images = image::images(&maps, memory).images;
+    let mut images = images.iter();
+    images.any(|image| {
+        let mut names = NAMES.iter();
+        names.any(|name| dynamic::symbol(image, memory, name).is_some())
+    })
+}
+
 impl From<LayoutError> for LocateError {
     fn from(error: LayoutError) -> LocateError {
         match error {

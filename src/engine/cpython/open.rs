@@ -44,6 +44,7 @@ pub fn open(
         parent,
         command: process.command().to_vec(),
         python: Some(layout.version),
+        generation: None,
     });
     let process = Arc::new(process);
     let free_threaded = located.version.free_threaded;

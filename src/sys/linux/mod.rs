@@ -1,5 +1,6 @@
 //! Linux.
 
+pub mod cgroup;
 pub mod cpu_clock;
 pub mod credentials;
 pub mod files;
@@ -11,6 +12,7 @@ pub mod privilege;
 pub mod ptrace;
 pub mod punctual;
 pub mod signals;
+pub mod sockets;
 pub mod spawn;
 pub mod stand;
 mod standers;

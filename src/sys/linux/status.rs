@@ -11,8 +11,13 @@ pub struct Stat {
     pub parent: Pid,
     /// The kernel's `PF_` flags (field 9).
     pub flags: u64,
+    /// CPU time of all its threads, in clock ticks (fields 14 and 15).
+    pub used: u64,
     /// Start time in clock ticks since boot (field 22).
     pub started: u64,
+    /// Where the stack of its main thread began (field 28): another one after an exec, as a rule. 0
+    /// where we may not know.
+    pub stack_start: u64,
     /// The CPU on which it runs, waits to run, or ran last (field 39).
     pub cpu: usize,
 }
@@ -39,15 +44,21 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?.bytes().next()?;
         let parent = fields.next()?.parse().ok()?;
-        // Fields 5 to 8 lie between, 10 to 21, and 23 to 38.
+        // Fields 5 to 8 lie between, 10 to 13, 16 to 21, 23 to 27, and 29 to
+        // 38.
         let flags = fields.nth(4)?.parse().ok()?;
-        let started = fields.nth(12)?.parse().ok()?;
-        let cpu = fields.nth(16)?.parse().ok()?;
+        let in_user: u64 = fields.nth(4)?.parse().ok()?;
+        let in_kernel: u64 = fields.next()?.parse().ok()?;
+        let started = fields.nth(6)?.parse().ok()?;
+        let stack_start = fields.nth(5)?.parse().ok()?;
+        let cpu = fields.nth(10)?.parse().ok()?;
         Some(Stat {
             state,
             parent: Pid(parent),
             flags,
+            used: in_user.saturating_add(in_kernel),
             started,
+            stack_start,
             cpu,
         })
     }
@@ -84,6 +95,8 @@ impl Stat {
 pub struct Status {
     /// The id of the process that a thread belongs to.
     pub tgid: Option<Pid>,
+    /// The parent of that process.
+    pub parent: Option<Pid>,
     /// The process that traces this one.
     pub tracer: Option<Pid>,
     /// Real, effective, saved and filesystem uid.
@@ -117,6 +130,7 @@ impl Status {
             let value = value.trim();
             match key {
                 "Tgid" => status.tgid = value.parse().ok().map(Pid),
+                "PPid" => status.parent = value.parse().ok().map(Pid),
                 "TracerPid" => {
                     status.tracer = value.parse().ok().filter(|pid| *pid != 0).map(Pid);
                 }
@@ -156,7 +170,8 @@ mod tests {
         let stat = Stat::parse(text).expect("parses");
         assert_eq!(stat.state, b'R');
         assert_eq!(stat.parent, Pid(1));
-        assert_eq!((stat.started, stat.cpu), (4711, 3));
+        assert_eq!((stat.used, stat.started, stat.cpu), (5 + 6, 4711, 3));
+        assert_eq!(stat.stack_start, 28);
         assert!(stat.runs() && !stat.is_ending());
     }
 

@@ -1,0 +1,125 @@
+//! From what the user wrote to the processes that are meant.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::anyhow;
+use clap::Parser;
+
+use super::args::{Cli, Command, Record, Running};
+use super::{ps, terminal};
+use crate::model::Pid;
+use crate::survey::{Choice, PickError, Survey, Wanted, pick};
+use crate::target::Process;
+
+impl Running {
+    /// What is named, if anything is.
+    pub fn wanted(&self) -> Option<Wanted> {
+        if !self.pid.is_empty() {
+            return Some(Wanted::Pids(self.pid.clone()));
+        }
+        self.port
+            .map(Wanted::Port)
+            .or_else(|| self.name.clone().map(Wanted::Name))
+            .or_else(|| self.container.clone().map(Wanted::Container))
+    }
+}
+
+/// Finds the processes, and tells what was understood. `word` is what was written, if it could have
+/// been a program's name, too.
+///
+/// # Errors
+/// When nobody, or nobody alone, is meant: the error lists who could be.
+pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Error> {
+    let survey = match wanted {
+        Wanted::Pids(pids) => Survey::around(pids),
+        _ => Survey::take_quickly(),
+    };
+    let mut choice = pick(&survey, wanted).map_err(|error| {
+        let error = explain(&error, &survey);
+        match word {
+            Some(word) => anyhow!("there is no program {word:?} to start, and {error}"),
+            None => error,
+        }
+    })?;
+    if let Wanted::Pids(pids) = wanted {
+        // One that is no Python yet, or that may not be read, is not in the survey: opening it tells.
+        let mut rest = pids.iter().filter(|pid| survey.get(**pid).is_none());
+        let others = rest.try_fold(Vec::new(), |mut all, pid| {
+            let process = Process::open(*pid)
+                .map_err(|error| super::explain::attaching(*pid, error.into()))?;
+            all.push(process.identity());
+            Ok::<_, anyhow::Error>(all)
+        })?;
+        choice.roots.extend(others);
+    }
+    for note in &choice.notes {
+        terminal::say(note);
+    }
+    Ok(choice)
+}
+
+/// The same command line read anew, with its first plain word for the name of a running process, if it
+/// is no program's: `spyhole record runserver -o trace.svg`. `None` where `--` says that it is, or more
+/// plain words follow.
+#[must_use]
+pub fn as_word(arguments: &Record) -> Option<Record> {
+    let word = arguments.program.first().filter(|word| !is_program(word))?;
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if words.iter().any(|word| word == "--") {
+        return None;
+    }
+    let at = words.len().checked_sub(arguments.program.len())?;
+    let mut named = OsString::from("--name=");
+    named.push(regex::escape(word.to_str()?));
+    *words.get_mut(at)? = named;
+    let Command::Record(reread) = Cli::try_parse_from(words).ok()?.command else {
+        return None;
+    };
+    reread.program.is_empty().then(|| Record {
+        word: word.to_str().map(str::to_owned),
+        ..*reread
+    })
+}
+
+/// Whether a shell would find a program of that name.
+fn is_program(word: &OsStr) -> bool {
+    let runs = |path: &Path| {
+        path.metadata()
+            .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+    };
+    if word.as_encoded_bytes().contains(&b'/') {
+        // Whatever it is, it is meant as a path.
+        return true;
+    }
+    let directories = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&directories).any(|directory| runs(&directory.join(word)))
+}
+
+fn explain(error: &PickError, survey: &Survey) -> anyhow::Error {
+    match error {
+        PickError::Several(several) => {
+            let pids: Vec<Pid> = several.iter().map(|found| found.pid()).collect();
+            anyhow!(
+                "several Python processes are meant; name one with --pid, or all with --pid {}:\n{}",
+                pids.iter()
+                    .map(Pid::to_string)
+                    .collect::<Vec<_>>()
+                    .join(","),
+                ps::lines(survey, &pids)
+            )
+        }
+        PickError::NobodyListens { unseen, .. } if *unseen > 0 => anyhow!(
+            "{error}; of {unseen} it may not know where they listen: run it with `sudo`, or name the \
+             process with --pid (`spyhole ps` lists them)"
+        ),
+        _ => {
+            let all: Vec<Pid> = survey.found.iter().map(|found| found.pid()).collect();
+            match all.is_empty() {
+                true => anyhow!("{error}; there is none that spyhole can see"),
+                false => anyhow!("{error}. There are these:\n{}", ps::lines(survey, &all)),
+            }
+        }
+    }
+}

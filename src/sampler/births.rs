@@ -1,0 +1,187 @@
+//! Which processes have begun below those that are recorded.
+//!
+//! The kernel says which id it gave last, in a microsecond; when that has moved on, only the ids that
+//! it gave since are looked at. So the cost follows what begins and not what exists, and a child is
+//! known some milliseconds after its birth, without any privilege. What that misses, since its parent
+//! had ended by then, a look at all of `/proc` finds, which takes milliseconds that the thread that
+//! ticks does not have.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use super::live::LookBelow;
+use super::world::{Descendant, Kin};
+use crate::model::Pid;
+use crate::sys::linux::loadavg::Loadavg;
+use crate::target::{Identity, Stat, Status};
+
+/// Time between two looks at all of `/proc`.
+const WHOLE_LOOKS: Duration = Duration::from_millis(100);
+/// More new ids than this are left to a look at all.
+const MANY: i32 = 128;
+
+/// The births below some roots.
+pub(super) struct Births {
+    below: LookBelow,
+    loadavg: Option<Loadavg>,
+    /// The id given last, when that was asked.
+    newest: Option<Pid>,
+    /// All that are known to be below the roots, by pid.
+    known: FxHashMap<Pid, Descendant>,
+    scanner: Scanner,
+    scanned: Instant,
+}
+
+impl Births {
+    pub fn new(below: LookBelow) -> Births {
+        let loadavg = Loadavg::open().ok();
+        Births {
+            newest: None,
+            known: FxHashMap::default(),
+            scanner: Scanner::start(below.clone()),
+            // At once.
+            scanned: Instant::now() - WHOLE_LOOKS,
+            below,
+            loadavg,
+        }
+    }
+
+    pub fn is_root(&self, pid: Pid) -> bool {
+        match &self.below {
+            LookBelow::Nowhere => true,
+            LookBelow::Roots(roots) => roots.contains(&pid),
+            LookBelow::Ourselves { root } => *root == pid,
+        }
+    }
+
+    /// What is new since the last time.
+    pub fn news(&mut self) -> Option<Kin> {
+        if self.scanned.elapsed() >= WHOLE_LOOKS {
+            self.scanned = Instant::now();
+            self.scanner.ask();
+        }
+        if let Some(present) = self.scanner.answer() {
+            let by_pid = present.iter().map(|it| (it.who.pid, *it));
+            self.known = by_pid.collect();
+            return Some(Kin::All(present));
+        }
+        let newest = self.loadavg.as_ref().and_then(Loadavg::now)?.newest;
+        let before = self.newest.replace(newest)?;
+        let given = (before.0 + 1)..=newest.0;
+        if newest.0 <= before.0 || newest.0 - before.0 > MANY {
+            return None;
+        }
+        let born: Vec<_> = given.filter_map(|pid| self.descendant(Pid(pid))).collect();
+        (!born.is_empty()).then_some(Kin::Born(born))
+    }
+
+    /// The process of that id, if it is a process and below the roots.
+    fn descendant(&mut self, pid: Pid) -> Option<Descendant> {
+        let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
+        let status = Status::parse(&status);
+        let parent = status.parent.filter(|_| status.tgid == Some(pid))?;
+        let is_ours = self.known.contains_key(&parent) || self.is_top(parent);
+        let stat = Stat::of_process(pid).filter(|stat| is_ours && !stat.has_ended())?;
+        let descendant = Descendant {
+            who: Identity {
+                pid,
+                started: stat.started,
+            },
+            parent,
+        };
+        let is_root = self.is_root(pid);
+        self.known.insert(pid, descendant);
+        (!is_root).then_some(descendant)
+    }
+
+    /// Whether what it starts is below the roots.
+    fn is_top(&self, pid: Pid) -> bool {
+        let is_us = || pid.0 == std::process::id().cast_signed();
+        self.is_root(pid) || matches!(self.below, LookBelow::Ourselves { .. }) && is_us()
+    }
+}
+
+/// Looks at all of `/proc`. It looks when it is asked to, and a process was made since it last did, and
+/// gives the answer when it has one.
+struct Scanner {
+    ask: Sender<()>,
+    /// `None`: no process was made.
+    answers: Receiver<Option<Vec<Descendant>>>,
+    asked: bool,
+}
+
+impl Scanner {
+    fn start(below: LookBelow) -> Scanner {
+        let (ask, questions) = channel();
+        let (answer, answers) = channel();
+        // Ends when the other ends of its channels are dropped.
+        std::thread::spawn(move || {
+            let loadavg = Loadavg::open().ok();
+            let mut seen = None;
+            while questions.recv().is_ok() {
+                // Asked before the look, so that one made during it is looked for again.
+                let newest = loadavg
+                    .as_ref()
+                    .and_then(Loadavg::now)
+                    .map(|load| load.newest);
+                let news = (newest.is_none() || newest != seen).then(|| scan(&below));
+                seen = newest;
+                if answer.send(news).is_err() {
+                    break;
+                }
+            }
+        });
+        Scanner {
+            ask,
+            answers,
+            asked: false,
+        }
+    }
+
+    fn ask(&mut self) {
+        if !self.asked {
+            self.asked = self.ask.send(()).is_ok();
+        }
+    }
+
+    fn answer(&mut self) -> Option<Vec<Descendant>> {
+        let answer = self.answers.try_recv().ok()?;
+        self.asked = false;
+        answer
+    }
+}
+
+fn scan(below: &LookBelow) -> Vec<Descendant> {
+    let (tops, left_out) = match below {
+        LookBelow::Nowhere => return Vec::new(),
+        LookBelow::Roots(roots) => (roots.clone(), roots.clone()),
+        LookBelow::Ourselves { root } => {
+            let us = Pid(i32::try_from(std::process::id()).unwrap_or(0));
+            (vec![us], vec![*root])
+        }
+    };
+    let mut found: Vec<Descendant> = Vec::new();
+    for top in tops {
+        let below = remoteprocess::Process::new(top.0)
+            .and_then(|process| process.child_processes())
+            .unwrap_or_default();
+        for (pid, parent) in below {
+            let pid = Pid(pid);
+            let is_known = found.iter().any(|it| it.who.pid == pid);
+            let Some(stat) = Stat::of_process(pid) else {
+                continue;
+            };
+            if is_known || left_out.contains(&pid) || stat.has_ended() {
+                continue;
+            }
+            let started = stat.started;
+            found.push(Descendant {
+                who: Identity { pid, started },
+                parent: Pid(parent),
+            });
+        }
+    }
+    found
+}

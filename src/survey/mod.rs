@@ -1,0 +1,358 @@
+//! Which Python processes there are, what each is for, and which of them is meant.
+
+mod look;
+mod pick;
+mod role;
+
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use self::look::{evidence_outside, look};
+pub use self::pick::{Choice, PickError, Wanted, command_line, pick};
+pub use self::role::{Duty, Evidence, Place, Role};
+use self::role::{UWSGI, UWSGI_MASTER, UWSGI_WORKER};
+use crate::cpython::locate::{self, LocateError};
+use crate::engine::cpython::OpenError;
+use crate::memory::LiveMemory;
+use crate::model::{Pid, PythonVersion, TargetStr};
+pub use crate::sys::linux::cgroup::Container;
+use crate::sys::linux::sockets;
+use crate::target::{Identity, Process};
+
+/// No shorter stretch tells how busy a process is: the kernel counts in hundredths of a second.
+const CPU_STRETCH: Duration = Duration::from_millis(200);
+
+/// A Python process.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub who: Identity,
+    pub parent: Pid,
+    pub command: Vec<TargetStr>,
+    /// Real uid.
+    pub user: Option<u32>,
+    /// `None` where it may not be read, or has only begun.
+    pub python: Option<PythonVersion>,
+    pub role: Option<Role>,
+    /// TCP ports on which it listens, in order; `None` where that may not be known.
+    pub ports: Option<Vec<u16>>,
+    pub threads: usize,
+    /// How many CPUs it keeps busy, over a fifth of a second.
+    pub cpu: f64,
+    pub container: Option<Container>,
+    /// Why it could not be read.
+    pub refused: bool,
+}
+
+impl Found {
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.who.pid
+    }
+
+    /// Finds out what it is for.
+    fn look(&mut self, inside: bool) {
+        let process = Process::open(self.pid()).ok();
+        let Some(process) = process.filter(|it| it.identity() == self.who) else {
+            return;
+        };
+        let outside = evidence_outside(&process).role();
+        self.role = match inside.then(|| look(process)) {
+            None => outside,
+            Some(Ok(look)) => {
+                self.python = Some(look.python);
+                look.evidence.role()
+            }
+            Some(Err(error)) => {
+                self.refused = matches!(error, OpenError::Locate(LocateError::PermissionDenied));
+                outside
+            }
+        };
+    }
+
+    #[must_use]
+    pub fn has_duty(&self, duty: Duty) -> bool {
+        self.role.is_some_and(|role| role.duty == duty)
+    }
+}
+
+/// All Python processes that can be seen, parents before their children.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    pub found: Vec<Found>,
+    parents: FxHashMap<Pid, Pid>,
+}
+
+/// What a process has used, to tell how busy it is.
+struct Busy {
+    at: Instant,
+    ticks: u64,
+}
+
+impl Survey {
+    /// Looks at all processes but our own. Takes a fifth of a second, and some milliseconds for each
+    /// Python.
+    #[must_use]
+    pub fn take() -> Survey {
+        let mut survey = Survey::glance(&pids());
+        let busy: Vec<_> = survey.found.iter().map(|found| Busy::now(found)).collect();
+        let began = Instant::now();
+        survey.look_inside();
+        std::thread::sleep(CPU_STRETCH.saturating_sub(began.elapsed()));
+        for (found, before) in survey.found.iter_mut().zip(busy) {
+            found.cpu = before.map_or(0.0, |before| before.share(found));
+        }
+        survey
+    }
+
+    /// The same without how busy they are.
+    #[must_use]
+    pub fn take_quickly() -> Survey {
+        let mut survey = Survey::glance(&pids());
+        survey.look_inside();
+        survey
+    }
+
+    /// Some processes, with who started them and whom they started, as far as these matter for what is
+    /// meant. Quick where nothing suggests that they do.
+    #[must_use]
+    pub fn around(pids: &[Pid]) -> Survey {
+        let mut all = pids.to_vec();
+        for pid in pids {
+            let Ok(process) = Process::open(*pid) else {
+                continue;
+            };
+            let parent = Process::open(process.parent()).ok();
+            all.extend(
+                parent
+                    .filter(|it| may_restart(it, &process))
+                    .map(|it| it.pid()),
+            );
+            all.extend(process.children());
+        }
+        all.sort_unstable();
+        all.dedup();
+        let has_kin = all.len() > pids.len();
+        let mut survey = Survey::glance(&all);
+        for found in &mut survey.found {
+            let parents = pids.contains(&found.pid()) || !pids.contains(&found.parent);
+            found.look(has_kin && parents);
+        }
+        survey.name_by_kin();
+        survey
+    }
+
+    /// Who of these is a Python, as far as that shows without a look inside.
+    fn glance(pids: &[Pid]) -> Survey {
+        let own = std::process::id().cast_signed();
+        let mut survey = Survey::default();
+        let mut tables: FxHashMap<u64, FxHashMap<u64, u16>> = FxHashMap::default();
+        for &pid in pids.iter().filter(|pid| pid.0 != own) {
+            let Ok(process) = Process::open(pid) else {
+                continue;
+            };
+            survey.parents.insert(pid, process.parent());
+            if !is_python(&process) {
+                continue;
+            }
+            let listening = network_of(pid).map(|network| {
+                tables
+                    .entry(network)
+                    .or_insert_with(|| sockets::listening(pid))
+            });
+            let ports = listening.and_then(|listening| ports_of(pid, listening));
+            survey.found.push(Found {
+                who: process.identity(),
+                parent: process.parent(),
+                command: process.command().to_vec(),
+                user: process.status().ok().and_then(|it| Some(it.uids?[0])),
+                python: None,
+                role: None,
+                ports,
+                threads: process.tasks().map_or(0, |tasks| tasks.len()),
+                cpu: 0.0,
+                container: Container::of(pid),
+                refused: false,
+            });
+        }
+        survey.order();
+        survey
+    }
+
+    fn look_inside(&mut self) {
+        for found in &mut self.found {
+            found.look(true);
+        }
+        self.name_by_kin();
+    }
+
+    /// What only shows in who started whom.
+    fn name_by_kin(&mut self) {
+        let kin: Vec<(bool, bool)> = (0..self.found.len())
+            .map(|index| {
+                let found = &self.found[index];
+                let alike = |other: &&Found| is_uwsgi(&other.command);
+                let parent = self.found.iter().find(|other| other.pid() == found.parent);
+                let mut children = self.found.iter().filter(|it| it.parent == found.pid());
+                (
+                    parent.filter(alike).is_some(),
+                    children.any(|it| alike(&it)),
+                )
+            })
+            .collect();
+        for (found, (has_parent, has_children)) in self.found.iter_mut().zip(kin) {
+            if found.role.is_none() && is_uwsgi(&found.command) {
+                found.role = Some(match (has_parent, has_children) {
+                    (true, _) => UWSGI_WORKER,
+                    (false, true) => UWSGI_MASTER,
+                    (false, false) => UWSGI,
+                });
+            }
+        }
+    }
+
+    /// Parents first, each followed by all below it; siblings by age.
+    fn order(&mut self) {
+        let mut rest = std::mem::take(&mut self.found);
+        rest.sort_by_key(|found| (found.who.started, found.who.pid));
+        let heads: Vec<Pid> = rest
+            .iter()
+            .filter(|it| self.closest(it.parent, &rest).is_none())
+            .map(Found::pid)
+            .collect();
+        let mut ordered = Vec::with_capacity(rest.len());
+        let mut next: Vec<Pid> = heads.into_iter().rev().collect();
+        while let Some(pid) = next.pop() {
+            let Some(at) = rest.iter().position(|found| found.pid() == pid) else {
+                continue;
+            };
+            let children: Vec<Pid> = rest
+                .iter()
+                .filter(|it| it.pid() != pid)
+                .filter(|it| self.closest(it.parent, &rest) == Some(pid))
+                .map(Found::pid)
+                .collect();
+            next.extend(children.into_iter().rev());
+            ordered.push(at);
+        }
+        let mut taken: Vec<Option<Found>> = rest.into_iter().map(Some).collect();
+        self.found = ordered
+            .into_iter()
+            .filter_map(|at| taken[at].take())
+            .collect();
+    }
+
+    /// The closest process of `among` on the way up from `pid`, itself included.
+    fn closest(&self, pid: Pid, among: &[Found]) -> Option<Pid> {
+        self.up_from(pid)
+            .find(|pid| among.iter().any(|found| found.pid() == *pid))
+    }
+
+    /// A process, its parent and so on; a chain longer than any real one mixes different moments.
+    fn up_from(&self, pid: Pid) -> impl Iterator<Item = Pid> + '_ {
+        std::iter::successors(Some(pid), |pid| self.parents.get(pid).copied()).take(256)
+    }
+
+    /// The closest Python above one.
+    #[must_use]
+    pub fn above(&self, found: &Found) -> Option<&Found> {
+        let pid = self.closest(found.parent, &self.found)?;
+        self.get(pid)
+    }
+
+    #[must_use]
+    pub fn get(&self, pid: Pid) -> Option<&Found> {
+        self.found.iter().find(|found| found.pid() == pid)
+    }
+
+    /// Whether a process is below another, or is it.
+    #[must_use]
+    pub fn is_within(&self, pid: Pid, top: Pid) -> bool {
+        self.up_from(pid).any(|above| above == top)
+    }
+}
+
+impl Busy {
+    fn now(found: &Found) -> Option<Busy> {
+        let stat = crate::target::Stat::of_process(found.pid())?;
+        Some(Busy {
+            at: Instant::now(),
+            ticks: stat.used,
+        })
+    }
+
+    fn share(&self, found: &Found) -> f64 {
+        // USER_HZ, the same on all architectures that Linux tells it on.
+        const TICKS_A_SECOND: f64 = 100.0;
+        let Some(now) = Busy::now(found) else {
+            return 0.0;
+        };
+        let seconds = now.at.duration_since(self.at).as_secs_f64();
+        now.ticks.saturating_sub(self.ticks) as f64 / TICKS_A_SECOND / seconds.max(0.001)
+    }
+}
+
+/// What a process is for, as far as that shows without a look inside: the moment it starts.
+#[must_use]
+pub fn role_outside(process: &Process) -> Option<Role> {
+    evidence_outside(process).role()
+}
+
+/// What a process is for, by a look inside.
+///
+/// # Errors
+/// As [`cpython::open`](crate::engine::cpython::open).
+pub fn role_inside(process: Process) -> Result<Option<Role>, OpenError> {
+    Ok(look(process)?.evidence.role())
+}
+
+/// Whether a process may be one that starts another anew, as far as its command line tells.
+fn may_restart(parent: &Process, child: &Process) -> bool {
+    let spawned = command_line(child.command()).contains("multiprocessing.spawn");
+    spawned || parent.command() == child.command()
+}
+
+/// The processes of our pid namespace.
+fn pids() -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<_> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .map(Pid)
+        .collect();
+    pids.sort_unstable();
+    pids
+}
+
+fn is_python(process: &Process) -> bool {
+    // A thread of the kernel.
+    if process.executable().is_none() && process.command().is_empty() {
+        return false;
+    }
+    process.looks_like_python()
+        || locate::exports_runtime(process, &mut LiveMemory::new(process.pid()))
+}
+
+fn is_uwsgi(command: &[TargetStr]) -> bool {
+    let program = command.first().map_or("", TargetStr::untrusted);
+    program
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.starts_with("uwsgi"))
+}
+
+/// Which network namespace a process is in, as a number.
+fn network_of(pid: Pid) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Some(std::fs::metadata(format!("/proc/{pid}/ns/net")).ok()?.ino())
+}
+
+fn ports_of(pid: Pid, listening: &FxHashMap<u64, u16>) -> Option<Vec<u16>> {
+    let sockets = sockets::open_sockets(pid).ok()?;
+    let mut ports: Vec<_> = sockets
+        .iter()
+        .filter_map(|inode| listening.get(inode).copied())
+        .collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Some(ports)
+}

@@ -1,0 +1,179 @@
+//! Which process is meant: by number, by port, by command line, by container.
+
+use regex::Regex;
+
+use super::{Duty, Found, Survey};
+use crate::model::{Pid, TargetStr};
+use crate::target::Identity;
+
+/// What names a target.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// One process or several, as they are.
+    Pids(Vec<Pid>),
+    /// Whoever listens there.
+    Port(u16),
+    /// In whose command line this is found.
+    Name(Regex),
+    /// All in a container, by the beginning of its id.
+    Container(String),
+}
+
+/// What is to be recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Choice {
+    pub roots: Vec<Identity>,
+    /// Those of them that start others anew, which are meant in their place.
+    pub passed_over: Vec<Identity>,
+    /// Whether the processes that they started are meant, too.
+    pub children: bool,
+    /// Whether all below them are.
+    pub descendants: bool,
+    /// What was understood that was not written, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Why nothing was chosen.
+#[derive(thiserror::Error, Clone, Debug)]
+pub enum PickError {
+    #[error("no Python process that spyhole can see listens on port {port}")]
+    NobodyListens { port: u16, unseen: usize },
+    #[error("no running Python process has {pattern:?} in its command line")]
+    NobodyNamed { pattern: String },
+    #[error("no Python process runs in a container whose id begins with {id:?}")]
+    NobodyContained { id: String },
+    #[error("several are meant")]
+    Several(Vec<Found>),
+}
+
+/// Chooses among the processes of a survey.
+///
+/// # Errors
+/// When nobody, or nobody alone, is meant.
+pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
+    let matched: Vec<&Found> = survey
+        .found
+        .iter()
+        .filter(|found| wanted.fits(found))
+        .collect();
+    let tops = tops(survey, &matched);
+    match wanted {
+        Wanted::Pids(_) => {}
+        _ if tops.is_empty() => return Err(wanted.nobody(survey)),
+        // Whoever is in it is meant.
+        Wanted::Container(_) => {}
+        Wanted::Port(_) | Wanted::Name(_) if tops.len() > 1 => {
+            return Err(PickError::Several(tops.into_iter().cloned().collect()));
+        }
+        Wanted::Port(_) | Wanted::Name(_) => {}
+    }
+    let mut choice = Choice::default();
+    for top in tops {
+        choice.take(survey, top, wanted);
+        let within = matched
+            .iter()
+            .filter(|found| survey.is_within(found.pid(), top.pid()));
+        // Forked ones, which are named alike.
+        choice.descendants |= !wanted.is_exact()
+            && !top.has_duty(Duty::Reloads)
+            && !top.has_duty(Duty::Leads)
+            && within.count() > 1;
+    }
+    Ok(choice)
+}
+
+/// Those above which no other of them is; in place of one that is started anew by an autoreloader that
+/// one, so that its successors are found.
+fn tops<'a>(survey: &'a Survey, matched: &[&'a Found]) -> Vec<&'a Found> {
+    let mut tops: Vec<&Found> = Vec::new();
+    for found in matched {
+        let is_below = matched
+            .iter()
+            .any(|it| it.pid() != found.pid() && survey.is_within(found.pid(), it.pid()));
+        let above = survey
+            .above(found)
+            .filter(|above| above.has_duty(Duty::Reloads) && !found.has_duty(Duty::Helps));
+        let top = above.unwrap_or(found);
+        let is_known = tops.iter().any(|it| it.pid() == top.pid());
+        if !is_known && (!is_below || above.is_some()) {
+            tops.push(top);
+        }
+    }
+    tops
+}
+
+impl Wanted {
+    fn fits(&self, found: &Found) -> bool {
+        match self {
+            Wanted::Pids(pids) => pids.contains(&found.pid()),
+            Wanted::Port(port) => found.ports.as_ref().is_some_and(|it| it.contains(port)),
+            Wanted::Name(pattern) => pattern.is_match(&command_line(&found.command)),
+            Wanted::Container(id) => found.container.as_ref().is_some_and(|it| it.is_named(id)),
+        }
+    }
+
+    /// Whether each process is named by itself.
+    fn is_exact(&self) -> bool {
+        matches!(self, Wanted::Pids(_))
+    }
+
+    fn nobody(&self, survey: &Survey) -> PickError {
+        match self {
+            Wanted::Port(port) => PickError::NobodyListens {
+                port: *port,
+                unseen: survey.found.iter().filter(|it| it.ports.is_none()).count(),
+            },
+            Wanted::Name(pattern) => PickError::NobodyNamed {
+                pattern: pattern.as_str().to_owned(),
+            },
+            Wanted::Container(id) => PickError::NobodyContained { id: id.clone() },
+            Wanted::Pids(_) => PickError::Several(Vec::new()),
+        }
+    }
+}
+
+impl Choice {
+    fn take(&mut self, survey: &Survey, top: &Found, wanted: &Wanted) {
+        let pid = top.pid();
+        let children = || {
+            let found = survey.found.iter();
+            found.filter(|it| it.parent == pid && !it.has_duty(Duty::Helps))
+        };
+        let name = top.role.map_or("process", |role| role.name);
+        self.roots.push(top.who);
+        if top.has_duty(Duty::Reloads) {
+            self.passed_over.push(top.who);
+            self.children = true;
+            let child = children().next();
+            let meant = match child {
+                Some(child) => format!("its child {} is recorded", child.pid()),
+                None => "the one that it starts is recorded".to_owned(),
+            };
+            self.notes.push(format!(
+                "{pid} is a {name}: {meant}, and each that it starts anew"
+            ));
+        } else if top.has_duty(Duty::Leads) {
+            self.children = true;
+            self.notes.push(format!(
+                "{pid} is a {name}: its {} are recorded, too",
+                count(children().count(), "child", "children")
+            ));
+        } else if !wanted.is_exact() {
+            self.notes.push(match top.role {
+                Some(role) => format!("This is process {pid}, a {}", role.name),
+                None => format!("This is process {pid}"),
+            });
+        }
+    }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// The words of a command line, with blanks between.
+#[must_use]
+pub fn command_line(command: &[TargetStr]) -> String {
+    let words: Vec<_> = command.iter().map(TargetStr::untrusted).collect();
+    words.join(" ")
+}
