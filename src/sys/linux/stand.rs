@@ -7,6 +7,7 @@ use std::io;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use super::standers::Standers;
+use crate::model::Pid;
 
 #[derive(Debug)]
 struct Place {
@@ -47,6 +48,15 @@ pub fn move_to(cpu: usize) -> io::Result<()> {
         *place = Some(Place { cpu, before });
         Ok(())
     })
+}
+
+/// The CPUs on which a process may run; none where that is not told.
+#[must_use]
+pub fn allowed(pid: Pid) -> Vec<usize> {
+    let pid = rustix::process::Pid::from_raw(pid.0);
+    let set = sched_getaffinity(pid).ok();
+    let is_set = |cpu: &usize| set.as_ref().is_some_and(|set| set.is_set(*cpu));
+    (0..CpuSet::MAX_CPU).filter(is_set).collect()
 }
 
 /// Whether this thread or a helper stands on a CPU.

@@ -4,10 +4,12 @@
 //! in which the kernel checks (`__ptrace_may_access`, kernel/ptrace.c): user, dumpable,
 //! capabilities, Yama.
 
+mod checks;
 pub mod facts;
 
 use std::fmt;
 
+pub use self::checks::{Check, Machine, Weight, checks};
 pub use self::facts::{Facts, Ourselves, SYS_PTRACE, TargetFacts, Tracer};
 use crate::model::{Pid, TargetStr};
 
