@@ -35,3 +35,16 @@ hold_cache() {
     exec 9>"$CACHE/.lock"
     flock -n 9 || { say "another run is busy in $CACHE; waiting for it"; flock 9; }
 }
+
+# An interpreter with pip, which need not be the one that is installed for.
+find_pip() {
+    local python
+    for python in /usr/bin/python3 $(cut -f3 "$CACHE/interpreters.list" 2>/dev/null | tac) python3; do
+        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null &&
+            "$python" -m pip --version >/dev/null 2>&1; then
+            echo "$python"
+            return
+        fi
+    done
+    return 1
+}

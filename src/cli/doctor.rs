@@ -22,7 +22,9 @@ use crate::target::diagnosis::{Check, Facts, Machine, Weight, checks};
 pub fn run(arguments: &Doctor) -> Result<u8, anyhow::Error> {
     let mut output = std::io::stdout().lock();
     let mut show = |text: &str| {
-        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        let written = output
+            .write_all(text.as_bytes())
+            .and_then(|()| output.flush());
         match written {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => written.context("standard output cannot be written"),
@@ -46,7 +48,10 @@ pub fn run(arguments: &Doctor) -> Result<u8, anyhow::Error> {
     }
     let mut code = 0;
     for pid in pids {
-        show(&lines(&checks(&Facts::read(pid), &Machine::read(Some(pid)))))?;
+        show(&lines(&checks(
+            &Facts::read(pid),
+            &Machine::read(Some(pid)),
+        )))?;
         match try_to_read(pid) {
             Ok(said) => show(&format!("{said}\n"))?,
             Err(error) => {
@@ -75,7 +80,11 @@ fn wanted(arguments: &Doctor) -> Option<(Wanted, Option<String>)> {
 }
 
 fn lines(checks: &[Check]) -> String {
-    let widest = checks.iter().map(|check| check.topic.len()).max().unwrap_or(0);
+    let widest = checks
+        .iter()
+        .map(|check| check.topic.len())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for check in checks {
         let mark = match check.weight {
@@ -83,7 +92,11 @@ fn lines(checks: &[Check]) -> String {
             Weight::Limits => "note",
             Weight::Forbids => "NO  ",
         };
-        text += &format!("{mark}  {:widest$}  {}\n", check.topic, escape(&check.state));
+        text += &format!(
+            "{mark}  {:widest$}  {}\n",
+            check.topic,
+            escape(&check.state)
+        );
         if let Some(step) = check.step {
             text += &format!("      {:widest$}  -> {step}\n", "");
         }
@@ -112,7 +125,10 @@ fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
     engine
         .tick(tick, &mut interner, &mut samples)
         .map_err(|error| explain::attaching(pid, error.into()))?;
-    let proven = samples.iter().filter(|it| it.proof == Proof::Proven).count();
+    let proven = samples
+        .iter()
+        .filter(|it| it.proof == Proof::Proven)
+        .count();
     let frames: usize = samples
         .iter()
         .map(|sample| interner.frames_of(sample.stack).count())

@@ -171,7 +171,10 @@ fn ours(facts: &Facts, machine: &Machine) -> Vec<Check> {
             "capabilities count only for what runs in it; record from the host for more",
         )
     });
-    all.push(fine("container", in_container(machine.own_container.as_ref())));
+    all.push(fine(
+        "container",
+        in_container(machine.own_container.as_ref()),
+    ));
     all.extend(how_well(machine));
     all
 }
@@ -186,7 +189,11 @@ fn yama(facts: &Facts) -> Check {
     };
     match facts.ptrace_scope {
         None => check("not in this kernel", Weight::Fine, None),
-        Some(0) => check("kernel.yama.ptrace_scope = 0: all of one user", Weight::Fine, None),
+        Some(0) => check(
+            "kernel.yama.ptrace_scope = 0: all of one user",
+            Weight::Fine,
+            None,
+        ),
         Some(1) if capable => check(
             "kernel.yama.ptrace_scope = 1: no matter with CAP_SYS_PTRACE",
             Weight::Fine,
@@ -200,7 +207,9 @@ fn yama(facts: &Facts) -> Check {
         Some(1) => check(
             "kernel.yama.ptrace_scope = 1: only what spyhole itself starts",
             Weight::Limits,
-            Some("`sudo sysctl kernel.yama.ptrace_scope=0`, or `sudo`, or `spyhole record -- PROGRAM`"),
+            Some(
+                "`sudo sysctl kernel.yama.ptrace_scope=0`, or `sudo`, or `spyhole record -- PROGRAM`",
+            ),
         ),
         Some(2) => check(
             "kernel.yama.ptrace_scope = 2: only with CAP_SYS_PTRACE",
@@ -236,16 +245,19 @@ fn how_well(machine: &Machine) -> Vec<Check> {
     } else {
         Check {
             weight: Weight::Limits,
-            step: Some("children that live for less than a tenth of a second may be missed with -s"),
+            step: Some(
+                "children that live for less than a tenth of a second may be missed with -s",
+            ),
             ..fine("/proc/loadavg", "lxcfs stands in for it")
         }
     });
     let paranoid = machine.perf_paranoid;
     all.push(fine(
         "perf",
-        paranoid.map_or("not in this kernel; spyhole does without".to_owned(), |level| {
-            format!("kernel.perf_event_paranoid = {level}; spyhole does without")
-        }),
+        paranoid.map_or(
+            "not in this kernel; spyhole does without".to_owned(),
+            |level| format!("kernel.perf_event_paranoid = {level}; spyhole does without"),
+        ),
     ));
     all.push(fine(
         "BPF",
@@ -315,12 +327,17 @@ fn targets(facts: &Facts, machine: &Machine) -> Vec<Check> {
             },
         )
     });
-    all.push(fine("its container", in_container(machine.target_container.as_ref())));
+    all.push(fine(
+        "its container",
+        in_container(machine.target_container.as_ref()),
+    ));
     all.push(match &target.tracer {
         None => fine("tracer", "none"),
         Some(tracer) => Check {
             weight: Weight::Limits,
-            step: Some("where a thread must be paused it cannot be; end that debugger, or --nonblocking"),
+            step: Some(
+                "where a thread must be paused it cannot be; end that debugger, or --nonblocking",
+            ),
             ..fine("tracer", format!("process {}", tracer.pid))
         },
     });
@@ -337,7 +354,9 @@ fn place_to_stand(machine: &Machine) -> Check {
     }
     Check {
         weight: Weight::Limits,
-        step: Some("where it may not stand beside the target it pauses it; widen spyhole's cpuset or taskset"),
+        step: Some(
+            "where it may not stand beside the target it pauses it; widen spyhole's cpuset or taskset",
+        ),
         ..fine("its CPUs", state)
     }
 }
@@ -414,8 +433,12 @@ mod tests {
     fn what_forbids_is_marked_and_has_a_next_step() {
         type Change = fn(&mut Facts);
         let changes: [(&str, Change); 3] = [
-            ("its user", |facts| facts.target.as_mut().unwrap().uids = [0; 4]),
-            ("dumpable", |facts| facts.target.as_mut().unwrap().undumpable = true),
+            ("its user", |facts| {
+                facts.target.as_mut().unwrap().uids = [0; 4]
+            }),
+            ("dumpable", |facts| {
+                facts.target.as_mut().unwrap().undumpable = true
+            }),
             ("Yama", |facts| facts.ptrace_scope = Some(2)),
         ];
         for (topic, change) in changes {
@@ -425,7 +448,11 @@ mod tests {
             assert_eq!(found.weight, Weight::Forbids, "{topic}");
             assert!(found.step.is_some(), "{topic}");
             facts.us.effective = SYS_PTRACE;
-            assert_eq!(check(&facts, &machine(), topic).weight, Weight::Fine, "{topic}");
+            assert_eq!(
+                check(&facts, &machine(), topic).weight,
+                Weight::Fine,
+                "{topic}"
+            );
         }
     }
 
