@@ -670,3 +670,82 @@ fn a_child_that_cannot_be_read_does_not_keep_the_recording() {
         assert_eq!(outcome.stop(), Stop::TargetEnded, "{kind:?}");
     }
 }
+
+#[test]
+fn an_autoreloader_is_recorded_by_its_children_one_after_the_other() {
+    let mut reloader = root(|_| Act::Run);
+    reloader.python_from = (u64::MAX, RefusalKind::PassedOver);
+    let generation = |number: u64, from: u64| {
+        let who = Identity {
+            pid: Pid(200 + number as i32),
+            started: number,
+        };
+        let ends = move |tick| if tick < 100 { Act::Run } else { Act::Gone };
+        let mut child = FakeProcess::new(who, ROOT.pid, ends);
+        child.alive = (from * MILLI, (from + 1200) * MILLI);
+        child
+    };
+    let grandchild = Identity {
+        pid: Pid(300),
+        started: 1,
+    };
+    let processes = vec![
+        reloader,
+        generation(1, 0),
+        generation(2, 1500),
+        generation(3, 3000),
+        FakeProcess::new(grandchild, Pid(201), |_| Act::Run),
+    ];
+    for follow in [Follow::Children, Follow::FirstPython] {
+        let options = Options {
+            follow,
+            attached: follow == Follow::Children,
+            ..options()
+        };
+        let outcome = record(&options, processes.clone());
+        assert_eq!(outcome.stop(), Stop::Duration);
+        assert_eq!(outcome.collected.pids(), [201, 202, 203]);
+        let processes = outcome.collected.interner.processes();
+        let generations: Vec<_> = processes.map(|(_, it)| it.generation).collect();
+        assert_eq!(generations, [Some(1), Some(2), Some(3)]);
+    }
+}
+
+#[test]
+fn a_master_is_recorded_with_its_workers_and_not_with_what_they_start() {
+    let grandchild = Identity {
+        pid: Pid(300),
+        started: 1,
+    };
+    let processes = vec![
+        root(|_| Act::Run),
+        child(|_| Act::Run),
+        FakeProcess::new(grandchild, CHILD.pid, |_| Act::Run),
+    ];
+    for (follow, expected) in [
+        (Follow::Children, &[100, 101][..]),
+        (Follow::All, &[100, 101, 300]),
+        (Follow::Roots, &[100]),
+    ] {
+        let options = Options {
+            follow,
+            ..options()
+        };
+        let outcome = record(&options, processes.clone());
+        assert_eq!(outcome.collected.pids(), expected, "{follow:?}");
+    }
+}
+
+#[test]
+fn several_roots_are_recorded_and_one_that_cannot_be_does_not_end_it() {
+    let mut refused = child(|_| Act::Run);
+    refused.python_from = (u64::MAX, RefusalKind::Never);
+    let options = Options {
+        roots: vec![ROOT, CHILD],
+        ..options()
+    };
+    let outcome = record(&options, vec![root(|_| Act::Run), refused]);
+    assert_eq!(outcome.collected.pids(), [100]);
+    let outcome = record(&options, vec![root(|_| Act::Run), child(|_| Act::Run)]);
+    assert_eq!(outcome.collected.pids(), [100, 101]);
+}

@@ -1,0 +1,284 @@
+//! Children from their first instant, and programs from their first instruction, whatever starts them.
+
+mod common;
+mod harness;
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use common::Interpreter;
+use common::look::{mark, script};
+use harness::*;
+use serde_json::Value;
+
+/// The first of a version.
+fn versions(wanted: &[(u8, u8)]) -> Vec<&'static Interpreter> {
+    let of = |version: &(u8, u8)| {
+        let mut found = interpreters().iter();
+        found.find(|it| it.version == *version && !it.free_threaded)
+    };
+    wanted.iter().filter_map(of).collect()
+}
+
+#[test]
+fn children_that_live_for_moments_are_seen() {
+    const CHILDREN: &str = "120";
+    for python in versions(&[(3, 11), (3, 15)]) {
+        let place = Place::new();
+        let output = place
+            .record(["-s", "-r", "1000", "-f", "raw", "-o", "x.txt", "--"])
+            .arg(&python.path)
+            .args([&script("short_children.py"), CHILDREN, "7"])
+            .output()
+            .unwrap();
+        assert_code(&output, 0);
+        let said = stdout(&output);
+        let account: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap();
+        for how in ["forked", "started"] {
+            let children = account[how].as_array().unwrap();
+            let seen = children.iter().filter(|child| {
+                let root = format!("process {}:", child[0]);
+                let mut lines = collapsed.lines();
+                lines.any(|line| line.contains(&root) && line.contains("spin_in_child"))
+            });
+            let (seen, all) = (seen.count(), children.len());
+            assert_eq!(all, 60);
+            assert!(
+                seen * 100 >= all * 95,
+                "{}: {seen} of {all} {how}",
+                python.name
+            );
+        }
+    }
+}
+
+/// A program of our own, from its module's first line on, however it is started.
+#[test]
+fn a_wrapped_program_is_recorded_from_its_start() {
+    let program = script("early.py");
+    for python in versions(&[(3, 8), (3, 11), (3, 15)]) {
+        let place = Place::new();
+        let python = python.path.to_str().expect("text");
+        let code = std::fs::read_to_string(&program).unwrap();
+        let itself = place.program("itself", &format!("#!{python}\n{code}"));
+        std::fs::set_permissions(&itself, PermissionsExt::from_mode(0o755)).unwrap();
+        let itself = itself.to_str().expect("text");
+        let (run, exec) = (
+            format!("{python} {program}; true"),
+            format!("exec {python} {program}"),
+        );
+        let later = format!("sleep 0.3; {python} {program}; true");
+        let starts: [&[&str]; 6] = [
+            &[python, &program],
+            &["env", python, &program],
+            &["sh", "-c", &run],
+            &["sh", "-c", &exec],
+            &["sh", "-c", &later],
+            &[itself],
+        ];
+        for words in starts {
+            let mut command = place.record([
+                "-r", "1000", "--unit", "cpu", "-f", "raw", "-o", "x.txt", "--",
+            ]);
+            let output = command.args(words).output().unwrap();
+            assert_code(&output, 0);
+            let said = stdout(&output);
+            let own: Vec<f64> = said
+                .split_whitespace()
+                .map(|it| it.parse().unwrap())
+                .collect();
+            let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap();
+            // Microseconds.
+            let (_, later) = counts(&collapsed, "later (");
+            let module = collapsed.lines().filter(|line| {
+                let line = line.rsplit_once(' ').expect("a count").0;
+                let at = format!(":{})", mark("early.py", "module"));
+                let from = format!(":{})", mark("early.py", "module") + 1);
+                line.starts_with("<module> (") && (line.ends_with(&at) || line.ends_with(&from))
+            });
+            let module: u64 = module.map(|line| counts(line, "").0).sum();
+            let shares = (module as f64 / later as f64, own[0] / own[1]);
+            // Both by the CPU time of the program itself.
+            assert!(
+                (shares.0 - shares.1).abs() < 0.15,
+                "{words:?}: {shares:?}\n{collapsed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_word_is_a_program_or_a_running_one() {
+    let place = Place::new();
+    let target = place.target(BUSY);
+    // In a command line that nobody else has.
+    let word = place
+        .path("")
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let options = ["-d", "0.3", "-f", "raw", "-o", "-"];
+    let output = place.record([&word]).args(options).output().unwrap();
+    assert_code(&output, 0);
+    let (all, at_work) = counts(&stdout(&output), "work (target.py:");
+    assert!(all > 0 && at_work > 0, "{}", stdout(&output));
+    let told = stderr(&output);
+    assert!(
+        told.contains(&format!("This is process {}", target.id())),
+        "{told}"
+    );
+
+    for (words, expected) in [
+        // Said to be a program.
+        (&["--", &word][..], "cannot be started"),
+        // More than a word.
+        (&[&word, "argument"], "cannot be started"),
+        (
+            &["no-such-word-anywhere"],
+            "there is no program \"no-such-word-anywhere\" to start, and no",
+        ),
+        (
+            &["--name", "no-such-word-anywhere"],
+            "no running Python process has",
+        ),
+        (
+            &["--container", "no-such"],
+            "no Python process runs in a container",
+        ),
+    ] {
+        let output = place.record(words).output().unwrap();
+        assert_code(&output, 1);
+        let told = stderr(&output);
+        assert!(told.contains(expected), "{words:?}: {told}");
+    }
+    // A program of that name goes first.
+    let output = place.record(["true"]).output().unwrap();
+    assert!(
+        stderr(&output).contains("before any Python was found"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn several_that_match_are_listed_and_not_guessed() {
+    let place = Place::new();
+    let (first, second) = (place.target(BUSY), place.target(BUSY));
+    let word = place
+        .path("")
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let output = place.record(["--name", &word]).output().unwrap();
+    assert_code(&output, 1);
+    let told = stderr(&output);
+    let both = [first.id(), second.id()].map(|pid| pid.to_string());
+    assert!(both.iter().all(|pid| told.contains(pid.as_str())), "{told}");
+    assert!(
+        told.contains("name one with --pid, or all with --pid"),
+        "{told}"
+    );
+    // As it says.
+    let options = ["-d", "0.3", "-f", "raw", "-o", "-"];
+    let output = place
+        .record(["--pid", &both.join(",")])
+        .args(options)
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    for pid in &both {
+        let (_, samples) = counts(&stdout(&output), &format!("process {pid}:"));
+        assert!(samples > 0, "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn ps_lists_what_runs() {
+    let place = Place::new();
+    let target = place.target(BUSY);
+    let word = place
+        .path("")
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let output = place.spyhole(["ps", &word]).output().unwrap();
+    assert_code(&output, 0);
+    let text = stdout(&output);
+    let mut lines = text.lines();
+    assert!(lines.next().unwrap().contains("PID  PYTHON"), "{text}");
+    let line = lines.next().unwrap();
+    assert!(
+        line.contains(&format!("{}  3.", target.id())) && line.contains("target.py"),
+        "{text}"
+    );
+    assert_eq!(lines.next(), None);
+
+    let output = place.spyhole(["ps", "--json", &word]).output().unwrap();
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(all.as_array().map(Vec::len), Some(1));
+    let one = &all[0];
+    assert_eq!(one["pid"], target.id());
+    assert_eq!(one["threads"], 1);
+    assert_eq!(one["ports"], serde_json::json!([]));
+    assert_eq!(one["readable"], true);
+    assert!(one["cpu"].as_f64().unwrap() > 0.0, "{one}");
+
+    let output = place
+        .spyhole(["ps", "no-such-word-anywhere"])
+        .output()
+        .unwrap();
+    assert_code(&output, 1);
+    assert!(stderr(&output).contains("No Python process is to be seen"));
+}
+
+#[test]
+fn doctor_tells_what_holds_and_tries() {
+    let place = Place::new();
+    let target = place.target(BUSY);
+    let pid = target.id().to_string();
+    let output = place.spyhole(["doctor", &pid]).output().unwrap();
+    assert_code(&output, 0);
+    let text = stdout(&output);
+    for topic in [
+        "user ",
+        "capabilities",
+        "Yama",
+        "seccomp",
+        "kernel",
+        "dumpable",
+        "tracer",
+        "its CPUs",
+    ] {
+        assert!(text.contains(topic), "{topic}: {text}");
+    }
+    let read = format!("Read process {pid} (");
+    assert!(
+        text.contains(&read) && text.contains("1 stack with"),
+        "{text}"
+    );
+
+    let output = place.spyhole(["doctor"]).output().unwrap();
+    assert_code(&output, 0);
+    assert!(!stdout(&output).contains("its CPUs"));
+
+    let mut other = Command::new("sleep").arg("100").spawn().unwrap();
+    let output = place
+        .spyhole(["doctor", &other.id().to_string()])
+        .output()
+        .unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_code(&output, 1);
+    assert!(
+        stderr(&output).contains("is not a Python process"),
+        "{}",
+        stderr(&output)
+    );
+}
