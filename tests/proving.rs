@@ -35,6 +35,7 @@ fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
         halting: Halting::WhenNeeded,
         thread_names: false,
         only_running: false,
+        is_work: None,
     };
     let process = Process::open(target.pid()).expect("the program runs");
     let mut engine =

@@ -3,6 +3,7 @@
 mod common;
 mod harness;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::*;
@@ -409,4 +410,58 @@ fn a_thread_that_sleeps_with_the_gil_is_seen_where_the_gil_counts() {
     // Also at the looks at which nothing has changed.
     let (all, asleep) = counts(&stdout(&output), "target.py:3");
     assert!(all >= 5 && asleep == all, "{}", stdout(&output));
+}
+
+#[test]
+fn a_request_that_waits_counts_and_what_waits_for_work_does_not() {
+    let place = Place::new();
+    let program = common::look::script("requests.py");
+    let target = Target::start(Command::new(python()).arg(program)).expect("a running program");
+    let record = |more: &[&str]| {
+        let options = ["-d", "0.5", "-r", "200", "-F", "-f", "raw", "-o", "-"];
+        let output = place.attach(&target, options).args(more).output().unwrap();
+        assert_code(&output, 0);
+        stdout(&output)
+    };
+    let of = |collapsed: &str| {
+        [
+            "works (",
+            "waits_for_its_database",
+            "waits_for_work",
+            "sleeper",
+            "<module>",
+        ]
+        .map(|function| counts(collapsed, function).1)
+    };
+    let [works, database, rest @ ..] = of(&record(&[]));
+    assert!(works > 0 && database > 0, "{works} {database}");
+    // Both are there at each look, but where the one that works has no CPU.
+    assert!(database >= works, "{works} {database}");
+    assert_eq!(rest, [0; 3]);
+    assert_eq!(of(&record(&["--mode", "work"]))[2..], [0; 3]);
+    let [works, rest @ ..] = of(&record(&["--mode", "cpu"]));
+    assert!(works > 0);
+    assert_eq!(rest, [0; 4]);
+    assert!(of(&record(&["-i"])).iter().all(|count| *count > 0));
+    // As --gil takes no account of who waits.
+    assert_eq!(of(&record(&["--gil"]))[1..], [0; 4]);
+}
+
+/// Where nobody runs at all, a look costs next to nothing, and who waits within a request shows.
+#[test]
+fn a_request_that_waits_in_a_process_that_sleeps_counts() {
+    let place = Place::new();
+    let program = common::look::script("requests.py");
+    let code = std::fs::read_to_string(program).unwrap();
+    let idle = code.replace("(request, (works,)), ", "");
+    assert_ne!(idle, code);
+    let target = place.target(&idle).asleep();
+    let output = place
+        .attach(&target, ["-d", "0.5", "-r", "200", "-f", "raw", "-o", "-"])
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let (all, database) = counts(&stdout(&output), "waits_for_its_database");
+    assert!(all > 20, "{all}");
+    assert_eq!(all, database);
 }

@@ -127,7 +127,7 @@ pub struct Record {
     #[arg(short, long)]
     pub gil: bool,
 
-    /// Which threads count at a look
+    /// Which threads count at a look [default: work]
     #[arg(long, value_enum, conflicts_with_all = ["idle", "gil"])]
     pub mode: Option<Mode>,
 
@@ -225,6 +225,11 @@ impl Record {
         self.idle || self.mode == Some(Mode::Wall)
     }
 
+    /// Whether threads count that wait within a request or task.
+    pub fn counts_work(&self) -> bool {
+        self.mode.is_none_or(|mode| mode == Mode::Work)
+    }
+
     /// Whether no thread counts but the one that holds the GIL.
     pub fn gil_only(&self) -> bool {
         self.gil || self.mode == Some(Mode::Gil)
@@ -236,7 +241,9 @@ impl Record {
 pub enum Mode {
     /// Every thread, waiting or not, as --idle
     Wall,
-    /// Threads that run, and ran since the look before, which is the default
+    /// Threads that run, and those that wait within a request or task, as for a database
+    Work,
+    /// Threads that run, and ran since the look before
     Cpu,
     /// The thread that holds the GIL, as --gil
     Gil,

@@ -113,6 +113,7 @@ fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
         halting: Halting::WhenNeeded,
         thread_names: false,
         only_running: false,
+        is_work: None,
     };
     let mut interner = Interner::default();
     let mut engine: CpythonEngine = cpython::open(process, None, options, &mut interner)

@@ -20,7 +20,7 @@ use crate::profile::{IdlePolicy, Profile, Recording, Ticks};
 use crate::sampler::{
     self, Follow, Keep, LiveWorld, LookBelow, Options, Report, Sink, Stop, SystemClock,
 };
-use crate::survey::Choice;
+use crate::survey::{self, Choice};
 use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::output_file::Destination;
 use crate::sys::linux::signals::Before;
@@ -246,9 +246,10 @@ impl Session<'_> {
         let first = whom.roots.first().map_or(Pid(0), |root| root.pid);
         let mut recording = Recording::starting_now(first, command, arguments.rate);
         recording.gil_only = arguments.gil_only();
-        recording.idle = match arguments.counts_idle() {
-            true => IdlePolicy::Counted,
-            false => IdlePolicy::LeftOut,
+        recording.idle = match (arguments.counts_idle(), arguments.counts_work()) {
+            (true, _) => IdlePolicy::Counted,
+            (false, true) => IdlePolicy::AtWork,
+            (false, false) => IdlePolicy::LeftOut,
         };
         let duration = match arguments.duration {
             RecordDuration::Unlimited => None,
@@ -259,6 +260,7 @@ impl Session<'_> {
             duration: duration.map(Nanos::from),
             keep: Keep {
                 idle: arguments.counts_idle(),
+                at_work: arguments.counts_work(),
                 gil_only: arguments.gil_only(),
             },
             roots: whom.roots,
@@ -273,6 +275,7 @@ impl Session<'_> {
                 (false, false) => Halting::WhenNeeded,
             },
             only_running: !arguments.counts_idle(),
+            is_work: arguments.counts_work().then_some(survey::is_work),
             thread_names: arguments.threads
                 || matches!(self.output.format, Format::Speedscope | Format::Chrometrace),
         };

@@ -23,13 +23,16 @@ pub enum Halting {
 }
 
 /// What of a target to read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct EngineOptions {
     pub halting: Halting,
     /// Whether names of threads are wanted; looking them up costs many reads.
     pub thread_names: bool,
     /// Threads that do not run may be left out, where telling them costs more than it is worth.
     pub only_running: bool,
+    /// Given a function's file and name: whether it runs once a request or task. Threads within one are
+    /// told even where those that do not run are left out.
+    pub is_work: Option<fn(&str, &str) -> bool>,
 }
 
 /// Reads the stacks of one process.

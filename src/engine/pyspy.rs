@@ -127,6 +127,7 @@ impl PySpyEngine {
             wall: tick.stands_for,
             cpu: self.cpu_since_last(thread, tid),
             on_cpu: trace.active,
+            at_work: false,
             gil: if trace.owns_gil {
                 GilState::Holds
             } else {

@@ -23,6 +23,8 @@ pub struct Sample {
     pub cpu: Nanos,
     /// Whether the thread was running at the tick, or ready to and had run since the tick before.
     pub on_cpu: bool,
+    /// Whether it was within a request or a task: then somebody waits for it even while it waits.
+    pub at_work: bool,
     pub gil: GilState,
     pub proof: Proof,
 }

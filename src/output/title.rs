@@ -68,6 +68,9 @@ pub(super) fn quality(profile: &Profile) -> String {
     parts.push(match (recording.gil_only, recording.idle) {
         (true, _) => "only holders of the GIL".to_owned(),
         (false, IdlePolicy::LeftOut) => "idle threads left out".to_owned(),
+        (false, IdlePolicy::AtWork) => {
+            "idle threads left out, but within a request or task".to_owned()
+        }
         (false, IdlePolicy::Counted) => "idle threads counted".to_owned(),
     });
     parts.retain(|part| !part.is_empty());

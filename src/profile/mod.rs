@@ -161,6 +161,7 @@ mod tests {
                     wall: Nanos(step),
                     cpu: Nanos(step / 2),
                     on_cpu: true,
+                    at_work: false,
                     gil: GilState::Unknown,
                     proof: if proven { Proof::Proven } else { Proof::Unproven },
                 });

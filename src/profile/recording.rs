@@ -94,6 +94,8 @@ pub struct Ticks {
 pub enum IdlePolicy {
     #[default]
     LeftOut,
+    /// But for those that wait within a request or task.
+    AtWork,
     /// `--idle`
     Counted,
 }

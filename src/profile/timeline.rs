@@ -240,6 +240,7 @@ mod tests {
             wall,
             cpu: Nanos::ZERO,
             on_cpu: true,
+            at_work: false,
             gil: GilState::Unknown,
             proof: Proof::Proven,
         }

@@ -40,6 +40,8 @@ pub struct Tally {
 pub struct Keep {
     /// Threads that wait, too (`--idle`).
     pub idle: bool,
+    /// Threads that wait within a request or task, too.
+    pub at_work: bool,
     /// Of all threads only the one that holds the GIL (`--gil`). Who holds it works, so `idle`
     /// changes nothing then.
     pub gil_only: bool,
@@ -54,7 +56,8 @@ impl Tally {
                 self.left_out_gil += u64::from(!holds);
                 holds
             } else {
-                let counts = keep.idle || sample.on_cpu;
+                let waits_at_work = keep.at_work && sample.at_work;
+                let counts = keep.idle || sample.on_cpu || waits_at_work;
                 self.left_out_idle += u64::from(!counts);
                 counts
             }

@@ -48,6 +48,8 @@ type Script = Rc<dyn Fn(u64) -> Act>;
 enum Act {
     Run,
     Idle,
+    /// Within a request.
+    Waits,
     Torn,
     Unreadable,
     Gone,
@@ -84,10 +86,12 @@ impl Engine for FakeEngine {
     ) -> Result<TickOutcome, TickError> {
         let act = (self.script)(self.ticks);
         self.ticks += 1;
-        let (mut on_cpu, mut proof, mut gil) = (true, Proof::Proven, GilState::Holds);
+        let (mut on_cpu, mut at_work) = (true, false);
+        let (mut proof, mut gil) = (Proof::Proven, GilState::Holds);
         match act {
             Act::Run => {}
             Act::Idle => on_cpu = false,
+            Act::Waits => (on_cpu, at_work) = (false, true),
             Act::Torn => proof = Proof::Unproven,
             Act::Unreadable => return Err(TickError::Unreadable("torn".into())),
             Act::Gone => return Err(TickError::Gone),
@@ -116,6 +120,7 @@ impl Engine for FakeEngine {
             wall: tick.stands_for,
             cpu: Nanos::ZERO,
             on_cpu,
+            at_work,
             gil,
             proof,
         });
@@ -748,4 +753,29 @@ fn several_roots_are_recorded_and_one_that_cannot_be_does_not_end_it() {
     assert_eq!(outcome.collected.pids(), [100]);
     let outcome = record(&options, vec![root(|_| Act::Run), child(|_| Act::Run)]);
     assert_eq!(outcome.collected.pids(), [100, 101]);
+}
+
+#[test]
+fn who_waits_within_a_request_counts_where_that_is_asked_for() {
+    let script = |tick| match tick % 4 {
+        0 => Act::Run,
+        1 => Act::Waits,
+        _ => Act::Idle,
+    };
+    for (at_work, idle, expected) in [(false, false, 1), (true, false, 2), (true, true, 4)] {
+        let options = Options {
+            keep: Keep {
+                at_work,
+                idle,
+                ..Keep::default()
+            },
+            ..options()
+        };
+        let tally = record(&options, vec![root(script)]).tally();
+        let share = tally.samples as f64 / tally.expected as f64;
+        assert!(
+            (share - f64::from(expected) / 4.0).abs() < 0.01,
+            "{tally:?}"
+        );
+    }
 }

@@ -24,6 +24,7 @@ pub(super) fn look(process: Process) -> Result<Look, OpenError> {
         halting: Halting::WhenNeeded,
         thread_names: false,
         only_running: false,
+        is_work: None,
     };
     let mut engine = cpython::open(process, None, options, &mut interner)?;
     let mut samples = Vec::new();

@@ -3,6 +3,7 @@
 mod look;
 mod pick;
 mod role;
+mod work;
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use self::look::{evidence_outside, look};
 pub use self::pick::{Choice, PickError, Wanted, command_line, pick};
 pub use self::role::{Duty, Evidence, Place, Role};
 use self::role::{UWSGI, UWSGI_MASTER, UWSGI_WORKER};
+pub use self::work::is_work;
 use crate::cpython::locate::{self, LocateError};
 use crate::engine::cpython::OpenError;
 use crate::memory::LiveMemory;
@@ -45,6 +47,23 @@ pub struct Found {
 }
 
 impl Found {
+    fn new(process: &Process) -> Found {
+        let status = process.status().ok();
+        Found {
+            who: process.identity(),
+            parent: process.parent(),
+            command: process.command().to_vec(),
+            user: status.and_then(|status| Some(status.uids?[0])),
+            python: None,
+            role: None,
+            ports: None,
+            threads: process.tasks().map_or(0, |tasks| tasks.len()),
+            cpu: 0.0,
+            container: None,
+            refused: false,
+        }
+    }
+
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.who.pid
@@ -95,7 +114,8 @@ impl Survey {
     #[must_use]
     pub fn take() -> Survey {
         let mut survey = Survey::glance(&pids());
-        let busy: Vec<_> = survey.found.iter().map(|found| Busy::now(found)).collect();
+        survey.describe();
+        let busy: Vec<_> = survey.found.iter().map(Busy::now).collect();
         let began = Instant::now();
         survey.look_inside();
         std::thread::sleep(CPU_STRETCH.saturating_sub(began.elapsed()));
@@ -109,12 +129,13 @@ impl Survey {
     #[must_use]
     pub fn take_quickly() -> Survey {
         let mut survey = Survey::glance(&pids());
+        survey.describe();
         survey.look_inside();
         survey
     }
 
     /// Some processes, with who started them and whom they started, as far as these matter for what is
-    /// meant. Quick where nothing suggests that they do.
+    /// meant. Quick where nothing suggests that they do: then only their command lines are looked at.
     #[must_use]
     pub fn around(pids: &[Pid]) -> Survey {
         let mut all = pids.to_vec();
@@ -132,6 +153,10 @@ impl Survey {
         }
         all.sort_unstable();
         all.dedup();
+        // Nobody whom it could stand for.
+        if all.len() == pids.len() && pids.len() == 1 {
+            return Survey::default();
+        }
         let has_kin = all.len() > pids.len();
         let mut survey = Survey::glance(&all);
         for found in &mut survey.found {
@@ -146,37 +171,32 @@ impl Survey {
     fn glance(pids: &[Pid]) -> Survey {
         let own = std::process::id().cast_signed();
         let mut survey = Survey::default();
-        let mut tables: FxHashMap<u64, FxHashMap<u64, u16>> = FxHashMap::default();
         for &pid in pids.iter().filter(|pid| pid.0 != own) {
             let Ok(process) = Process::open(pid) else {
                 continue;
             };
             survey.parents.insert(pid, process.parent());
-            if !is_python(&process) {
-                continue;
+            if is_python(&process) {
+                survey.found.push(Found::new(&process));
             }
+        }
+        survey.order();
+        survey
+    }
+
+    /// What is told of them besides what they are.
+    fn describe(&mut self) {
+        let mut tables: FxHashMap<u64, FxHashMap<u64, u16>> = FxHashMap::default();
+        for found in &mut self.found {
+            let pid = found.pid();
             let listening = network_of(pid).map(|network| {
                 tables
                     .entry(network)
                     .or_insert_with(|| sockets::listening(pid))
             });
-            let ports = listening.and_then(|listening| ports_of(pid, listening));
-            survey.found.push(Found {
-                who: process.identity(),
-                parent: process.parent(),
-                command: process.command().to_vec(),
-                user: process.status().ok().and_then(|it| Some(it.uids?[0])),
-                python: None,
-                role: None,
-                ports,
-                threads: process.tasks().map_or(0, |tasks| tasks.len()),
-                cpu: 0.0,
-                container: Container::of(pid),
-                refused: false,
-            });
+            found.ports = listening.and_then(|listening| ports_of(pid, listening));
+            found.container = Container::of(pid);
         }
-        survey.order();
-        survey
     }
 
     fn look_inside(&mut self) {

@@ -103,6 +103,7 @@ impl Observer<cpython::CpythonEngine> {
             halting: Halting::WhenNeeded,
             thread_names,
             only_running: false,
+            is_work: None,
         };
         Observer::new(pid, |process, interner| {
             cpython::open(process, None, options, interner).map_err(|error| error.to_string())
@@ -117,6 +118,7 @@ impl Observer<pyspy::PySpyEngine> {
             halting: Halting::Never,
             thread_names: false,
             only_running: false,
+            is_work: None,
         };
         Observer::new(pid, |process, interner| {
             pyspy::PySpyEngine::open(process, None, options, interner)

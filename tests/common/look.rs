@@ -91,6 +91,7 @@ impl Look {
     pub fn at_running(pid: Pid) -> Look {
         let options = EngineOptions {
             only_running: true,
+            is_work: None,
             ..EngineOptions::default()
         };
         Look::open(pid, options).expect("an interpreter is found")
@@ -101,6 +102,7 @@ impl Look {
             halting,
             thread_names: true,
             only_running: false,
+            is_work: None,
         };
         Look::open(pid, options)
     }

@@ -86,6 +86,7 @@ impl Builder {
             wall: PERIOD,
             cpu: Nanos(PERIOD.0 / 2),
             on_cpu: true,
+            at_work: false,
             gil: GilState::Holds,
             proof: if self.unproven == Some(tick) {
                 Proof::Unproven

@@ -4,11 +4,13 @@ use super::CpythonEngine;
 use super::codes::Codes;
 use super::read::ReadStack;
 use super::short_file::ShortFiles;
+use super::work::Work;
 use crate::cpython::frames::{RawFrame, RawStack};
 use crate::cpython::thread_names;
 use crate::cpython::threads::ThreadState;
 use crate::model::{
-    Interner, Nanos, ProcessId, Proof, Sample, StackId, ThreadId, ThreadKey, Tick, TickOutcome, Tid,
+    GilState, Interner, Nanos, ProcessId, Proof, Sample, StackId, ThreadId, ThreadKey, Tick,
+    TickOutcome, Tid,
 };
 
 /// How a stack shows that frames are missing at its root.
@@ -26,6 +28,8 @@ pub(super) struct KnownThread {
     /// objects that they belong to.
     pub(super) frames: Vec<RawFrame>,
     pub(super) stacks: Vec<StackId>,
+    /// Whether some frame up to each of these is one of a request or task.
+    works: Vec<bool>,
     pub(super) generation: u64,
     /// Whether the stack's root is the mark of frames that are missing.
     pub(super) cut: bool,
@@ -83,7 +87,8 @@ impl CpythonEngine {
             match &thread.stack {
                 ReadStack::Unchanged => {}
                 ReadStack::Read(stack) => {
-                    known.adopt(stack, &mut self.codes, interner, &mut self.short_files);
+                    let (codes, files) = (&mut self.codes, &mut self.short_files);
+                    known.adopt(stack, codes, interner, files, &mut self.work);
                 }
                 ReadStack::Lost | ReadStack::Gone => {
                     outcome.lost += 1;
@@ -103,14 +108,38 @@ impl CpythonEngine {
                 wall: tick.stands_for,
                 cpu,
                 on_cpu,
+                at_work: known.is_at_work(),
                 gil: thread.gil,
                 proof: thread.proof,
             });
         }
-        if !self.scratch.partial {
+        if self.scratch.partial {
+            self.tell_who_waits_at_work(tick, samples);
+        } else {
             self.threads.retain(|_, known| known.seen);
         }
         outcome
+    }
+
+    /// Samples of the threads that were not looked at in this tick, since they sleep on, and are within
+    /// a request or task.
+    pub(super) fn tell_who_waits_at_work(&self, tick: Tick, samples: &mut Vec<Sample>) {
+        let waiting = self.threads.values().filter(|known| {
+            known.is_at_work() && known.proven && !(self.scratch.partial && known.seen)
+        });
+        samples.extend(waiting.filter_map(|known| {
+            Some(Sample {
+                thread: known.id,
+                stack: *known.stacks.last()?,
+                at: tick.at,
+                wall: tick.stands_for,
+                cpu: Nanos::ZERO,
+                on_cpu: false,
+                at_work: true,
+                gil: GilState::DoesNotHold,
+                proof: Proof::Proven,
+            })
+        }));
     }
 
     /// Looks for the names of threads while one has none, at most once a second; a thread that is
@@ -154,12 +183,18 @@ impl KnownThread {
             id: interner.intern_thread(key, process),
             frames: Vec::new(),
             stacks: Vec::new(),
+            works: Vec::new(),
             generation: 0,
             cut: false,
             proven: false,
             asked_for_name: false,
             seen: true,
         }
+    }
+
+    /// Whether it was within a request or task when it was seen last.
+    fn is_at_work(&self) -> bool {
+        self.works.last().copied().unwrap_or(false)
     }
 
     pub(super) fn is(&self, tid: Option<Tid>, state: &ThreadState) -> bool {
@@ -174,6 +209,7 @@ impl KnownThread {
         codes: &mut Codes,
         interner: &mut Interner,
         short_files: &mut ShortFiles,
+        work: &mut Work,
     ) {
         let fresh = stack.frames.iter().rev();
         let mut shared = fresh
@@ -188,6 +224,7 @@ impl KnownThread {
         self.cut = stack.cut;
         self.frames.truncate(shared);
         self.stacks.truncate(shared);
+        self.works.truncate(shared);
         let root = if stack.cut {
             let mark = interner.intern_structure(MISSING_FRAMES);
             interner.intern_stack(StackId::EMPTY, mark)
@@ -199,6 +236,9 @@ impl KnownThread {
             let Some(resolved) = codes.resolve(*frame, interner, short_files) else {
                 break;
             };
+            let above = self.is_at_work();
+            self.works
+                .push(above || work.begins_with(resolved, interner));
             self.frames.push(*frame);
             self.stacks.push(interner.intern_stack(caller, resolved));
         }

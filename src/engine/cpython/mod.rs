@@ -20,6 +20,7 @@ mod short_file;
 mod stay;
 mod tasks;
 mod tids;
+mod work;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ use self::short_file::ShortFiles;
 use self::stay::MayStay;
 use self::tasks::Tasks;
 use self::tids::Tids;
+use self::work::Work;
 use super::{Engine, EngineOptions, EngineReport, Halting, TickError};
 use crate::cpython::layout::Layout;
 use crate::cpython::locate::Located;
@@ -78,6 +80,7 @@ pub struct CpythonEngine {
     tids: Tids,
     codes: Codes,
     short_files: ShortFiles,
+    work: Work,
     threads: FxHashMap<Addr, KnownThread>,
     scratch: Scratch,
     /// Whether we may choose the CPU on which we run.
@@ -118,6 +121,9 @@ impl Engine for CpythonEngine {
         let read = match self.slept_on() {
             // Who sleeps and has the GIL is asked for by --gil.
             SleptOn::AsBefore if self.options.only_running && !self.has_a_holder() => {
+                // All are as they were, whether or not the last look was at all.
+                self.scratch.partial = false;
+                self.tell_who_waits_at_work(tick, samples);
                 return Ok(TickOutcome {
                     threads: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
                     ..TickOutcome::default()

@@ -8,6 +8,7 @@ use super::short_file::ShortFiles;
 use super::stay::MayStay;
 use super::tasks::Tasks;
 use super::tids::Tids;
+use super::work::Work;
 use super::{CpythonEngine, Scratch};
 use crate::cpython::layout::{self, Layout, LayoutError};
 use crate::cpython::locate::{self, LocateError, Located};
@@ -59,6 +60,7 @@ pub fn open(
         codes: Codes::default(),
         short_files: ShortFiles::new(Arc::clone(&process)),
         threads: Default::default(),
+        work: Work::new(options.is_work),
         scratch: Scratch::default(),
         may_stand: options.halting == Halting::WhenNeeded,
         stood_at: None,

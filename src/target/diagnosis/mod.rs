@@ -222,9 +222,7 @@ impl Diagnosis {
             SYS_PTRACE ...`; in Kubernetes `securityContext: {capabilities: {add: [SYS_PTRACE]}}`";
         Some(match self.remedy {
             Remedy::None => return None,
-            Remedy::CheckPid => {
-                "check the number: `pgrep -af python` lists processes with python in their command line"
-            }
+            Remedy::CheckPid => "check the number: `spyhole ps` lists the Python processes",
             Remedy::Sudo => "run spyhole with `sudo`",
             Remedy::ContainerCapability => CAPABILITY,
             Remedy::SudoOrScope => {
@@ -282,8 +280,8 @@ impl fmt::Display for NotPython {
         write!(f, "process {}{command} is not a Python process", self.pid)?;
         match self.python_descendants.as_slice() {
             [] => f.write_str(
-                "\nnone of the processes that it started is one either; check the number: `pgrep -af \
-                 python` lists processes with python in their command line",
+                "\nnone of the processes that it started is one either; check the number: \
+                 `spyhole ps` lists the Python processes",
             ),
             [(only, command)] => write!(
                 f,
