@@ -34,16 +34,23 @@ fn as_somebody_else() {
 
 /// What nobody is told about a process.
 fn told_to_nobody(pid: Pid) -> String {
+    told(pid, |copy| {
+        let mut command = Command::new(copy);
+        command.uid(NOBODY).gid(NOBODY);
+        command
+    })
+}
+
+/// What somebody is told, given how to run a program as that one.
+fn told(pid: Pid, run: impl Fn(&Path) -> Command) -> String {
     let place = tempfile::tempdir().expect("a directory");
     fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("sets");
     let copy = place.path().join("test");
     fs::copy(env::current_exe().expect("a path"), &copy).expect("copies");
-    let mut command = Command::new(&copy);
+    let mut command = run(&copy);
     command
         .args(["--exact", "as_somebody_else", "--nocapture"])
-        .env(PID, pid.to_string())
-        .uid(NOBODY)
-        .gid(NOBODY);
+        .env(PID, pid.to_string());
     let output = patiently(|| command.output()).expect("runs");
     let text = String::from_utf8(output.stdout).expect("text");
     text.lines()
@@ -86,6 +93,21 @@ fn another_users_process() {
         told_to_nobody(target.pid()),
         "true; OtherUser { uid: 0 }; Sudo"
     );
+}
+
+/// Root as it is in most containers.
+#[test]
+fn root_without_the_capability() {
+    if !may_become_somebody_else() {
+        return;
+    }
+    let target = Target::start(&mut as_nobody("/bin/sh")).expect("starts");
+    let told = told(target.pid(), |copy| {
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-sys_ptrace").arg(copy);
+        command
+    });
+    assert_eq!(told, "true; OtherUser { uid: 65534 }; ContainerCapability");
 }
 
 #[test]

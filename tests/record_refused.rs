@@ -157,3 +157,58 @@ fn another_users_process_needs_sudo() {
     );
     assert!(!place.path("x.svg").exists());
 }
+
+/// As container runtimes before Linux 4.8's rules do it.
+#[test]
+fn a_seccomp_filter_that_forbids_reading_is_named() {
+    if engine() != "cpython" || !cfg!(target_arch = "x86_64") {
+        return;
+    }
+    let place = Place::new();
+    let target = place.target(BUSY);
+    let mut command = place.record(["-p", &target.id().to_string(), "-o", "x.svg"]);
+    // SAFETY: between fork and exec only system calls are made, on memory that was there before.
+    unsafe {
+        command.pre_exec(forbid_reading);
+    }
+    let output = command.output().unwrap();
+    assert_code(&output, 1);
+    let text = stderr(&output);
+    assert!(
+        text.contains("a seccomp filter, such as that of a container"),
+        "{text}"
+    );
+    assert!(text.contains("--security-opt"), "{text}");
+}
+
+/// Lets `process_vm_readv` fail with EPERM from now on, in what is started, too.
+fn forbid_reading() -> std::io::Result<()> {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const EQUALS: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut filter = [
+        // The number of the call is the first word (struct seccomp_data).
+        step(LOAD, 0, 0, 0),
+        step(EQUALS, 0, 1, libc::SYS_process_vm_readv as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: plain calls; `program` and what it points to outlive them.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ) == 0
+    };
+    match done {
+        true => Ok(()),
+        false => Err(std::io::Error::last_os_error()),
+    }
+}

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::live::LookBelow;
 use super::world::{Descendant, Kin};
 use crate::model::Pid;
 use crate::sys::linux::loadavg::Loadavg;
@@ -21,6 +20,18 @@ use crate::target::{Identity, Stat, Status};
 const WHOLE_LOOKS: Duration = Duration::from_millis(100);
 /// More new ids than this are left to a look at all.
 const MANY: i32 = 128;
+
+/// Where to look for processes below those that are recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LookBelow {
+    Nowhere,
+    /// Below the roots, which were there before us.
+    Roots(Vec<Pid>),
+    /// Below ourselves: we started the root, and what it leaves behind falls to us.
+    Ourselves {
+        root: Pid,
+    },
+}
 
 /// The births below some roots.
 pub(super) struct Births {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::births::Births;
+use super::births::{Births, LookBelow};
 use super::world::{Kin, Refusal, RefusalKind, World};
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
@@ -28,18 +28,6 @@ pub enum EngineChoice {
     Auto,
     Cpython,
     PySpy,
-}
-
-/// Where to look for processes below those that are recorded.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LookBelow {
-    Nowhere,
-    /// Below the roots, which were there before us.
-    Roots(Vec<Pid>),
-    /// Below ourselves: we started the root, and what it leaves behind falls to us.
-    Ourselves {
-        root: Pid,
-    },
 }
 
 /// The processes of this machine.

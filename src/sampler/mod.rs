@@ -13,9 +13,10 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use births::LookBelow;
 pub use clock::{Clock, SystemClock};
 pub use family::Engines;
-pub use live::{EngineChoice, LiveWorld, LookBelow};
+pub use live::{EngineChoice, LiveWorld};
 pub use schedule::Schedule;
 pub use tally::{Keep, Tally};
 pub use world::{Descendant, Follow, Kin, Refusal, RefusalKind, World};
