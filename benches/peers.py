@@ -5,7 +5,8 @@
 
 cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
           timer loop that wakes up as often and does nothing: wherever the kernel lets it, and on the CPU that the
-          busy loop has, where it takes another program's place, as who stands there does.
+          busy loop has, where it takes another program's place, as who stands there does. What a recording of
+          one second takes is taken off, so that what it takes to start and to write does not count.
 truth     Programs that time their own pieces (fixtures/truth.py, fixtures/alternating.py): how far
           the profile's shares are from the program's own account, in points for the piece that is
           farthest off, and as total variation distance beside what chance alone would give.
@@ -61,22 +62,24 @@ def cost(options, found, directory):
                 cpu = max(os.sched_getaffinity(0))
                 for name, where in (("empty timer loop", []), ("... on the target's CPU", [cpu])):
                     os.sched_setaffinity(target.pid, where or os.sched_getaffinity(0))
-                    run = empty_loop(options, 1000, *where)
-                    figures.setdefault(name, []).append((1e6 * run / 1000 / options.seconds, None))
+                    run = empty_loop(options, 1000, options.seconds, *where) - empty_loop(options, 1000, 1, *where)
+                    figures.setdefault(name, []).append((1e6 * run / 1000 / (options.seconds - 1), None))
                 os.sched_setaffinity(target.pid, os.sched_getaffinity(0))
                 for profiler in found:
                     if not profiler.fits(python):
                         continue
                     output = os.path.join(directory, "cost")
                     try:
-                        run = profiler.record(target.pid, 1000, options.seconds, output)
+                        cpu, kept = zip(*(
+                            samples(profiler.record(target.pid, 1000, seconds, output), profiler)
+                            for seconds in (options.seconds, 1)
+                        ))  # fmt: skip
                     except Failed as failure:
                         print(failure)
                         continue
-                    stacks = profiler.read(output)
-                    kept = sum(count for _, count in stacks) if stacks is not None else None
-                    ticks = 1000 * options.seconds
-                    row = (1e6 * run.cpu / (kept or ticks), kept and kept / ticks)
+                    ticks = 1000 * (options.seconds - 1)
+                    more = kept[0] - kept[1] if kept[0] else None
+                    row = (1e6 * (cpu[0] - cpu[1]) / (more or ticks), more and more / ticks)
                     figures.setdefault(profiler.name, []).append(row)
         print("\nCost: depth 60, 1 kHz, %d s, Python %s, median of %d" % (options.seconds, version(python), options.rounds))
         print("%-24s %10s %12s %12s %10s" % ("", "us/sample", "x empty", "x spyhole", "kept"))
@@ -93,8 +96,14 @@ def start_empty_loop(options, rate, seconds, *cpu):
     return subprocess.Popen(words, stdout=subprocess.PIPE)
 
 
-def empty_loop(options, rate, *cpu):
-    process = start_empty_loop(options, rate, options.seconds, *cpu)
+def samples(run, profiler):
+    """CPU seconds of a recording and how many samples it kept, if that can be told."""
+    stacks = profiler.read(run.output)
+    return run.cpu, sum(count for _, count in stacks) if stacks is not None else None
+
+
+def empty_loop(options, rate, seconds, *cpu):
+    process = start_empty_loop(options, rate, seconds, *cpu)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     return usage.ru_utime + usage.ru_stime

@@ -118,9 +118,12 @@ fn default_name(arguments: &Record, format: Format) -> String {
             .unwrap_or(OsStr::new("program"))
             .to_string_lossy()
             .replace(char::is_control, "_"),
-        (None, None) => match running.port {
-            Some(port) => format!("port-{port}"),
-            None => "spyhole".into(),
+        (None, None) => match (running.port, &arguments.word) {
+            (Some(port), _) => format!("port-{port}"),
+            (None, Some(word)) => word
+                .replace(['/', '\0'], "_")
+                .replace(char::is_control, "_"),
+            (None, None) => "spyhole".into(),
         },
     };
     let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%z");

@@ -34,10 +34,11 @@ impl Running {
 pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Error> {
     let survey = match wanted {
         Wanted::Pids(pids) => Survey::around(pids),
-        _ => Survey::take_quickly(),
+        _ => Survey::of(wanted),
     };
     let mut choice = pick(&survey, wanted).map_err(|error| {
-        let error = explain(&error, &survey);
+        // To be chosen from by a reader.
+        let error = explain(&error, &Survey::take());
         match word {
             Some(word) => anyhow!("there is no program {word:?} to start, and {error}"),
             None => error,

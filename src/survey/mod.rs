@@ -125,12 +125,21 @@ impl Survey {
         survey
     }
 
-    /// The same without how busy they are.
+    /// The same without how busy they are, and without a look inside of any that is not wanted and did
+    /// not start one that is.
     #[must_use]
-    pub fn take_quickly() -> Survey {
+    pub fn of(wanted: &Wanted) -> Survey {
         let mut survey = Survey::glance(&pids());
         survey.describe();
-        survey.look_inside();
+        let fitting = survey.found.iter().filter(|found| wanted.fits(found));
+        let closest: Vec<Pid> = fitting
+            .flat_map(|found| [Some(found.pid()), survey.above(found).map(Found::pid)])
+            .flatten()
+            .collect();
+        for found in &mut survey.found {
+            found.look(closest.contains(&found.pid()));
+        }
+        survey.name_by_kin();
         survey
     }
 

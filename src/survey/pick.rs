@@ -103,7 +103,7 @@ fn tops<'a>(survey: &'a Survey, matched: &[&'a Found]) -> Vec<&'a Found> {
 }
 
 impl Wanted {
-    fn fits(&self, found: &Found) -> bool {
+    pub(super) fn fits(&self, found: &Found) -> bool {
         match self {
             Wanted::Pids(pids) => pids.contains(&found.pid()),
             Wanted::Port(port) => found.ports.as_ref().is_some_and(|it| it.contains(port)),

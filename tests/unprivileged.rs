@@ -1,0 +1,120 @@
+//! What an ordinary user may do without root: to programs of the user's own.
+
+mod common;
+mod harness;
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::{Target, lacking, skipped};
+use harness::*;
+
+const NOBODY: u32 = 65534;
+
+/// A directory that everyone may use, with the binary, and a Python that everyone may run.
+fn place_for_nobody() -> Option<(Place, PathBuf, &'static Path)> {
+    if !std::fs::metadata("/proc/self").is_ok_and(|own| {
+        use std::os::unix::fs::MetadataExt;
+        own.uid() == 0
+    }) {
+        skipped("nobody's programs", "to become nobody takes root");
+        return None;
+    }
+    let python = interpreters().iter().find(|python| {
+        let mut command = Command::new(&python.path);
+        command
+            .args(["-c", "import threading"])
+            .uid(NOBODY)
+            .gid(NOBODY);
+        command.stderr(Stdio::null());
+        python.version >= (3, 6) && command.status().is_ok_and(|status| status.success())
+    });
+    let Some(python) = python else {
+        lacking("nobody's programs", "no Python 3 that everyone may run");
+        return None;
+    };
+    let place = Place::new();
+    let directory = place.path("");
+    std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o777)).expect("sets");
+    let binary = place.path("spyhole");
+    std::fs::copy(env!("CARGO_BIN_EXE_spyhole"), &binary).expect("copies");
+    Some((place, binary, &python.path))
+}
+
+fn as_nobody(program: &Path, place: &Place) -> Command {
+    let mut command = Command::new(program);
+    command.uid(NOBODY).gid(NOBODY).current_dir(place.path(""));
+    command.env("HOME", place.path("")).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn own_programs_are_listed_and_recorded() {
+    let Some((place, binary, python)) = place_for_nobody() else {
+        return;
+    };
+    let program = place.program("busy.py", BUSY);
+    let target = Target::start(as_nobody(python, &place).arg(&program)).expect("starts");
+    let pid = target.id().to_string();
+    let run = |words: &[&str]| as_nobody(&binary, &place).args(words).output().unwrap();
+
+    let output = run(&["ps", "busy.py"]);
+    assert_code(&output, 0);
+    assert!(
+        stdout(&output).contains(&format!("{pid}  3.")),
+        "{}",
+        stdout(&output)
+    );
+
+    let options = ["-d", "0.3", "-f", "raw", "-o", "-"];
+    for named in [&["--pid", &pid][..], &["--name", "busy.py"]] {
+        let output = run(&[&["record"], named, &options].concat());
+        assert_code(&output, 0);
+        let (all, at_work) = counts(&stdout(&output), "work (busy.py:");
+        assert!(all > 0 && at_work > 0, "{named:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("every sample proven"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let output = run(&["doctor", &pid]);
+    assert_code(&output, 0);
+    assert!(
+        stdout(&output).contains("note  user"),
+        "{}",
+        stdout(&output)
+    );
+
+    let python = python.to_str().expect("text");
+    let program = program.to_str().expect("text");
+    let started = [
+        "record", "-s", "-d", "0.5", "-f", "raw", "-o", "x.txt", "--", "sh", "-c",
+    ];
+    let shell = format!("{python} {program} & {python} {program}");
+    let output = run(&[&started[..], &[&shell]].concat());
+    assert_code(&output, 0);
+    let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap();
+    let (_, at_work) = counts(&collapsed, "work (busy.py:");
+    assert!(at_work > 0, "{collapsed}");
+}
+
+#[test]
+fn anothers_program_is_refused_with_the_reason() {
+    let Some((place, binary, _)) = place_for_nobody() else {
+        return;
+    };
+    let target = place.target(BUSY);
+    let pid = target.id().to_string();
+    let output = as_nobody(&binary, &place)
+        .args(["doctor", &pid])
+        .output()
+        .unwrap();
+    assert_code(&output, 1);
+    let (shown, told) = (stdout(&output), stderr(&output));
+    assert!(shown.contains("NO    its user"), "{shown}");
+    assert!(told.contains("belongs to another user (uid 0)"), "{told}");
+    assert!(told.contains("run spyhole with `sudo`"), "{told}");
+}
