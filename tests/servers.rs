@@ -486,3 +486,61 @@ fn a_runserver_that_reloads_is_recorded_on() {
     let (_, of_the_reloader) = counts(&collapsed, &format!("process {}:", server.0.id()));
     assert_eq!(of_the_reloader, 0);
 }
+
+/// What is started is not known for a master, or an autoreloader, before it runs.
+#[test]
+fn a_server_that_is_started_is_recorded_by_those_that_serve() {
+    let Some(python) = python_with_servers() else {
+        return;
+    };
+    let place = Place::new();
+    let words: [&[&str]; 2] = [
+        &["-m", "gunicorn", "-w", "2", "app", "-b"],
+        &[
+            "-m",
+            "flask",
+            "--app",
+            "app:make_flask",
+            "run",
+            "--debug",
+            "--port",
+        ],
+    ];
+    for words in words {
+        let port = free_port();
+        let address = match words[1] {
+            "gunicorn" => format!("127.0.0.1:{port}"),
+            _ => port.clone(),
+        };
+        let mut command = place.record(["-r", "200", "-f", "raw", "-o"]);
+        command
+            .arg(place.path("x.txt"))
+            .arg("--")
+            .arg(python.get_program());
+        for (name, value) in python.get_envs() {
+            command.env(name, value.expect("set"));
+        }
+        command
+            .args(words)
+            .arg(address)
+            .current_dir(fixture("servers"));
+        let log = place.path("log");
+        command
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap());
+        let mut recorder = command.spawn().unwrap();
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        under_load(&port, "/", || {
+            wait_until("it is known for what it is", || {
+                said().contains("what it starts is recorded")
+            });
+            wait_until_sampling(&recorder);
+            wait_until_sampling(&recorder);
+        });
+        signal(recorder.id(), "INT");
+        recorder.wait().unwrap();
+        let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap_or_default();
+        let (_, at_work) = counts(&collapsed, "answer (app.py");
+        assert!(at_work > 0, "{words:?}: {}", said());
+    }
+}

@@ -346,7 +346,7 @@ impl Session<'_> {
                 own_code
             });
         }
-        self.write(profile)
+        self.write(report, profile)
             .with_context(|| format!("{} could not be written", self.output.name()))?;
         self.tell(report, profile);
         if self.arguments.open {
@@ -359,7 +359,7 @@ impl Session<'_> {
         Ok(own_code)
     }
 
-    fn write(&self, profile: &Profile) -> Result<(), anyhow::Error> {
+    fn write(&self, report: &Report, profile: &Profile) -> Result<(), anyhow::Error> {
         let arguments = self.arguments;
         let options = RenderOptions {
             lines: match (arguments.function, arguments.nolineno) {
@@ -369,7 +369,7 @@ impl Session<'_> {
             },
             full_filenames: arguments.full_filenames,
             threads: arguments.threads,
-            processes: arguments.subprocesses || are_several(arguments, &profile.interner),
+            processes: arguments.subprocesses || are_several(report, &profile.interner),
             unit: arguments.unit.map(Into::into),
         };
         let mut file = BufWriter::new(self.control.create(&self.output.destination)?);
@@ -424,13 +424,12 @@ impl Session<'_> {
 
 /// Whether several processes were recorded, though nobody asked for all below one: workers, or those
 /// that an autoreloader started one after the other. A program that execs stays one.
-fn are_several(arguments: &Record, interner: &Interner) -> bool {
+fn are_several(report: &Report, interner: &Interner) -> bool {
     let mut processes = interner.processes().map(|(_, process)| process);
     let Some(first) = processes.next() else {
         return false;
     };
-    let are_meant = arguments.program.is_empty() || first.generation.is_some();
-    are_meant && processes.any(|process| process.pid != first.pid)
+    report.follow != Follow::FirstPython && processes.any(|process| process.pid != first.pid)
 }
 
 /// Says what begins now.

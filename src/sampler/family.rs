@@ -7,6 +7,7 @@ use super::Options;
 use super::world::{Follow, Kin, Refusal, RefusalKind, World};
 use crate::engine::{Engine, EngineReport};
 use crate::model::{Interner, Nanos, Pid, ProcessId, PythonVersion};
+use crate::survey::Duty;
 use crate::target::Identity;
 
 /// Time between two looks at which processes there are, and whether one runs another program now; and
@@ -20,6 +21,9 @@ const YOUNG: (Nanos, Nanos) = (millis(3), millis(1000));
 /// The same for one that does not look like Python: it may still load one. An exec is noticed at
 /// the next poll.
 const OTHER: (Nanos, Nanos) = (millis(500), millis(8000));
+/// When a program that we started is asked for the first time what it turns out to be for, once it is
+/// recorded, and when for the last; each time it is asked again after twice as long.
+const REVIEWS: (Nanos, Nanos) = (millis(300), millis(30_000));
 /// How long the process that the user named may take to show its Python.
 const ROOT_PATIENCE: Nanos = millis(2000);
 
@@ -105,6 +109,10 @@ pub(super) struct Family {
     processes: FxHashMap<Pid, ProcessId>,
     /// Those that are meant to be recorded by their children, and how many of these were opened.
     passed_over: FxHashMap<Pid, u32>,
+    /// Those of which the children are recorded, too.
+    leaders: Vec<Pid>,
+    /// When to ask next what a started program turns out to be for, and the pause after that.
+    review: Option<(Nanos, Nanos)>,
     pub engines: Engines,
     /// Why a process could not be opened, the last time that happened.
     pub last_refusal: Option<anyhow::Error>,
@@ -127,9 +135,15 @@ impl Family {
             parents: FxHashMap::default(),
             processes: FxHashMap::default(),
             passed_over: FxHashMap::default(),
+            leaders: Vec::new(),
+            review: None,
             engines: Engines::default(),
             last_refusal: None,
         }
+    }
+
+    pub fn follow(&self) -> Follow {
+        self.follow
     }
 
     pub fn open_count(&self) -> u64 {
@@ -162,7 +176,12 @@ impl Family {
                 _ => None,
             });
         let poll = self.looks_around().then_some(self.next_poll);
-        tries.chain(poll).min().unwrap_or(Nanos(u64::MAX))
+        let review = self.review.map(|(next, _)| next);
+        tries
+            .chain(poll)
+            .chain(review)
+            .min()
+            .unwrap_or(Nanos(u64::MAX))
     }
 
     /// Whether processes below the roots matter now, or a process may have changed its program.
@@ -184,6 +203,7 @@ impl Family {
             Follow::Children => {
                 let is_parent = |pid: Pid| {
                     self.passed_over.contains_key(&pid)
+                        || self.leaders.contains(&pid)
                         || self.roots.iter().any(|root| root.pid == pid)
                 };
                 is_root || member.parent.is_some_and(is_parent)
@@ -207,6 +227,9 @@ impl Family {
                 || self.members.iter().any(|member| member.is_young(now));
             self.next_poll = now.saturating_add(if soon { POLL.0 } else { POLL.1 });
         }
+        if self.review.is_some_and(|(next, _)| now >= next) {
+            self.review_open(now, world);
+        }
         for index in 0..self.members.len() {
             let member = &self.members[index];
             let due = matches!(&member.state,
@@ -216,6 +239,35 @@ impl Family {
             }
         }
         Ok(())
+    }
+
+    /// Asks what a started program turns out to be for: a master, or an autoreloader, is not all that is
+    /// meant.
+    fn review_open(&mut self, now: Nanos, world: &mut dyn World) {
+        let pause = self.review.map_or(REVIEWS.0, |(_, pause)| pause);
+        let again = Nanos(pause.0.saturating_mul(2));
+        self.review = (again <= REVIEWS.1).then_some((now.saturating_add(again), again));
+        for index in 0..self.members.len() {
+            let who = self.members[index].who;
+            if !self.members[index].is_open() {
+                continue;
+            }
+            match world.duty(who) {
+                Some(Duty::Reloads) => {
+                    self.retire(index);
+                    self.members[index].state = State::Waiting(Waiting::first(now));
+                    self.members[index].postpone(RefusalKind::PassedOver, None, now);
+                    self.pass_over(who.pid);
+                    self.review = None;
+                }
+                Some(Duty::Leads) => {
+                    self.leaders.push(who.pid);
+                    self.follow = Follow::Children;
+                    self.review = None;
+                }
+                Some(Duty::Works | Duty::Helps) | None => {}
+            }
+        }
     }
 
     fn look_around(&mut self, now: Nanos, world: &mut dyn World) {
@@ -322,6 +374,9 @@ impl Family {
                     refusal_told: false,
                 };
                 self.patience = None;
+                if self.follow == Follow::FirstPython {
+                    self.review = Some((now.saturating_add(REVIEWS.0), REVIEWS.0));
+                }
                 Ok(())
             }
             Err(refusal) => {

@@ -217,6 +217,27 @@ impl World for LiveWorld {
         opened
     }
 
+    fn duty(&mut self, who: Identity) -> Option<Duty> {
+        let process = open_process(who).ok()?;
+        if process.children().is_empty() {
+            return None;
+        }
+        let role = survey::role_inside(process).ok()??;
+        match role.duty {
+            Duty::Reloads => {
+                self.passed_over.push(who);
+                let what = "what it starts is recorded from now on, and each that it starts anew";
+                self.tell_once(who.pid, &format!("a {}: {what}", role.name));
+            }
+            Duty::Leads => {
+                let what = "what it starts is recorded, too";
+                self.tell_once(who.pid, &format!("a {}: {what}", role.name));
+            }
+            Duty::Works | Duty::Helps => {}
+        }
+        Some(role.duty)
+    }
+
     fn program(&mut self, who: Identity) -> Option<u64> {
         let generation = match self.watched.get(&who) {
             None => 0,

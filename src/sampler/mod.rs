@@ -84,6 +84,9 @@ pub struct Report {
     /// From the moment that the first process was open to the end.
     pub duration: Nanos,
     pub engines: Engines,
+    /// Which processes were recorded in the end: a program may turn out to be a master, or an
+    /// autoreloader.
+    pub follow: Follow,
     /// The last failure to open a process.
     pub last_refusal: Option<anyhow::Error>,
     /// The last failure to read one.
@@ -163,6 +166,7 @@ pub fn run(
         stop,
         tally: recorder.tally,
         duration,
+        follow: recorder.family.follow(),
         engines: recorder.family.engines,
         last_refusal: recorder.family.last_refusal,
         last_unreadable: recorder.last_unreadable,

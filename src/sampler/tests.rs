@@ -9,6 +9,7 @@ use crate::model::{
     Frame, Function, GilState, Pid, Process, ProcessId, Proof, PythonVersion, StackId, TargetStr,
     ThreadKey, TickOutcome,
 };
+use crate::survey::Duty;
 
 const MILLI: u64 = 1_000_000;
 const ROOT: Identity = Identity {
@@ -146,6 +147,8 @@ struct FakeProcess {
     alive: (u64, u64),
     /// Opens only from then on; before, it is refused in this way.
     python_from: (u64, RefusalKind),
+    /// What it turns out to be for, from then on.
+    duty: Option<(u64, Duty)>,
     script: Script,
     free_threaded: bool,
 }
@@ -157,6 +160,7 @@ impl FakeProcess {
             parent,
             alive: (0, u64::MAX),
             python_from: (0, RefusalKind::NotYet),
+            duty: None,
             script: Rc::new(script),
             free_threaded: false,
         }
@@ -196,6 +200,9 @@ impl World for FakeWorld {
         if now < process.python_from.0 {
             return Err(refuse(process.python_from.1));
         }
+        if matches!(process.duty, Some((from, Duty::Reloads)) if now >= from) {
+            return Err(refuse(RefusalKind::PassedOver));
+        }
         let id = interner.add_process(Process {
             pid: who.pid,
             parent,
@@ -211,6 +218,11 @@ impl World for FakeWorld {
             free_threaded: process.free_threaded,
             ticks: 0,
         }))
+    }
+    fn duty(&mut self, who: Identity) -> Option<Duty> {
+        let now = self.clock.now().0;
+        let (from, duty) = self.find(who)?.duty?;
+        (now >= from).then_some(duty)
     }
     fn program(&mut self, who: Identity) -> Option<u64> {
         let now = self.clock.now().0;
@@ -777,5 +789,33 @@ fn who_waits_within_a_request_counts_where_that_is_asked_for() {
             (share - f64::from(expected) / 4.0).abs() < 0.01,
             "{tally:?}"
         );
+    }
+}
+
+#[test]
+fn a_started_program_that_turns_out_to_lead_or_to_reload_is_recorded_by_its_children() {
+    for (duty, expected) in [(Duty::Leads, true), (Duty::Reloads, false)] {
+        let mut shell = root(|_| Act::Run);
+        shell.python_from = (u64::MAX, RefusalKind::NotPython);
+        let mut leader = child(|_| Act::Run);
+        leader.duty = Some((500 * MILLI, duty));
+        let worker = Identity {
+            pid: Pid(300),
+            started: 1,
+        };
+        let mut worker = FakeProcess::new(worker, CHILD.pid, |_| Act::Run);
+        worker.alive.0 = 400 * MILLI;
+        let options = Options {
+            attached: false,
+            follow: Follow::FirstPython,
+            ..options()
+        };
+        let outcome = record(&options, vec![shell, leader, worker]);
+        assert_eq!(outcome.collected.pids(), [101, 300], "{duty:?}");
+        let of_leader = outcome.collected.samples.iter().filter(|sample| {
+            let key = outcome.collected.interner.thread(sample.thread).key;
+            key.pid == CHILD.pid && sample.at >= Nanos(2_000 * MILLI)
+        });
+        assert_eq!(of_leader.count() > 0, expected, "{duty:?}");
     }
 }

