@@ -13,16 +13,22 @@ fn the_format_follows_from_the_name_unless_it_is_said() {
     let place = Place::new();
     let target = place.target(BUSY);
     for (arguments, start) in [
-        (&["-o", "x.svg"][..], "<?xml"),
-        (&["-o", "x.txt"], "<module>"),
-        (&["-o", "x.json"], "{"),
-        (&["-o", "x.bin"], "<?xml"),
-        (&["-o", "x.svg", "-f", "CHROMETRACE"], "["),
+        (&["-o", "x.svg"][..], &b"<?xml"[..]),
+        (&["-o", "x.txt"], b"<module>"),
+        (&["-o", "x.json"], b"{"),
+        (&["-o", "x.bin"], b"<?xml"),
+        (&["-o", "x.pb.gz"], &[0x1f, 0x8b]),
+        (&["-o", "x.gz"], b"<?xml"),
+        (&["-o", "x.svg", "-f", "CHROMETRACE"], b"["),
     ] {
         let mut command = place.attach(&target, ["-d", "0.3"]);
         assert_code(&command.args(arguments).output().unwrap(), 0);
-        let text = std::fs::read_to_string(place.path(arguments[1])).unwrap();
-        assert!(text.starts_with(start), "{arguments:?}: {:.80}", text);
+        let text = std::fs::read(place.path(arguments[1])).unwrap();
+        assert!(
+            text.starts_with(start),
+            "{arguments:?}: {:?}",
+            text.get(..80)
+        );
     }
 }
 

@@ -135,7 +135,7 @@ pub struct Record {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub output: Option<PathBuf>,
 
-    /// What to write [default: by the ending of FILE: .txt raw, .json speedscope, else flamegraph]
+    /// What to write [default: by the ending of FILE: .txt raw, .json speedscope, .pb.gz pprof, else flamegraph]
     #[arg(short, long, value_enum, ignore_case = true, help_heading = "Output")]
     pub format: Option<FormatName>,
 
@@ -288,6 +288,8 @@ pub enum FormatName {
     Speedscope,
     /// JSON for chrome://tracing and ui.perfetto.dev
     Chrometrace,
+    /// pprof's, gzipped, for go tool pprof, Pyroscope, Parca
+    Pprof,
 }
 
 impl From<FormatName> for Format {
@@ -297,6 +299,7 @@ impl From<FormatName> for Format {
             FormatName::Raw => Format::Raw,
             FormatName::Speedscope => Format::Speedscope,
             FormatName::Chrometrace => Format::Chrometrace,
+            FormatName::Pprof => Format::Pprof,
         }
     }
 }

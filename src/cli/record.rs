@@ -280,7 +280,10 @@ impl Session<'_> {
             only_running: !arguments.counts_idle(),
             is_work: arguments.counts_work().then_some(survey::is_work),
             thread_names: arguments.threads
-                || matches!(self.output.format, Format::Speedscope | Format::Chrometrace),
+                || matches!(
+                    self.output.format,
+                    Format::Speedscope | Format::Chrometrace | Format::Pprof
+                ),
         };
         // After the program was started, so that it has what it was given, and before any thread
         // of ours is, so that they have not.
@@ -389,6 +392,7 @@ impl Session<'_> {
             Format::Raw => "raw flamegraph data (collapsed stacks)",
             Format::Speedscope => "speedscope file",
             Format::Chrometrace => "chrome trace",
+            Format::Pprof => "pprof profile",
         };
         terminal::say(format_args!(
             "Wrote {what} to {}. Samples: {} Errors: {}",
@@ -417,7 +421,7 @@ impl Session<'_> {
             Format::Chrometrace => {
                 terminal::say("Visit chrome://tracing or https://ui.perfetto.dev/ to view");
             }
-            Format::Flamegraph | Format::Raw => {}
+            Format::Flamegraph | Format::Raw | Format::Pprof => {}
         }
     }
 }

@@ -8,6 +8,7 @@ mod chrometrace;
 mod escape;
 mod naming;
 mod palette;
+mod pprof;
 mod raw;
 mod speedscope;
 mod svg;
@@ -32,6 +33,8 @@ pub enum Format {
     Speedscope,
     /// JSON for `chrome://tracing` and <https://ui.perfetto.dev>.
     Chrometrace,
+    /// A gzipped profile.proto of pprof's.
+    Pprof,
 }
 
 impl Format {
@@ -43,6 +46,15 @@ impl Format {
         match extension.map(str::to_ascii_lowercase).as_deref() {
             Some("txt") => Format::Raw,
             Some("json") => Format::Speedscope,
+            Some("pb" | "pprof") => Format::Pprof,
+            Some("gz")
+                if path
+                    .with_extension("")
+                    .extension()
+                    .is_some_and(|it| it == "pb") =>
+            {
+                Format::Pprof
+            }
             _ => Format::Flamegraph,
         }
     }
@@ -54,6 +66,7 @@ impl Format {
             Format::Flamegraph => "svg",
             Format::Raw => "txt",
             Format::Speedscope | Format::Chrometrace => "json",
+            Format::Pprof => "pb.gz",
         }
     }
 }
@@ -143,5 +156,6 @@ pub fn write(
         Format::Raw => raw::write(profile, options, out),
         Format::Speedscope => speedscope::write(profile, options, out),
         Format::Chrometrace => chrometrace::write(profile, options, out),
+        Format::Pprof => pprof::write(profile, out),
     }
 }
