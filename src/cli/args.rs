@@ -369,10 +369,10 @@ Examples:
   spyhole record -s -o all.svg -- gunicorn app:app   a program and the processes below it
   spyhole record --pid 1234 -d 5 -f raw -o -         collapsed stacks, to standard output
 
-Whoever starts others to do the work is recorded by them: an autoreloader (Django, Flask, uvicorn) by
-the server that it starts anew whenever a file changes, a master (gunicorn, uWSGI, Celery, uvicorn) with
-its workers. A single WORD is a program if there is one of that name; else the one running Python in
-whose command line it is found. --name and -- say which is meant.
+Whoever starts others to do the work is recorded by them: an autoreloader (Django, Flask,
+uvicorn) by the server that it starts anew whenever a file changes, a master (gunicorn, uWSGI,
+Celery, uvicorn) with its workers. A single WORD is a program if there is one of that name; else
+the one running Python in whose command line it is found. --name and -- say which is meant.
 
 Recording ends with its duration, with ^C, SIGTERM or SIGHUP, or with the process; the file is
 written in each case. A second ^C gives up without a file. The last lines say how often spyhole
@@ -392,14 +392,14 @@ A program that spyhole started and that failed by itself gives its own code inst
 it exited with, or 128 and the number of the signal that ended it.";
 
 const PS_HELP: &str = "\
-What a process is for is told by what it is in the middle of. Its children stand below it. CPU is of the
-last fifth of a second, in percent of one CPU. Another user's processes need `sudo`.";
+What a process is for is told by what it is in the middle of. Its children stand below it. CPU is
+of the last fifth of a second, in percent of one CPU. Another user's processes need `sudo`.";
 
 const DOCTOR_HELP: &str = "\
 Without a target it tells what holds for all. With one it also tries to read it.
 
-Exit codes: 0 what was asked about works; 1 it does not, and the lines say why; 2 the command line was not
-understood.";
+Exit codes: 0 what was asked about works; 1 it does not, and the lines say why; 2 the command line
+was not understood.";
 
 #[cfg(test)]
 mod tests {
