@@ -19,6 +19,13 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is in the command lines of a directory's programs and in nobody else's.
+fn word_of(place: &Place) -> String {
+    let directory = place.path("");
+    let name = directory.file_name().expect("a name");
+    name.to_str().expect("text").to_owned()
+}
+
 /// The first of a version.
 fn versions(wanted: &[(u8, u8)]) -> Vec<&'static Interpreter> {
     let of = |version: &(u8, u8)| {
@@ -132,13 +139,7 @@ fn a_word_is_a_program_or_a_running_one() {
     let place = Place::new();
     let target = place.target(BUSY);
     // In a command line that nobody else has.
-    let word = place
-        .path("")
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let word = word_of(&place);
     let options = ["-d", "0.3", "-f", "raw", "-o", "-"];
     let output = place.record([&word]).args(options).output().unwrap();
     assert_code(&output, 0);
@@ -187,13 +188,7 @@ fn several_that_match_are_listed_and_not_guessed() {
     let _alone = alone();
     let place = Place::new();
     let (first, second) = (place.target(BUSY), place.target(BUSY));
-    let word = place
-        .path("")
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let word = word_of(&place);
     let output = place.record(["--name", &word]).output().unwrap();
     assert_code(&output, 1);
     let told = stderr(&output);
@@ -222,13 +217,7 @@ fn ps_lists_what_runs() {
     let _alone = alone();
     let place = Place::new();
     let target = place.target(BUSY);
-    let word = place
-        .path("")
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let word = word_of(&place);
     let output = place.spyhole(["ps", &word]).output().unwrap();
     assert_code(&output, 0);
     let text = stdout(&output);

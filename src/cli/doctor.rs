@@ -1,16 +1,14 @@
 //! `spyhole doctor`.
 
-use std::io::Write;
 use std::time::Instant;
 
-use anyhow::Context;
+use regex::Regex;
 
-use super::args::{Doctor, Running};
+use super::args::Doctor;
 use super::terminal::{self, command_line, escape};
 use super::{exit, explain, target};
-use crate::engine::cpython::{self, CpythonEngine};
-use crate::engine::{Engine, EngineOptions, Halting};
-use crate::model::{Interner, Nanos, Pid, Proof, Tick};
+use crate::engine::cpython;
+use crate::model::{Pid, Proof};
 use crate::survey::Wanted;
 use crate::target::Process;
 use crate::target::diagnosis::{Check, Facts, Machine, Weight, checks};
@@ -20,40 +18,29 @@ use crate::target::diagnosis::{Check, Facts, Machine, Weight, checks};
 /// # Errors
 /// When the target is not found, or standard output cannot be written.
 pub fn run(arguments: &Doctor) -> Result<u8, anyhow::Error> {
-    let mut output = std::io::stdout().lock();
-    let mut show = |text: &str| {
-        let written = output
-            .write_all(text.as_bytes())
-            .and_then(|()| output.flush());
-        match written {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("standard output cannot be written"),
-        }
-    };
-    let pids = match wanted(arguments) {
+    let pids: Vec<Pid> = match wanted(arguments) {
         None => Vec::new(),
-        Some((wanted, word)) => {
-            let choice = target::choose(&wanted, word.as_deref())?;
+        Some(wanted) => {
+            let choice = target::choose(&wanted, None)?;
             choice.roots.iter().map(|root| root.pid).collect()
         }
     };
     if pids.is_empty() {
-        let own = Pid(std::process::id().cast_signed());
         let facts = Facts {
             target: None,
-            ..Facts::read(own)
+            ..Facts::read(Pid::ours())
         };
-        show(&lines(&checks(&facts, &Machine::read(None))))?;
+        terminal::show(&lines(&checks(&facts, &Machine::read(None))))?;
         return Ok(0);
     }
     let mut code = 0;
     for pid in pids {
-        show(&lines(&checks(
+        terminal::show(&lines(&checks(
             &Facts::read(pid),
             &Machine::read(Some(pid)),
         )))?;
         match try_to_read(pid) {
-            Ok(said) => show(&format!("{said}\n"))?,
+            Ok(said) => terminal::show(&format!("{said}\n"))?,
             Err(error) => {
                 terminal::complain(&error);
                 code = exit::FAILED;
@@ -63,20 +50,15 @@ pub fn run(arguments: &Doctor) -> Result<u8, anyhow::Error> {
     Ok(code)
 }
 
-/// What is named, and as which word.
-fn wanted(arguments: &Doctor) -> Option<(Wanted, Option<String>)> {
-    let Running { pid, .. } = &arguments.running;
-    debug_assert!(pid.is_empty() || arguments.word.is_none());
-    if let Some(word) = &arguments.word {
-        return Some(match word.parse() {
-            Ok(number) if number > 0 => (Wanted::Pids(vec![Pid(number)]), None),
-            _ => {
-                let pattern = regex::Regex::new(&regex::escape(word)).ok()?;
-                (Wanted::Name(pattern), None)
-            }
-        });
+/// What is named, if anything is.
+fn wanted(arguments: &Doctor) -> Option<Wanted> {
+    let Some(word) = &arguments.word else {
+        return arguments.running.wanted();
+    };
+    match word.parse() {
+        Ok(number) if number > 0 => Some(Wanted::Pids(vec![Pid(number)])),
+        _ => Some(Wanted::Name(Regex::new(&regex::escape(word)).ok()?)),
     }
-    Some((arguments.running.wanted()?, None))
 }
 
 fn lines(checks: &[Check]) -> String {
@@ -109,23 +91,12 @@ fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
     let began = Instant::now();
     let process = Process::open(pid).map_err(|error| explain::attaching(pid, error.into()))?;
     let command = command_line(process.command());
-    let options = EngineOptions {
-        halting: Halting::WhenNeeded,
-        thread_names: false,
-        only_running: false,
-        is_work: None,
-    };
-    let mut interner = Interner::default();
-    let mut engine: CpythonEngine = cpython::open(process, None, options, &mut interner)
-        .map_err(|error| explain::attaching(pid, error.into()))?;
-    let mut samples = Vec::new();
-    let tick = Tick {
-        at: Nanos(1),
-        stands_for: Nanos(1),
-    };
-    engine
-        .tick(tick, &mut interner, &mut samples)
-        .map_err(|error| explain::attaching(pid, error.into()))?;
+    let once =
+        cpython::look_once(process).map_err(|error| explain::attaching(pid, error.into()))?;
+    if let Some(error) = once.failure {
+        return Err(explain::attaching(pid, error.into()));
+    }
+    let (samples, interner) = (&once.samples, &once.interner);
     let proven = samples
         .iter()
         .filter(|it| it.proof == Proof::Proven)
@@ -137,12 +108,12 @@ fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
     Ok(format!(
         "Read process {pid} ({command}): Python {}, {} with {frames} frames, {proven} of them proven, \
          in {:.1} ms, {}",
-        engine.python(),
+        once.python,
         match samples.len() {
             1 => "1 stack".to_owned(),
             several => format!("{several} stacks"),
         },
         1000.0 * began.elapsed().as_secs_f64(),
-        engine.report().path,
+        once.report.path,
     ))
 }

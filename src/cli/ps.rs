@@ -1,16 +1,13 @@
 //! `spyhole ps`.
 
-use std::io::Write;
-
-use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::args::Ps;
 use super::exit;
-use super::terminal::{self, escape};
+use super::terminal::{self, escape, shortened};
 use crate::model::{Pid, TargetStr};
-use crate::survey::{Found, Survey, command_line};
+use crate::survey::{Found, Survey};
 
 /// The longest command line that is shown in full.
 const LONGEST: usize = 60;
@@ -22,22 +19,14 @@ const LONGEST: usize = 60;
 pub fn run(arguments: &Ps) -> Result<u8, anyhow::Error> {
     let mut survey = Survey::take();
     if let Some(pattern) = &arguments.pattern {
-        let found = |found: &Found| pattern.is_match(&command_line(&found.command));
+        let found = |found: &Found| pattern.is_match(&TargetStr::joined(&found.command));
         survey.found.retain(found);
     }
     let text = match arguments.json {
         true => json(&survey)?,
         false => table(&survey, &survey.found.iter().collect::<Vec<_>>()),
     };
-    let mut output = std::io::stdout().lock();
-    match output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-    {
-        // Whoever read has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        result => result.context("standard output cannot be written")?,
-    }
+    terminal::show(&text)?;
     let refused = survey.found.iter().filter(|found| found.refused).count();
     if refused > 0 {
         terminal::say(format_args!(
@@ -139,18 +128,12 @@ fn branch(survey: &Survey, found: &Found, some: &[&Found]) -> String {
 
 /// A command line, safe to show, with its program's name without the directory.
 fn shown(command: &[TargetStr]) -> String {
-    let mut words = command.iter().map(TargetStr::untrusted);
-    let program = words.next().unwrap_or_default();
-    let program = match program.starts_with('/') {
-        true => program.rsplit('/').next().unwrap_or(program),
-        false => program,
+    let program = command.first().map_or("", TargetStr::untrusted);
+    let directory = match program.starts_with('/') {
+        true => program.rfind('/').map_or(0, |slash| slash + 1),
+        false => 0,
     };
-    let words: Vec<_> = std::iter::once(program).chain(words).collect();
-    let line = escape(&words.join(" "));
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
-    }
+    shortened(&TargetStr::joined(command)[directory..], LONGEST)
 }
 
 #[derive(Serialize)]

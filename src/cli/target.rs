@@ -46,14 +46,13 @@ pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Err
     })?;
     if let Wanted::Pids(pids) = wanted {
         // One that is no Python yet, or that may not be read, is not in the survey: opening it tells.
-        let mut rest = pids.iter().filter(|pid| survey.get(**pid).is_none());
-        let others = rest.try_fold(Vec::new(), |mut all, pid| {
+        for pid in pids.iter().filter(|pid| survey.get(**pid).is_none()) {
             let process = Process::open(*pid)
                 .map_err(|error| super::explain::attaching(*pid, error.into()))?;
-            all.push(process.identity());
-            Ok::<_, anyhow::Error>(all)
-        })?;
-        choice.roots.extend(others);
+            if !choice.roots.contains(&process.identity()) {
+                choice.roots.push(process.identity());
+            }
+        }
     }
     for note in &choice.notes {
         terminal::say(note);

@@ -1,8 +1,10 @@
-//! What the user reads while we work: all of it goes to standard error, none of it can steer the
-//! terminal.
+//! What the user reads: what we tell while we work goes to standard error, what was asked for to
+//! standard output; none of it can steer the terminal.
 
 use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal, Write as _};
+
+use anyhow::Context;
 
 use crate::model::TargetStr;
 
@@ -33,9 +35,14 @@ fn turns_reading(char: char) -> bool {
 #[must_use]
 pub fn command_line(command: &[TargetStr]) -> String {
     const LONGEST: usize = 120;
-    let words: Vec<_> = command.iter().map(TargetStr::untrusted).collect();
-    let line = escape(&words.join(" "));
-    match line.char_indices().nth(LONGEST) {
+    shortened(&TargetStr::joined(command), LONGEST)
+}
+
+/// Text that is safe to show, cut after so many characters.
+#[must_use]
+pub fn shortened(text: &str, longest: usize) -> String {
+    let line = escape(text);
+    match line.char_indices().nth(longest) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,
     }
@@ -47,6 +54,21 @@ pub fn say(text: impl Display) {
     for line in text.to_string().lines() {
         // Who closed our standard error does not want to be told.
         let _ = writeln!(stderr, "spyhole> {}", escape(line));
+    }
+}
+
+/// Writes what was asked for, which goes to standard output.
+///
+/// # Errors
+/// When that cannot be written; whoever reads it may stop when he has seen enough.
+pub fn show(text: &str) -> Result<(), anyhow::Error> {
+    let mut output = std::io::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
     }
 }
 

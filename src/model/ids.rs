@@ -42,6 +42,14 @@ pub struct CodeAddr(pub Addr);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Pid(pub i32);
 
+impl Pid {
+    /// That of this process.
+    #[must_use]
+    pub fn ours() -> Pid {
+        Pid(std::process::id().cast_signed())
+    }
+}
+
 impl fmt::Display for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

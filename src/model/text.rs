@@ -35,6 +35,14 @@ impl TargetStr {
         &self.0
     }
 
+    /// Several, such as the words of a command line, with blanks between; as little fit for an
+    /// output as each of them.
+    #[must_use]
+    pub fn joined(texts: &[TargetStr]) -> String {
+        let texts: Vec<_> = texts.iter().map(TargetStr::untrusted).collect();
+        texts.join(" ")
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -9,7 +9,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use super::world::{Descendant, Kin};
 use crate::model::Pid;
@@ -39,8 +39,8 @@ pub(super) struct Births {
     loadavg: Option<Loadavg>,
     /// The id given last, when that was asked.
     newest: Option<Pid>,
-    /// All that are known to be below the roots, by pid.
-    known: FxHashMap<Pid, Descendant>,
+    /// All that are known to be below the roots.
+    known: FxHashSet<Pid>,
     scanner: Scanner,
     scanned: Instant,
 }
@@ -50,7 +50,7 @@ impl Births {
         let loadavg = Loadavg::open().ok();
         Births {
             newest: None,
-            known: FxHashMap::default(),
+            known: FxHashSet::default(),
             scanner: Scanner::start(below.clone()),
             // At once.
             scanned: Instant::now() - WHOLE_LOOKS,
@@ -74,8 +74,7 @@ impl Births {
             self.scanner.ask();
         }
         if let Some(present) = self.scanner.answer() {
-            let by_pid = present.iter().map(|it| (it.who.pid, *it));
-            self.known = by_pid.collect();
+            self.known = present.iter().map(|it| it.who.pid).collect();
             return Some(Kin::All(present));
         }
         let newest = self.loadavg.as_ref().and_then(Loadavg::now)?.newest;
@@ -93,23 +92,18 @@ impl Births {
         let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
         let status = Status::parse(&status);
         let parent = status.parent.filter(|_| status.tgid == Some(pid))?;
-        let is_ours = self.known.contains_key(&parent) || self.is_top(parent);
-        let stat = Stat::of_process(pid).filter(|stat| is_ours && !stat.has_ended())?;
-        let descendant = Descendant {
-            who: Identity {
-                pid,
-                started: stat.started,
-            },
-            parent,
-        };
-        let is_root = self.is_root(pid);
-        self.known.insert(pid, descendant);
-        (!is_root).then_some(descendant)
+        let is_ours = self.known.contains(&parent) || self.is_top(parent);
+        if !is_ours || self.is_root(pid) {
+            return None;
+        }
+        let descendant = living(pid, parent)?;
+        self.known.insert(pid);
+        Some(descendant)
     }
 
     /// Whether what it starts is below the roots.
     fn is_top(&self, pid: Pid) -> bool {
-        let is_us = || pid.0 == std::process::id().cast_signed();
+        let is_us = || pid == Pid::ours();
         self.is_root(pid) || matches!(self.below, LookBelow::Ourselves { .. }) && is_us()
     }
 }
@@ -168,10 +162,7 @@ fn scan(below: &LookBelow) -> Vec<Descendant> {
     let (tops, left_out) = match below {
         LookBelow::Nowhere => return Vec::new(),
         LookBelow::Roots(roots) => (roots.clone(), roots.clone()),
-        LookBelow::Ourselves { root } => {
-            let us = Pid(i32::try_from(std::process::id()).unwrap_or(0));
-            (vec![us], vec![*root])
-        }
+        LookBelow::Ourselves { root } => (vec![Pid::ours()], vec![*root]),
     };
     let mut found: Vec<Descendant> = Vec::new();
     for top in tops {
@@ -181,18 +172,20 @@ fn scan(below: &LookBelow) -> Vec<Descendant> {
         for (pid, parent) in below {
             let pid = Pid(pid);
             let is_known = found.iter().any(|it| it.who.pid == pid);
-            let Some(stat) = Stat::of_process(pid) else {
-                continue;
-            };
-            if is_known || left_out.contains(&pid) || stat.has_ended() {
-                continue;
+            if !is_known && !left_out.contains(&pid) {
+                found.extend(living(pid, Pid(parent)));
             }
-            let started = stat.started;
-            found.push(Descendant {
-                who: Identity { pid, started },
-                parent: Pid(parent),
-            });
         }
     }
     found
+}
+
+/// A process that has not ended.
+fn living(pid: Pid, parent: Pid) -> Option<Descendant> {
+    let stat = Stat::of_process(pid).filter(|stat| !stat.has_ended())?;
+    let started = stat.started;
+    Some(Descendant {
+        who: Identity { pid, started },
+        parent,
+    })
 }

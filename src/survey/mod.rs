@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use self::look::{evidence_outside, look};
-pub use self::pick::{Choice, PickError, Wanted, command_line, pick};
+pub use self::pick::{Choice, PickError, Wanted, pick};
 pub use self::role::{Duty, Evidence, Place, Role};
 use self::role::{UWSGI, UWSGI_MASTER, UWSGI_WORKER};
 pub use self::work::is_work;
@@ -42,7 +42,7 @@ pub struct Found {
     /// How many CPUs it keeps busy, over a fifth of a second.
     pub cpu: f64,
     pub container: Option<Container>,
-    /// Why it could not be read.
+    /// Whether it may not be read.
     pub refused: bool,
 }
 
@@ -147,40 +147,45 @@ impl Survey {
     /// meant. Quick where nothing suggests that they do: then only their command lines are looked at.
     #[must_use]
     pub fn around(pids: &[Pid]) -> Survey {
-        let mut all = pids.to_vec();
+        let mut kin: Vec<Pid> = Vec::new();
         for pid in pids {
             let Ok(process) = Process::open(*pid) else {
                 continue;
             };
             let parent = Process::open(process.parent()).ok();
-            all.extend(
-                parent
-                    .filter(|it| may_restart(it, &process))
-                    .map(|it| it.pid()),
-            );
-            all.extend(process.children());
+            let parent = parent.filter(|parent| may_restart(parent, &process));
+            kin.extend(parent.map(|parent| parent.pid()));
+            kin.extend(process.children());
         }
-        all.sort_unstable();
-        all.dedup();
-        // Nobody whom it could stand for.
-        if all.len() == pids.len() && pids.len() == 1 {
+        // Nobody whom they could stand for.
+        if kin.is_empty() {
             return Survey::default();
         }
-        let has_kin = all.len() > pids.len();
+        let mut all = [pids, &kin].concat();
+        all.sort_unstable();
+        all.dedup();
         let mut survey = Survey::glance(&all);
         for found in &mut survey.found {
-            let parents = pids.contains(&found.pid()) || !pids.contains(&found.parent);
-            found.look(has_kin && parents);
+            let is_child = pids.contains(&found.parent) && !pids.contains(&found.pid());
+            found.look(!is_child);
         }
         survey.name_by_kin();
         survey
     }
 
+    #[cfg(test)]
+    fn made_of(found: Vec<Found>) -> Survey {
+        let parents = found.iter().map(|found| (found.pid(), found.parent));
+        Survey {
+            parents: parents.collect(),
+            found,
+        }
+    }
+
     /// Who of these is a Python, as far as that shows without a look inside.
     fn glance(pids: &[Pid]) -> Survey {
-        let own = std::process::id().cast_signed();
         let mut survey = Survey::default();
-        for &pid in pids.iter().filter(|pid| pid.0 != own) {
+        for &pid in pids.iter().filter(|pid| **pid != Pid::ours()) {
             let Ok(process) = Process::open(pid) else {
                 continue;
             };
@@ -217,20 +222,12 @@ impl Survey {
 
     /// What only shows in who started whom.
     fn name_by_kin(&mut self) {
-        let kin: Vec<(bool, bool)> = (0..self.found.len())
-            .map(|index| {
-                let found = &self.found[index];
-                let alike = |other: &&Found| is_uwsgi(&other.command);
-                let parent = self.found.iter().find(|other| other.pid() == found.parent);
-                let mut children = self.found.iter().filter(|it| it.parent == found.pid());
-                (
-                    parent.filter(alike).is_some(),
-                    children.any(|it| alike(&it)),
-                )
-            })
-            .collect();
-        for (found, (has_parent, has_children)) in self.found.iter_mut().zip(kin) {
+        let alike = self.found.iter().filter(|found| is_uwsgi(&found.command));
+        let alike: Vec<(Pid, Pid)> = alike.map(|found| (found.pid(), found.parent)).collect();
+        for found in &mut self.found {
             if found.role.is_none() && is_uwsgi(&found.command) {
+                let has_parent = alike.iter().any(|(pid, _)| *pid == found.parent);
+                let has_children = alike.iter().any(|(_, parent)| *parent == found.pid());
                 found.role = Some(match (has_parent, has_children) {
                     (true, _) => UWSGI_WORKER,
                     (false, true) => UWSGI_MASTER,
@@ -242,39 +239,20 @@ impl Survey {
 
     /// Parents first, each followed by all below it; siblings by age.
     fn order(&mut self) {
-        let mut rest = std::mem::take(&mut self.found);
-        rest.sort_by_key(|found| (found.who.started, found.who.pid));
-        let heads: Vec<Pid> = rest
+        let ages = self
+            .found
             .iter()
-            .filter(|it| self.closest(it.parent, &rest).is_none())
-            .map(Found::pid)
-            .collect();
-        let mut ordered = Vec::with_capacity(rest.len());
-        let mut next: Vec<Pid> = heads.into_iter().rev().collect();
-        while let Some(pid) = next.pop() {
-            let Some(at) = rest.iter().position(|found| found.pid() == pid) else {
-                continue;
-            };
-            let children: Vec<Pid> = rest
-                .iter()
-                .filter(|it| it.pid() != pid)
-                .filter(|it| self.closest(it.parent, &rest) == Some(pid))
-                .map(Found::pid)
-                .collect();
-            next.extend(children.into_iter().rev());
-            ordered.push(at);
-        }
-        let mut taken: Vec<Option<Found>> = rest.into_iter().map(Some).collect();
-        self.found = ordered
-            .into_iter()
-            .filter_map(|at| taken[at].take())
-            .collect();
-    }
-
-    /// The closest process of `among` on the way up from `pid`, itself included.
-    fn closest(&self, pid: Pid, among: &[Found]) -> Option<Pid> {
-        self.up_from(pid)
-            .find(|pid| among.iter().any(|found| found.pid() == *pid))
+            .map(|found| (found.pid(), found.who.started));
+        let ages: FxHashMap<Pid, u64> = ages.collect();
+        let mut found = std::mem::take(&mut self.found);
+        // By the line from the oldest Python above it down to itself.
+        found.sort_by_cached_key(|found| {
+            let up = self.up_from(found.pid());
+            let mut line: Vec<_> = up.filter_map(|pid| Some((*ages.get(&pid)?, pid))).collect();
+            line.reverse();
+            line
+        });
+        self.found = found;
     }
 
     /// A process, its parent and so on; a chain longer than any real one mixes different moments.
@@ -285,8 +263,7 @@ impl Survey {
     /// The closest Python above one.
     #[must_use]
     pub fn above(&self, found: &Found) -> Option<&Found> {
-        let pid = self.closest(found.parent, &self.found)?;
-        self.get(pid)
+        self.up_from(found.parent).find_map(|pid| self.get(pid))
     }
 
     #[must_use]
@@ -337,7 +314,7 @@ pub fn role_inside(process: Process) -> Result<Option<Role>, OpenError> {
 
 /// Whether a process may be one that starts another anew, as far as its command line tells.
 fn may_restart(parent: &Process, child: &Process) -> bool {
-    let spawned = command_line(child.command()).contains("multiprocessing.spawn");
+    let spawned = TargetStr::joined(child.command()).contains("multiprocessing.spawn");
     spawned || parent.command() == child.command()
 }
 

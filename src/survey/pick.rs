@@ -56,7 +56,7 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
         .iter()
         .filter(|found| wanted.fits(found))
         .collect();
-    let tops = tops(survey, &matched);
+    let tops = tops(survey, &matched, wanted.is_exact());
     match wanted {
         Wanted::Pids(_) => {}
         _ if tops.is_empty() => return Err(wanted.nobody(survey)),
@@ -82,14 +82,15 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
     Ok(choice)
 }
 
-/// Those above which no other of them is; in place of one that is started anew by an autoreloader that
-/// one, so that its successors are found.
-fn tops<'a>(survey: &'a Survey, matched: &[&'a Found]) -> Vec<&'a Found> {
+/// Those above which no other of them is, or all if each `is_named` by itself; in place of one that is
+/// started anew by an autoreloader that one, so that its successors are found.
+fn tops<'a>(survey: &'a Survey, matched: &[&'a Found], is_named: bool) -> Vec<&'a Found> {
     let mut tops: Vec<&Found> = Vec::new();
     for found in matched {
-        let is_below = matched
-            .iter()
-            .any(|it| it.pid() != found.pid() && survey.is_within(found.pid(), it.pid()));
+        let is_below = !is_named
+            && matched
+                .iter()
+                .any(|it| it.pid() != found.pid() && survey.is_within(found.pid(), it.pid()));
         let above = survey
             .above(found)
             .filter(|above| above.has_duty(Duty::Reloads) && !found.has_duty(Duty::Helps));
@@ -107,7 +108,7 @@ impl Wanted {
         match self {
             Wanted::Pids(pids) => pids.contains(&found.pid()),
             Wanted::Port(port) => found.ports.as_ref().is_some_and(|it| it.contains(port)),
-            Wanted::Name(pattern) => pattern.is_match(&command_line(&found.command)),
+            Wanted::Name(pattern) => pattern.is_match(&TargetStr::joined(&found.command)),
             Wanted::Container(id) => found.container.as_ref().is_some_and(|it| it.is_named(id)),
         }
     }
@@ -171,9 +172,69 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// The words of a command line, with blanks between.
-#[must_use]
-pub fn command_line(command: &[TargetStr]) -> String {
-    let words: Vec<_> = command.iter().map(TargetStr::untrusted).collect();
-    words.join(" ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::Role;
+
+    fn found(pid: i32, parent: i32, duty: Option<Duty>) -> Found {
+        Found {
+            who: Identity {
+                pid: Pid(pid),
+                started: 1,
+            },
+            parent: Pid(parent),
+            command: vec![TargetStr::new(format!("python app.py {pid}"))],
+            user: None,
+            python: None,
+            role: duty.map(|duty| Role { name: "it", duty }),
+            ports: Some(vec![8000]),
+            threads: 1,
+            cpu: 0.0,
+            container: None,
+            refused: false,
+        }
+    }
+
+    fn chosen(all: Vec<Found>, wanted: &Wanted) -> Result<(Vec<i32>, Choice), PickError> {
+        let choice = pick(&Survey::made_of(all), wanted)?;
+        let roots = choice.roots.iter().map(|root| root.pid.0).collect();
+        Ok((roots, choice))
+    }
+
+    #[test]
+    fn each_that_is_named_by_its_number_is_meant_below_another_too() {
+        let all = vec![found(10, 1, None), found(11, 10, None)];
+        let wanted = Wanted::Pids(vec![Pid(10), Pid(11)]);
+        let (roots, choice) = chosen(all, &wanted).unwrap();
+        assert_eq!(roots, [10, 11]);
+        assert!(!choice.children && !choice.descendants);
+    }
+
+    #[test]
+    fn a_child_of_an_autoreloader_stands_for_its_successors() {
+        let all = vec![
+            found(10, 1, Some(Duty::Reloads)),
+            found(11, 10, Some(Duty::Works)),
+        ];
+        for wanted in [Wanted::Pids(vec![Pid(11)]), Wanted::Port(8000)] {
+            let (roots, choice) = chosen(all.clone(), &wanted).unwrap();
+            assert_eq!(roots, [10]);
+            assert_eq!(choice.passed_over, choice.roots);
+            assert!(choice.children);
+        }
+    }
+
+    #[test]
+    fn one_family_is_one_target_and_two_are_listed() {
+        let mut all = vec![found(10, 1, None), found(11, 10, None)];
+        let (roots, choice) = chosen(all.clone(), &Wanted::Port(8000)).unwrap();
+        assert_eq!(roots, [10]);
+        assert!(choice.descendants);
+        all.push(found(20, 1, None));
+        let several = chosen(all.clone(), &Wanted::Port(8000)).unwrap_err();
+        assert!(matches!(several, PickError::Several(tops) if tops.len() == 2));
+        let nobody = chosen(all, &Wanted::Port(1)).unwrap_err();
+        assert!(matches!(nobody, PickError::NobodyListens { unseen: 0, .. }));
+    }
 }

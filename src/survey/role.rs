@@ -263,8 +263,7 @@ impl Evidence {
     }
 
     fn by_command(&self) -> Option<Role> {
-        let words: Vec<_> = self.command.iter().map(TargetStr::untrusted).collect();
-        let line = words.join(" ");
+        let line = TargetStr::joined(&self.command);
         let matches = |parts: &[&str]| parts.iter().all(|part| line.contains(part));
         COMMANDS
             .iter()
@@ -292,12 +291,21 @@ fn by_stack(stack: &[Place]) -> Option<Role> {
 }
 
 fn mark_of(place: &Place) -> Option<&'static Mark> {
-    let file = place.file.untrusted();
     MARKS.iter().find(|Mark(end, function, ..)| {
-        let before = file.strip_suffix(end);
-        before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+        is_file(place.file.untrusted(), end)
             && (function.is_empty() || place.function.untrusted() == *function)
     })
+}
+
+/// Whether a path ends in these names.
+pub(super) fn is_file(path: &str, end: &str) -> bool {
+    let before = path.strip_suffix(end);
+    before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+/// A function's name without that of its class.
+pub(super) fn unqualified(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! that it was given. While such a thread waits, somebody waits for it; any other that waits, waits for
 //! work: an accept loop, the worker of a pool, an autoreloader between two looks.
 
+use super::role::{is_file, unqualified};
+
 /// The end of a file's path, and a function in it without its class, that runs once a request or task.
 /// Looked up in Django 1.11 to 5.2, Flask 3.1, Werkzeug 3.1, CPython's wsgiref, gunicorn 27, waitress 3,
 /// asgiref 3.10, Celery 5.7, RQ 2, dramatiq 1.17, huey 2.5.
@@ -27,13 +29,9 @@ const MARKS: &[(&str, &str)] = &[
 /// Whether a function is one that runs once a request or task; `name` may be qualified by its class.
 #[must_use]
 pub fn is_work(file: &str, name: &str) -> bool {
-    let function = name.rsplit('.').next().unwrap_or(name);
-    MARKS.iter().any(|(end, marked)| {
-        function == *marked
-            && file
-                .strip_suffix(end)
-                .is_some_and(|before| before.is_empty() || before.ends_with('/'))
-    })
+    let function = unqualified(name);
+    let mut marks = MARKS.iter();
+    marks.any(|(end, marked)| function == *marked && is_file(file, end))
 }
 
 #[cfg(test)]

@@ -265,17 +265,16 @@ impl Process {
         Ok(ids)
     }
 
-    /// Whether its environment, as it was at the start of its program, has a variable of that name.
-    ///
-    /// # Errors
-    /// `PermissionDenied` when we may not know; when the process is gone.
-    pub fn has_variable(&self, name: &str) -> io::Result<bool> {
-        let environment = read_at(&self.directory, "environ")?;
+    /// Whether its environment, as it was at the start of its program, has a variable of one of these
+    /// names; `false` also where we may not know, and when the process is gone.
+    #[must_use]
+    pub fn has_variable(&self, names: &[&str]) -> bool {
+        let environment = read_at(&self.directory, "environ").unwrap_or_default();
         let mut variables = environment.split(|byte| *byte == 0);
-        Ok(variables.any(|variable| {
-            let value = variable.strip_prefix(name.as_bytes());
-            value.is_some_and(|value| value.first() == Some(&b'='))
-        }))
+        variables.any(|variable| {
+            let name = variable.split(|byte| *byte == b'=').next();
+            variable.contains(&b'=') && names.iter().any(|it| name == Some(it.as_bytes()))
+        })
     }
 
     /// Those that it started and that are its children still; none where the kernel does not list them.

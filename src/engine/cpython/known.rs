@@ -114,7 +114,7 @@ impl CpythonEngine {
             });
         }
         if self.scratch.partial {
-            self.tell_who_waits_at_work(tick, samples);
+            self.tell_who_waits_at_work(tick, samples, |known| !known.seen);
         } else {
             self.threads.retain(|_, known| known.seen);
         }
@@ -123,10 +123,14 @@ impl CpythonEngine {
 
     /// Samples of the threads that were not looked at in this tick, since they sleep on, and are within
     /// a request or task.
-    pub(super) fn tell_who_waits_at_work(&self, tick: Tick, samples: &mut Vec<Sample>) {
-        let waiting = self.threads.values().filter(|known| {
-            known.is_at_work() && known.proven && !(self.scratch.partial && known.seen)
-        });
+    pub(super) fn tell_who_waits_at_work(
+        &self,
+        tick: Tick,
+        samples: &mut Vec<Sample>,
+        sleeps_on: impl Fn(&KnownThread) -> bool,
+    ) {
+        let known = self.threads.values();
+        let waiting = known.filter(|it| it.is_at_work() && it.proven && sleeps_on(it));
         samples.extend(waiting.filter_map(|known| {
             Some(Sample {
                 thread: known.id,

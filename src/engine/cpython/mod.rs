@@ -12,6 +12,7 @@
 mod codes;
 mod hold;
 mod known;
+mod once;
 mod open;
 mod prove;
 mod quick;
@@ -49,6 +50,7 @@ use crate::sys::linux::stand;
 use crate::target::{Process, Standing};
 
 pub use self::known::MISSING_FRAMES;
+pub use self::once::{Once, look_once};
 pub use self::open::{OpenError, open};
 
 /// How often one tick is tried again when what it read was not proven. Each try holds the threads
@@ -121,9 +123,7 @@ impl Engine for CpythonEngine {
         let read = match self.slept_on() {
             // Who sleeps and has the GIL is asked for by --gil.
             SleptOn::AsBefore if self.options.only_running && !self.has_a_holder() => {
-                // All are as they were, whether or not the last look was at all.
-                self.scratch.partial = false;
-                self.tell_who_waits_at_work(tick, samples);
+                self.tell_who_waits_at_work(tick, samples, |_| true);
                 return Ok(TickOutcome {
                     threads: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
                     ..TickOutcome::default()

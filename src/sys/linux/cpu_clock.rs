@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn our_own_time_rises_while_we_work() {
-        let clock = ProcessClock::of(Pid(std::process::id().cast_signed())).unwrap();
+        let clock = ProcessClock::of(Pid::ours()).unwrap();
         let before = clock.now().unwrap();
         let mut sum = 0u64;
         while clock.now().unwrap().0 < before.0 + 1_000_000 {

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn our_own_listener_is_found() {
-        let ours = Pid(std::process::id().cast_signed());
+        let ours = Pid::ours();
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(address) else {
                 assert_ne!(address, "127.0.0.1:0");

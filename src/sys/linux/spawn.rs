@@ -240,7 +240,7 @@ fn signal_all(signal: Signal) {
 /// How many of our descendants live; collects those that ended and fell to us. The program itself
 /// is left to who waits for it.
 fn living_descendants(program: Pid) -> usize {
-    let us = Pid(i32::try_from(std::process::id()).unwrap_or(0));
+    let us = Pid::ours();
     descendants()
         .into_iter()
         .filter(|(pid, parent)| {
@@ -264,8 +264,7 @@ fn collect(pid: Pid) -> Option<WaitStatus> {
 
 /// Each with its parent.
 fn descendants() -> Vec<(Pid, Pid)> {
-    let us = i32::try_from(std::process::id()).unwrap_or(0);
-    remoteprocess::Process::new(us)
+    remoteprocess::Process::new(Pid::ours().0)
         .and_then(|process| process.child_processes())
         .unwrap_or_default()
         .into_iter()

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn our_own_thread_is_running_and_has_used_time() {
-        let pid = Pid(std::process::id().cast_signed());
+        let pid = Pid::ours();
         let tid = Tid(nix::unistd::gettid().as_raw());
         let files = TaskFiles::open(pid, tid).unwrap();
         assert!(files.stat().unwrap().runs());

@@ -58,14 +58,13 @@ impl Machine {
     pub fn read(pid: Option<Pid>) -> Machine {
         let text = |path: &str| std::fs::read_to_string(path).ok();
         let number = |path: &str| text(path)?.trim().parse().ok();
-        let own = Pid(std::process::id().cast_signed());
         Machine {
             kernel: text("/proc/sys/kernel/osrelease").map_or(String::new(), |it| it.trim().into()),
             perf_paranoid: number("/proc/sys/kernel/perf_event_paranoid"),
             bpf_disabled: number("/proc/sys/kernel/unprivileged_bpf_disabled"),
-            cpus: stand::allowed(own),
+            cpus: stand::allowed(Pid::ours()),
             target_cpus: pid.map_or(Vec::new(), stand::allowed),
-            own_container: Container::of(own),
+            own_container: Container::of(Pid::ours()),
             target_container: pid.and_then(Container::of),
             tells_births: Loadavg::open().is_ok(),
         }
@@ -93,7 +92,7 @@ fn fine(topic: &'static str, state: impl Into<String>) -> Check {
 
 fn ours(facts: &Facts, machine: &Machine) -> Vec<Check> {
     let us = &facts.us;
-    let has = |capability: u64| us.effective & capability != 0;
+    let has = |capability| us.has(capability);
     let limits = |check: Check, step: &'static str| Check {
         weight: Weight::Limits,
         step: Some(step),
@@ -180,7 +179,7 @@ fn ours(facts: &Facts, machine: &Machine) -> Vec<Check> {
 }
 
 fn yama(facts: &Facts) -> Check {
-    let capable = facts.us.effective & SYS_PTRACE != 0;
+    let capable = facts.us.has(SYS_PTRACE);
     let check = |state: &str, weight, step| Check {
         topic: "Yama",
         state: state.to_owned(),
@@ -275,14 +274,13 @@ fn targets(facts: &Facts, machine: &Machine) -> Vec<Check> {
         return Vec::new();
     };
     let us = &facts.us;
-    let capable = us.effective & SYS_PTRACE != 0
-        && (target.same_user_namespace || us.in_first_user_namespace);
+    let capable = us.may_read_all_of(target);
     let forbids = |forbidden: bool| match forbidden && !capable {
         true => Weight::Forbids,
         false => Weight::Fine,
     };
     let mut all = Vec::new();
-    let is_ours = target.uids[..3].iter().all(|uid| *uid == us.uid);
+    let is_ours = us.is_user_of(target);
     all.push(Check {
         weight: forbids(!is_ours),
         step: (!is_ours && !capable).then_some("run spyhole with `sudo`"),
@@ -379,32 +377,15 @@ fn release(kernel: &str) -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{Ourselves, TargetFacts, Tracer};
+    use super::super::facts::Tracer;
+    use super::super::tests::{facts as facts_of, target, user};
     use super::*;
 
+    /// A user's own process.
     fn facts() -> Facts {
         Facts {
-            us: Ourselves {
-                uid: 1000,
-                gid: 1000,
-                effective: 0,
-                permitted: 0,
-                bounding: u64::MAX,
-                filtered: false,
-                in_first_user_namespace: true,
-            },
-            target: Some(TargetFacts {
-                uids: [1000; 4],
-                gids: [1000; 4],
-                permitted: 0,
-                has_ended: false,
-                kernel_thread: false,
-                undumpable: false,
-                same_user_namespace: true,
-                descends_from_us: false,
-                tracer: None,
-            }),
             ptrace_scope: Some(0),
+            ..facts_of(user(), target(1000))
         }
     }
 

@@ -64,6 +64,28 @@ pub struct Tracer {
     pub command: Vec<TargetStr>,
 }
 
+impl Ourselves {
+    /// Whether a capability is in force.
+    #[must_use]
+    pub fn has(&self, capability: u64) -> bool {
+        self.effective & capability != 0
+    }
+
+    /// Whether `CAP_SYS_PTRACE` allows to read the target, whoever's it is: it counts in its user
+    /// namespace and in those below it.
+    #[must_use]
+    pub fn may_read_all_of(&self, target: &TargetFacts) -> bool {
+        self.has(SYS_PTRACE) && (target.same_user_namespace || self.in_first_user_namespace)
+    }
+
+    /// Whether the target runs as we do, in all of its ids that count.
+    #[must_use]
+    pub fn is_user_of(&self, target: &TargetFacts) -> bool {
+        target.uids[..3].iter().all(|uid| *uid == self.uid)
+            && target.gids[..3].iter().all(|gid| *gid == self.gid)
+    }
+}
+
 impl Facts {
     /// Reads the facts about a process and ourselves.
     #[must_use]

@@ -103,16 +103,12 @@ fn reason(attempt: Attempt, facts: &Facts) -> Reason {
     if target.kernel_thread {
         return Reason::KernelThread;
     }
-    // The capability counts in its user namespace and in those below it.
-    let capable = us.effective & SYS_PTRACE != 0
-        && (target.same_user_namespace || us.in_first_user_namespace);
-    let same_user = target.uids[..3].iter().all(|uid| *uid == us.uid)
-        && target.gids[..3].iter().all(|gid| *gid == us.gid);
+    let capable = us.may_read_all_of(target);
     if !capable {
-        if us.effective & SYS_PTRACE != 0 {
+        if us.has(SYS_PTRACE) {
             return Reason::OtherUserNamespace;
         }
-        if !same_user {
+        if !us.is_user_of(target) {
             return Reason::OtherUser {
                 uid: target.uids[1],
             };

@@ -2,7 +2,7 @@ use super::*;
 
 const ALL: u64 = 0x1ff_ffff_ffff;
 
-fn user() -> Ourselves {
+pub(super) fn user() -> Ourselves {
     Ourselves {
         uid: 1000,
         gid: 1000,
@@ -35,7 +35,7 @@ fn container_root() -> Ourselves {
     }
 }
 
-fn target(uid: u32) -> TargetFacts {
+pub(super) fn target(uid: u32) -> TargetFacts {
     TargetFacts {
         uids: [uid; 4],
         gids: [uid; 4],
@@ -49,7 +49,7 @@ fn target(uid: u32) -> TargetFacts {
     }
 }
 
-fn facts(us: Ourselves, target: TargetFacts) -> Facts {
+pub(super) fn facts(us: Ourselves, target: TargetFacts) -> Facts {
     Facts {
         us,
         target: Some(target),

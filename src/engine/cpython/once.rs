@@ -1,0 +1,45 @@
+//! One look at a process, for who wants to know what it is in the middle of and not where its time goes.
+
+use super::{CpythonEngine, OpenError, open};
+use crate::engine::{Engine, EngineOptions, EngineReport, Halting, TickError};
+use crate::model::{Interner, Nanos, PythonVersion, Sample, Tick};
+use crate::target::Process;
+
+/// Every thread, waiting or not, at one moment.
+#[derive(Debug)]
+pub struct Once {
+    pub python: PythonVersion,
+    pub interner: Interner,
+    pub samples: Vec<Sample>,
+    pub report: EngineReport,
+    /// Why there are no samples, if nothing could be read.
+    pub failure: Option<TickError>,
+}
+
+/// Looks once at every thread.
+///
+/// # Errors
+/// As [`open`].
+pub fn look_once(process: Process) -> Result<Once, OpenError> {
+    let options = EngineOptions {
+        halting: Halting::WhenNeeded,
+        thread_names: false,
+        only_running: false,
+        is_work: None,
+    };
+    let mut interner = Interner::default();
+    let mut engine: CpythonEngine = open(process, None, options, &mut interner)?;
+    let mut samples = Vec::new();
+    let tick = Tick {
+        at: Nanos(1),
+        stands_for: Nanos(1),
+    };
+    let failure = engine.tick(tick, &mut interner, &mut samples).err();
+    Ok(Once {
+        python: engine.python(),
+        report: engine.report(),
+        interner,
+        samples,
+        failure,
+    })
+}
