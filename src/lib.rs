@@ -11,6 +11,7 @@
 //! Data goes one way, left to right. Rooms, from the top; imports run downwards:
 //!
 //! - `cli`: arguments, one file a command
+//! - [`check`]: judges profiles by rules, and reports to CI
 //! - [`output`]: one file a format
 //! - [`profile`]: call tree, values, timeline
 //! - [`sampler`]: the clock and the loop
@@ -25,6 +26,7 @@
 //! Invariants: outside `engine/cpython` and [`cpython`] nobody sees an address; nothing outside
 //! `sys` is unsafe; text from a target is a [`model::TargetStr`] and is escaped by each output.
 
+pub mod check;
 pub mod cli;
 pub mod cpython;
 pub mod engine;

@@ -1,0 +1,7 @@
+//! Compares what was recorded with rules, and decides. Where the figures come from, and who reads
+//! the answer, are kept apart from the judge.
+
+mod outcome;
+pub mod report;
+
+pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit, Verdict};
