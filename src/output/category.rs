@@ -2,7 +2,7 @@
 
 /// Whose code a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub(super) enum Category {
+pub enum Category {
     /// The program itself: what is none of the others.
     Application,
     /// Installed packages.
@@ -23,6 +23,32 @@ impl Category {
         Category::Database,
     ];
 
+    /// As a rule or an option names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Category::Application => "application",
+            Category::Package => "packages",
+            Category::StandardLibrary => "stdlib",
+            Category::Database => "database",
+            Category::Structure => "structure",
+        }
+    }
+
+    /// The category of code that has this [`name`](Self::name).
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Category> {
+        let mut all = Category::OF_CODE.into_iter();
+        all.find(|category| category.name() == name)
+    }
+
+    /// The names of all that code falls into.
+    #[must_use]
+    pub fn names() -> [&'static str; 4] {
+        Category::OF_CODE.map(Category::name)
+    }
+
+    #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Category::Application => "application",
@@ -35,6 +61,7 @@ impl Category {
 
     /// By the full path of the file, as `co_filename` has it, and by its path from the outermost
     /// package on.
+    #[must_use]
     pub fn of_file(file: &str, short_file: &str) -> Category {
         if file.starts_with('<') {
             return of_made_up_file(file);

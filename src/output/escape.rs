@@ -12,7 +12,8 @@ use std::fmt::Write;
 use crate::model::TargetStr;
 
 /// The text with everything visible that would otherwise act unseen.
-pub(super) fn visible(text: &TargetStr) -> Cow<'_, str> {
+#[must_use]
+pub fn visible(text: &TargetStr) -> Cow<'_, str> {
     escape_where(text.untrusted(), is_unseen)
 }
 

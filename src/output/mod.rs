@@ -21,6 +21,9 @@ use std::path::Path;
 use crate::model::Nanos;
 use crate::profile::{Profile, Values};
 
+pub use category::Category;
+pub use escape::visible;
+
 /// A format that a profile can be written in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Format {

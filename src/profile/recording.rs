@@ -19,6 +19,10 @@ pub struct Recording {
     pub started: jiff::Timestamp,
     /// From the first tick to the last.
     pub duration: Nanos,
+    /// CPU time of the program that we started, of all its threads and of the children that it waited
+    /// for, from its start to its end, as the kernel accounts for it; `None` where it was not ours, or
+    /// did not end.
+    pub cpu: Option<Nanos>,
     /// Times that all processes were looked at in turn.
     pub looks: u64,
     pub ticks: Ticks,
@@ -47,6 +51,7 @@ impl Recording {
             rate,
             started: jiff::Timestamp::now(),
             duration: Nanos::ZERO,
+            cpu: None,
             looks: 0,
             ticks: Ticks::default(),
             pauses: 0,

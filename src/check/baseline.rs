@@ -1,0 +1,455 @@
+//! What was measured once, in a file that is kept with the sources: small, sorted, a line a figure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+
+use super::conditions::Conditions;
+use super::judge::Known;
+use super::rule::{Item, Rule, Selector};
+use super::select::{Run, Seen};
+use super::stats::Summary;
+use crate::model::FunctionId;
+use crate::output::visible;
+use crate::profile::Profile;
+
+/// The first and only format.
+const FORMAT: u32 = 1;
+
+/// Functions that take less of the time are left out.
+const LEAST_SHARE: f64 = 0.01;
+
+/// No baseline has as many figures.
+const MOST_FIGURES: usize = 10_000;
+
+/// What one set of runs showed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Baseline {
+    pub program: String,
+    pub conditions: Conditions,
+    pub runs: usize,
+    /// What each rule was about, by the text of its selector.
+    figures: BTreeMap<String, Figure>,
+    /// Functions with all that they call, by file and name.
+    functions: BTreeMap<String, Figure>,
+}
+
+/// Mean, and how much runs differ (standard deviation).
+type Pair = [f64; 2];
+
+#[derive(Clone, PartialEq, Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Figure {
+    /// Percent.
+    share: Pair,
+    /// Seconds a run.
+    cpu: Option<Pair>,
+    wall: Option<Pair>,
+    cpu_of_unit: Option<Pair>,
+    wall_of_unit: Option<Pair>,
+}
+
+/// Why a baseline cannot be used.
+#[derive(thiserror::Error, Debug)]
+pub enum BaselineError {
+    #[error("it is not a baseline that `spyhole check --save` wrote: {0}")]
+    Damaged(String),
+    #[error("its format is {0}; this version of spyhole knows {FORMAT}: make it anew with --save")]
+    Format(u32),
+    #[error("it has no figure for '{0}': make it anew with these rules and --save")]
+    Unknown(String),
+    #[error("its seconds were measured on another machine ({then}; this is {now}), so '{rule}' says nothing: \
+             use --against, which records both versions here, or a rule about shares such as '< +2points'")]
+    OtherMachine {
+        rule: String,
+        then: String,
+        now: String,
+    },
+}
+
+impl Baseline {
+    /// What the runs show of the rules' parts, and of each function. `profiles` are those that the runs
+    /// were made of.
+    #[must_use]
+    pub fn of(program: String, conditions: Conditions, rules: &[Rule], runs: &[Run], functions: &Functions) -> Baseline {
+        let figure = |(index, rule): (usize, &Rule)| {
+            let known = Known::from_runs(runs, index);
+            (rule.what.to_string(), Figure::of(known))
+        };
+        Baseline {
+            program,
+            conditions,
+            runs: runs.len(),
+            figures: rules.iter().enumerate().map(figure).collect(),
+            functions: functions.figures(runs.len()),
+        }
+    }
+
+    /// What it knows of each rule that speaks of a baseline.
+    ///
+    /// # Errors
+    /// When it does not know all that a rule needs.
+    pub fn known(&self, rules: &[Rule], here: &Conditions) -> Result<Vec<Option<Known>>, BaselineError> {
+        let same_machine = here.same_machine(&self.conditions);
+        let of = |rule: &Rule| {
+            let Some(limit) = rule.limit().filter(|limit| limit.needs_baseline()) else {
+                return Ok(None);
+            };
+            if limit.amount().is_some() && !same_machine {
+                return Err(BaselineError::OtherMachine {
+                    rule: rule.text.clone(),
+                    then: self.conditions.machine.clone(),
+                    now: here.machine.clone(),
+                });
+            }
+            let figure = self
+                .figure(&rule.what)
+                .ok_or_else(|| BaselineError::Unknown(rule.text.clone()))?;
+            let mut known = figure.known(self.runs);
+            if !same_machine {
+                known = Known {
+                    share: known.share,
+                    ..Known::default()
+                };
+            }
+            Ok(Some(known))
+        };
+        rules.iter().map(of).collect()
+    }
+
+    /// By the rule's own words, or by the one function that it can mean.
+    fn figure(&self, what: &Selector) -> Option<&Figure> {
+        if let Some(figure) = self.figures.get(&what.to_string()) {
+            return Some(figure);
+        }
+        let (Some(Item::Function(pattern)), None, false) = (&what.item, &what.within, what.own) else {
+            return None;
+        };
+        let mut meant = self.functions.iter().filter(|(key, _)| {
+            let name = key.split_once(' ').map_or("", |(_, name)| name);
+            pattern.matches(name)
+        });
+        let (_, figure) = meant.next()?;
+        meant.next().is_none().then_some(figure)
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let conditions = &self.conditions;
+        let mut text = String::from(
+            "# Made by `spyhole check --save`. A figure is its mean and how much runs differ (standard\n\
+             # deviation): share in percent of the time, cpu and wall in seconds a run.\n",
+        );
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "format = {FORMAT}\nprogram = {}\npython = {}\nmode = {}\nrate = {}\nruns = {}\nmachine = {}\n",
+            quoted(&self.program),
+            quoted(&conditions.python),
+            quoted(&conditions.mode),
+            conditions.rate,
+            self.runs,
+            quoted(&conditions.machine),
+        );
+        for (table, figures) in [("rules", &self.figures), ("functions", &self.functions)] {
+            let _ = write!(text, "\n[{table}]\n");
+            for (key, figure) in figures {
+                let _ = writeln!(text, "{} = {}", quoted(key), figure.to_toml());
+            }
+        }
+        text
+    }
+
+    /// # Errors
+    /// When the text is no baseline.
+    pub fn from_toml(text: &str) -> Result<Baseline, BaselineError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            #[serde(rename = "format")]
+            _format: u32,
+            program: String,
+            python: String,
+            mode: String,
+            rate: u32,
+            runs: usize,
+            machine: String,
+            #[serde(default)]
+            rules: BTreeMap<String, Figure>,
+            #[serde(default)]
+            functions: BTreeMap<String, Figure>,
+        }
+        let damaged = |error: toml::de::Error| BaselineError::Damaged(error.to_string());
+        let Format { format } = toml::from_str(text).map_err(damaged)?;
+        if format != FORMAT {
+            return Err(BaselineError::Format(format));
+        }
+        let file: File = toml::from_str(text).map_err(damaged)?;
+        let figures = file.rules.values().chain(file.functions.values());
+        if file.rules.len() + file.functions.len() > MOST_FIGURES {
+            return Err(BaselineError::Damaged("too many figures".into()));
+        }
+        if !figures.clone().all(Figure::is_sane) {
+            return Err(BaselineError::Damaged("a figure is no number, or less than none".into()));
+        }
+        Ok(Baseline {
+            program: file.program,
+            conditions: Conditions {
+                python: file.python,
+                mode: file.mode,
+                rate: file.rate,
+                machine: file.machine,
+            },
+            runs: file.runs,
+            figures: file.rules,
+            functions: file.functions,
+        })
+    }
+}
+
+impl Figure {
+    fn of(known: Known) -> Figure {
+        let pair = |summary: Summary| [summary.mean, summary.deviation];
+        Figure {
+            share: pair(known.share).map(|fraction| fraction * 100.0),
+            cpu: known.cpu.map(pair),
+            wall: known.wall.map(pair),
+            cpu_of_unit: known.cpu_of_unit.map(pair),
+            wall_of_unit: known.wall_of_unit.map(pair),
+        }
+    }
+
+    fn known(&self, runs: usize) -> Known {
+        let summary = |[mean, deviation]: Pair| Summary {
+            mean,
+            deviation,
+            runs,
+        };
+        Known {
+            share: summary(self.share.map(|percent| percent / 100.0)),
+            cpu: self.cpu.map(summary),
+            wall: self.wall.map(summary),
+            cpu_of_unit: self.cpu_of_unit.map(summary),
+            wall_of_unit: self.wall_of_unit.map(summary),
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&'static str, Pair)> {
+        [
+            ("share", Some(self.share)),
+            ("cpu", self.cpu),
+            ("wall", self.wall),
+            ("cpu_of_unit", self.cpu_of_unit),
+            ("wall_of_unit", self.wall_of_unit),
+        ]
+        .into_iter()
+        .filter_map(|(name, pair)| Some((name, pair?)))
+    }
+
+    fn is_sane(&self) -> bool {
+        self.pairs()
+            .all(|(_, pair)| pair.iter().all(|number| number.is_finite() && *number >= 0.0))
+    }
+
+    fn to_toml(&self) -> String {
+        let part = |(name, [mean, deviation]): (&str, Pair)| {
+            format!("{name} = [{}, {}]", rounded(mean), rounded(deviation))
+        };
+        let parts: Vec<_> = self.pairs().map(part).collect();
+        format!("{{ {} }}", parts.join(", "))
+    }
+}
+
+/// Four digits that count: more would change with every run.
+fn rounded(number: f64) -> String {
+    if number == 0.0 || !number.is_finite() {
+        return "0.0".into();
+    }
+    let digits = (3 - number.abs().log10().floor() as i32).clamp(1, 12);
+    format!("{number:.*}", digits as usize)
+}
+
+/// What each function took, run by run, with all that it called.
+#[derive(Clone, Debug, Default)]
+pub struct Functions {
+    /// By file and name; as many as there were runs when it was last seen, or fewer.
+    seen: BTreeMap<String, Vec<Seen>>,
+    /// Of all samples of each run.
+    all: Vec<Seen>,
+}
+
+impl Functions {
+    /// Adds a run.
+    pub fn add(&mut self, profile: &Profile) {
+        let run = self.all.len();
+        let mut all = Seen::default();
+        let mut of_function: FxHashMap<FunctionId, Seen> = FxHashMap::default();
+        let mut functions = Vec::new();
+        for ((_, stack), values) in profile.entries() {
+            all.add(values);
+            if values.unproven > 0 {
+                continue;
+            }
+            let frames = profile.interner.frames_of(stack);
+            functions.clear();
+            functions.extend(frames.map(|frame| profile.interner.frame(frame).function));
+            // One that calls itself counts once.
+            functions.sort_unstable();
+            functions.dedup();
+            for function in &functions {
+                of_function.entry(*function).or_default().add(values);
+            }
+        }
+        self.all.push(all);
+        for (function, seen) in of_function {
+            let function = profile.interner.function(function);
+            let file = visible(profile.interner.text(function.short_file));
+            if file.is_empty() || seen.wall < all.wall * LEAST_SHARE / 10.0 {
+                continue;
+            }
+            let key = format!("{file} {}", visible(profile.interner.text(function.name)));
+            let runs = self.seen.entry(key).or_default();
+            runs.resize(run, Seen::default());
+            // Two code objects of one name, such as two lambdas, count as one.
+            match runs.get_mut(run) {
+                Some(known) => known.wall = known.wall.max(seen.wall),
+                None => runs.push(seen),
+            }
+        }
+    }
+
+    fn figures(&self, runs: usize) -> BTreeMap<String, Figure> {
+        let mut figures = BTreeMap::new();
+        for (key, seen) in &self.seen {
+            let of = |value: &dyn Fn(usize) -> f64| {
+                let values: Vec<f64> = (0..runs).map(value).collect();
+                Summary::of(&values)
+            };
+            let at = |run: usize| seen.get(run).copied().unwrap_or_default();
+            let share = of(&|run| {
+                let all = self.all.get(run).map_or(0.0, |all| all.wall);
+                if all > 0.0 { at(run).wall / all } else { 0.0 }
+            });
+            if share.mean >= LEAST_SHARE {
+                let known = Known {
+                    share,
+                    cpu: Some(of(&|run| at(run).cpu)),
+                    wall: None,
+                    ..Known::default()
+                };
+                figures.insert(key.clone(), Figure::of(known));
+            }
+        }
+        figures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn baseline(share: Pair, cpu: Pair) -> Baseline {
+        let figure = Figure {
+            share,
+            cpu: Some(cpu),
+            ..Figure::default()
+        };
+        Baseline {
+            program: "bench.py".into(),
+            conditions: Conditions {
+                python: "3.11.7".into(),
+                mode: "work".into(),
+                rate: 200,
+                machine: "2 x Fast".into(),
+            },
+            runs: 10,
+            figures: BTreeMap::from([("get_name in view".to_owned(), figure.clone())]),
+            functions: BTreeMap::from([
+                ("app/views.py view".to_owned(), figure.clone()),
+                ("app/views.py A.get".to_owned(), figure.clone()),
+                ("app/views.py B.get".to_owned(), figure),
+            ]),
+        }
+    }
+
+    fn rules(texts: &[&str]) -> Vec<Rule> {
+        texts.iter().map(|text| text.parse().expect("a rule")).collect()
+    }
+
+    #[test]
+    fn a_file_reads_well_and_back() {
+        let text = baseline([12.3456, 0.4321], [0.123_456, 0.001]).to_toml();
+        let line = "\"app/views.py view\" = { share = [12.35, 0.4321], cpu = [0.1235, 0.001000] }";
+        assert!(text.lines().any(|it| it == line), "{text}");
+        let read = Baseline::from_toml(&text).expect("reads");
+        assert_eq!(read.to_toml(), text);
+    }
+
+    #[test]
+    fn a_rule_finds_its_own_figure_or_the_one_function_that_it_means() {
+        let baseline = baseline([10.0, 1.0], [0.5, 0.1]);
+        let here = baseline.conditions.clone();
+        let known = |text: &str| baseline.known(&rules(&[text]), &here);
+        let of_view = known("get_name in view < +5%").expect("known")[0].expect("a figure");
+        assert_eq!(of_view.cpu, Some(Summary { mean: 0.5, deviation: 0.1, runs: 10 }));
+        assert!(known("view < +5%").is_ok() && known("A.get < +5%").is_ok());
+        for unknown in ["get < +5%", "self view < +5%", "other < +5%", "get_name < +1points"] {
+            let error = known(unknown).expect_err(unknown);
+            assert!(matches!(error, BaselineError::Unknown(_)), "{error}");
+        }
+        // What needs no baseline needs none.
+        assert_eq!(known("other < 5%").expect("no need")[0], None);
+    }
+
+    #[test]
+    fn seconds_of_another_machine_are_refused_and_shares_are_not() {
+        let baseline = baseline([10.0, 1.0], [0.5, 0.1]);
+        let mut elsewhere = baseline.conditions.clone();
+        elsewhere.machine = "64 x Slow".into();
+        let known = baseline.known(&rules(&["view < +1points"]), &elsewhere);
+        assert_eq!(known.expect("shares do")[0].expect("known").cpu, None);
+        let error = baseline.known(&rules(&["view < +5%"]), &elsewhere);
+        assert!(matches!(error, Err(BaselineError::OtherMachine { .. })));
+    }
+
+    #[test]
+    fn what_is_no_baseline_says_so() {
+        let good = baseline([1.0, 0.1], [1.0, 0.1]).to_toml();
+        for (text, part) in [
+            (String::new(), "missing field"),
+            ("format = 2".into(), "format is 2"),
+            (good.replace("share = [1.000", "share = [-1.0"), "less than none"),
+            (good.replace("share", "sharp"), "unknown field"),
+            (good.replace("rate = 200", "rate = \"x\""), "rate"),
+        ] {
+            let error = Baseline::from_toml(&text).expect_err(part).to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_baseline_or_an_error(text in "[a-z0-9=\\[\\]\"{}\\n. ,]{0,200}") {
+            let _ = Baseline::from_toml(&text);
+        }
+
+        #[test]
+        fn figures_keep_four_digits(mean in 0.0f64..1e6, deviation in 0.0f64..1e3) {
+            let text = baseline([mean, deviation], [mean, deviation]).to_toml();
+            let read = Baseline::from_toml(&text).expect("reads");
+            let figure = &read.functions["app/views.py view"];
+            prop_assert!((figure.share[0] - mean).abs() <= mean * 1e-3 + 1e-12);
+            prop_assert_eq!(read.to_toml(), text);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Under which conditions figures were taken, and whether two sets of them can be compared.
+
+use std::fs;
+
+use crate::model::PythonVersion;
+use crate::profile::{IdlePolicy, Recording};
+
+/// What must be the same for two recordings to be comparable.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Conditions {
+    /// Such as `3.11.7` or `3.13.0t`; empty where it was not told.
+    pub python: String,
+    /// As `--mode` takes it.
+    pub mode: String,
+    /// Looks a second.
+    pub rate: u32,
+    /// What ran it: seconds of another machine mean nothing here.
+    pub machine: String,
+}
+
+impl Conditions {
+    /// Those of a recording that was made on this machine.
+    #[must_use]
+    pub fn here(recording: &Recording) -> Conditions {
+        Conditions {
+            machine: this_machine(),
+            ..Conditions::of(recording)
+        }
+    }
+
+    /// Those of a recording that was made anywhere.
+    #[must_use]
+    pub fn of(recording: &Recording) -> Conditions {
+        Conditions {
+            python: recording.python.as_ref().map_or(String::new(), PythonVersion::to_string),
+            mode: mode(recording).to_owned(),
+            rate: recording.rate,
+            machine: String::new(),
+        }
+    }
+
+    /// # Errors
+    /// What differs, when figures of the two cannot be compared.
+    pub fn compare(&self, before: &Conditions) -> Result<(), String> {
+        let differ = |what: &str, before: &str, now: &str| {
+            Err(format!("{what} is {now}, and was {before} then"))
+        };
+        if self.mode != before.mode {
+            return differ("which threads count (--mode)", &before.mode, &self.mode);
+        }
+        if self.rate != before.rate {
+            let (before, now) = (before.rate.to_string(), self.rate.to_string());
+            return differ("the rate (--rate)", &before, &now);
+        }
+        if series(&self.python) != series(&before.python) {
+            return differ("Python", &before.python, &self.python);
+        }
+        Ok(())
+    }
+
+    /// Whether seconds can be compared, too.
+    #[must_use]
+    pub fn same_machine(&self, before: &Conditions) -> bool {
+        !self.machine.is_empty() && self.machine == before.machine
+    }
+}
+
+/// As `--mode` takes it.
+fn mode(recording: &Recording) -> &'static str {
+    match (recording.gil_only, recording.idle) {
+        (true, _) => "gil",
+        (false, IdlePolicy::AtWork) => "work",
+        (false, IdlePolicy::LeftOut) => "cpu",
+        (false, IdlePolicy::Counted) => "wall",
+    }
+}
+
+/// `3.11`, `3.13t`: within a series programs are about as fast.
+fn series(python: &str) -> String {
+    let mut parts = python.split('.');
+    let (major, minor) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    let threads = if python.ends_with('t') { "t" } else { "" };
+    format!("{major}.{minor}{threads}")
+}
+
+/// The processor and how many of it there are; empty where the kernel does not tell.
+fn this_machine() -> String {
+    let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let mut lines = told.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(key, _)| key.trim() == name);
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    let model = field("model name").or_else(|| {
+        let part = field("CPU part")?;
+        Some(format!("{} {part}", field("CPU implementer")?))
+    });
+    let Some(model) = model else {
+        return String::new();
+    };
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cpus} x {model}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conditions(python: &str, mode: &str, rate: u32, machine: &str) -> Conditions {
+        Conditions {
+            python: python.into(),
+            mode: mode.into(),
+            rate,
+            machine: machine.into(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_refused_with_the_reason() {
+        let now = conditions("3.11.7", "work", 200, "a");
+        assert_eq!(now.compare(&conditions("3.11.9", "work", 200, "b")), Ok(()));
+        for (before, part) in [
+            (conditions("3.12.1", "work", 200, "a"), "Python is 3.11.7"),
+            (conditions("3.11.7t", "work", 200, "a"), "Python"),
+            (conditions("3.11.7", "cpu", 200, "a"), "--mode) is work, and was cpu"),
+            (conditions("3.11.7", "work", 100, "a"), "--rate) is 200"),
+        ] {
+            let why = now.compare(&before).expect_err("refused");
+            assert!(why.contains(part), "{why}");
+        }
+    }
+
+    #[test]
+    fn seconds_need_the_same_machine() {
+        let machine = this_machine();
+        assert!(machine.contains(" x "), "{machine}");
+        let here = conditions("3.11.7", "work", 200, &machine);
+        assert!(here.same_machine(&here.clone()));
+        assert!(!here.same_machine(&conditions("3.11.7", "work", 200, "another")));
+        let unknown = conditions("3.11.7", "work", 200, "");
+        assert!(!unknown.same_machine(&unknown.clone()));
+    }
+}

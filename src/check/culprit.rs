@@ -1,0 +1,279 @@
+//! Where to look: which function of the program's own is behind a figure, and how the program comes
+//! there.
+
+use std::path::Path;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::outcome::Place;
+use super::rule::{Clock, Selector};
+use super::select::Matcher;
+use crate::model::{Frame, FunctionId, Interner, StackId};
+use crate::output::{Category, visible};
+use crate::profile::{Profile, Values};
+use crate::survey;
+
+/// Functions on a way that are named.
+const LONGEST_WAY: usize = 8;
+
+/// How much of what a function grew by one of those that it calls must have grown by to be looked for
+/// below it.
+const MAIN_PART: f64 = 0.5;
+
+/// What is behind a figure.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Culprit {
+    /// A function of the program's own, if there is one on the way.
+    pub place: Place,
+    /// What it calls that takes the time, where that is another.
+    pub callee: Option<Place>,
+    /// From the view or task on, outermost first, the program's own functions only; ends with
+    /// `place`.
+    pub way: Vec<Place>,
+    /// Of the seconds, or of the growth, in question.
+    pub seconds: f64,
+}
+
+/// Where most of the time of what is selected is spent, or, with a profile of before, where most of
+/// its growth comes from. `None` where there is none.
+///
+/// Seconds are of all runs in the profiles: `runs` of each, before and after.
+#[must_use]
+pub fn find(
+    before: Option<(&Profile, usize)>,
+    after: (&Profile, usize),
+    selector: &Selector,
+    clock: Clock,
+    root: &Path,
+) -> Option<Culprit> {
+    let mut tree = Tree::new();
+    tree.add(after.0, selector, clock, 1.0 / after.1.max(1) as f64, Side::After);
+    let grows = before.is_some();
+    if let Some((profile, runs)) = before {
+        tree.add(profile, selector, clock, -1.0 / runs.max(1) as f64, Side::Before);
+    }
+    let path = tree.main_path(grows)?;
+    Some(tree.culprit(&path, root))
+}
+
+/// What stands at a place of the tree: told by name and short file, since files of two versions lie in
+/// different directories, and lines move.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    name: String,
+    short_file: String,
+}
+
+struct Node {
+    key: u32,
+    /// Seconds a run, of before and after the difference.
+    weight: f64,
+    /// The line that ran, with how long it did, of the version that is judged if it has any.
+    lines: FxHashMap<u32, f64>,
+    file: String,
+    children: FxHashMap<u32, usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+struct Tree {
+    keys: Vec<Key>,
+    key_ids: FxHashMap<Key, u32>,
+    nodes: Vec<Node>,
+    /// Where what is selected stands.
+    items: FxHashSet<usize>,
+}
+
+impl Tree {
+    fn new() -> Tree {
+        let root = Node {
+            key: u32::MAX,
+            weight: 0.0,
+            lines: FxHashMap::default(),
+            file: String::new(),
+            children: FxHashMap::default(),
+        };
+        Tree {
+            keys: Vec::new(),
+            key_ids: FxHashMap::default(),
+            nodes: vec![root],
+            items: FxHashSet::default(),
+        }
+    }
+
+    fn add(&mut self, profile: &Profile, selector: &Selector, clock: Clock, scale: f64, side: Side) {
+        let mut matcher = Matcher::new(profile, selector);
+        let mut keys: FxHashMap<FunctionId, u32> = FxHashMap::default();
+        for ((_, stack), values) in profile.entries() {
+            if values.unproven > 0 {
+                continue;
+            }
+            let frames = frames_outermost_first(&profile.interner, stack);
+            let item = if selector.item.is_some() {
+                let innermost_first: Vec<_> = frames.iter().rev().map(|it| it.function).collect();
+                let Some(position) = matcher.find(&innermost_first) else {
+                    continue;
+                };
+                Some(frames.len() - 1 - position)
+            } else {
+                None
+            };
+            let weight = seconds(values, clock) * scale;
+            let mut at = 0;
+            self.nodes[0].weight += weight;
+            for (depth, frame) in frames.iter().enumerate() {
+                let key = *keys
+                    .entry(frame.function)
+                    .or_insert_with(|| self.key(&profile.interner, frame.function));
+                at = self.child(at, key);
+                let node = &mut self.nodes[at];
+                node.weight += weight;
+                if side == Side::After {
+                    *node.lines.entry(frame.line).or_default() += weight;
+                    if node.file.is_empty() {
+                        let function = profile.interner.function(frame.function);
+                        node.file = visible(profile.interner.text(function.file)).into_owned();
+                    }
+                }
+                if item == Some(depth) {
+                    self.items.insert(at);
+                }
+            }
+        }
+    }
+
+    fn key(&mut self, interner: &Interner, function: FunctionId) -> u32 {
+        let function = interner.function(function);
+        let key = Key {
+            name: visible(interner.text(function.name)).into_owned(),
+            short_file: visible(interner.text(function.short_file)).into_owned(),
+        };
+        if let Some(&id) = self.key_ids.get(&key) {
+            return id;
+        }
+        let id = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        self.keys.push(key.clone());
+        self.key_ids.insert(key, id);
+        id
+    }
+
+    fn child(&mut self, parent: usize, key: u32) -> usize {
+        if let Some(&child) = self.nodes[parent].children.get(&key) {
+            return child;
+        }
+        let child = self.nodes.len();
+        self.nodes.push(Node {
+            key,
+            weight: 0.0,
+            lines: FxHashMap::default(),
+            file: String::new(),
+            children: FxHashMap::default(),
+        });
+        self.nodes[parent].children.insert(key, child);
+        child
+    }
+
+    /// From the outermost function down to where the weight is its own.
+    fn main_path(&self, grows: bool) -> Option<Vec<usize>> {
+        let mut path = Vec::new();
+        let mut at = 0;
+        // Of a mere limit, what is selected is what is spoken of: no need to look into it.
+        while grows || !self.items.contains(&at) {
+            let children = self.nodes[at].children.values().copied();
+            let Some(next) = children.max_by(|a, b| {
+                let order = self.nodes[*a].weight.total_cmp(&self.nodes[*b].weight);
+                order.then_with(|| self.nodes[*b].key.cmp(&self.nodes[*a].key))
+            }) else {
+                break;
+            };
+            let enough = self.nodes[at].weight * MAIN_PART;
+            if grows && self.nodes[next].weight < enough || self.nodes[next].weight <= 0.0 {
+                break;
+            }
+            path.push(next);
+            at = next;
+        }
+        (!path.is_empty()).then_some(path)
+    }
+
+    fn culprit(&self, path: &[usize], root: &Path) -> Culprit {
+        let own = |node: &usize| self.category(*node) == Category::Application;
+        let begin = path.iter().rposition(|&node| {
+            let key = &self.keys[self.nodes[node].key as usize];
+            survey::is_work(&self.nodes[node].file, &key.name)
+        });
+        let behind = begin.map_or(0, |begin| begin + 1);
+        let mut way: Vec<usize> = path[behind..].iter().copied().filter(own).collect();
+        if way.is_empty() {
+            way = path.iter().copied().filter(own).collect();
+        }
+        let last = *path.last().unwrap_or(&0);
+        let place = way.last().copied().unwrap_or(last);
+        if way.is_empty() {
+            way.push(place);
+        }
+        // The outermost one says what was asked for, the innermost ones where it went wrong.
+        if way.len() > LONGEST_WAY {
+            way.drain(1..way.len() - (LONGEST_WAY - 1));
+        }
+        Culprit {
+            place: self.place(place, root),
+            callee: (last != place).then(|| self.place(last, root)),
+            way: way.iter().map(|&node| self.place(node, root)).collect(),
+            seconds: self.nodes[last].weight,
+        }
+    }
+
+    fn category(&self, node: usize) -> Category {
+        let node = &self.nodes[node];
+        let short_file = &self.keys[node.key as usize].short_file;
+        if node.file.is_empty() {
+            return Category::Structure;
+        }
+        Category::of_file(&node.file, short_file)
+    }
+
+    fn place(&self, node: usize, root: &Path) -> Place {
+        let node = &self.nodes[node];
+        let key = &self.keys[node.key as usize];
+        let lines = node.lines.iter();
+        let line = lines
+            .filter(|(line, _)| **line > 0)
+            .max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
+        let below = Path::new(&node.file).strip_prefix(root).ok();
+        let relative = match below {
+            Some(below) => below.to_str().map(str::to_owned),
+            // A script that was named by a relative path.
+            None if !node.file.starts_with(['/', '<']) && root.join(&node.file).is_file() => {
+                Some(node.file.trim_start_matches("./").to_owned())
+            }
+            None => None,
+        };
+        Place {
+            function: key.name.clone(),
+            file: key.short_file.clone(),
+            path: relative,
+            line: line.map_or(0, |(line, _)| *line),
+        }
+    }
+}
+
+fn frames_outermost_first(interner: &Interner, stack: StackId) -> Vec<Frame> {
+    let mut frames: Vec<_> = interner
+        .frames_of(stack)
+        .map(|frame| interner.frame(frame))
+        .collect();
+    frames.reverse();
+    frames
+}
+
+fn seconds(values: Values, clock: Clock) -> f64 {
+    match clock {
+        Clock::Cpu => values.cpu.as_secs_f64(),
+        Clock::Wall => values.wall.as_secs_f64(),
+    }
+}

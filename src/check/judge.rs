@@ -1,0 +1,421 @@
+//! Decides: figures of runs and rules in, verdicts out. Knows neither where the figures come from nor
+//! what a function is called.
+//!
+//! A rule fails only if its figure is beyond the limit and the whole interval is, too, and passes if
+//! the whole interval is within; anything else is inconclusive.
+
+use super::outcome::{Estimate, Unit, Verdict};
+use super::rule::{Amount, Clock, Demand, Limit, Rule};
+use super::select::{Run, Seen};
+use super::stats::{self, Form, Interval, Summary};
+
+/// The error that all rules of a check may make together, on either side: to call slower what is not,
+/// or to miss what is beyond its limit.
+pub const ERROR: f64 = 0.01;
+
+/// Samples without which nothing is said.
+pub const LEAST_SAMPLES: u64 = 100;
+
+/// Samples in which something that takes a hundredth of the time is missed once in twenty times.
+const SAMPLES_TO_MISS: u64 = 300;
+
+/// What the runs are compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Before<'a> {
+    Nothing,
+    /// Of the version before, each run beside one of those that are judged.
+    InTurn(&'a [Run]),
+    /// Of the version before, recorded at some other time.
+    Apart(&'a [Run]),
+    /// What a baseline knows of each rule.
+    Known(&'a [Option<Known>]),
+}
+
+/// What a baseline tells of that which one rule is about.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Known {
+    pub share: Summary,
+    /// Seconds a run and of a unit, where they mean something on the machine that we run on.
+    pub cpu: Option<Summary>,
+    pub wall: Option<Summary>,
+    pub cpu_of_unit: Option<Summary>,
+    pub wall_of_unit: Option<Summary>,
+}
+
+/// What came of one rule, in figures.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    pub before: Option<Estimate>,
+    /// What the rule is about as it is now.
+    pub after: Estimate,
+    pub change: Option<Estimate>,
+    /// Samples that showed it.
+    pub samples: u64,
+    /// Why it is inconclusive.
+    pub lacks: Option<Lack>,
+    /// Its share grew and its seconds did not: the rest became faster.
+    pub only_share_grew: bool,
+}
+
+/// What a verdict would need.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lack {
+    /// So many runs in all would probably do.
+    Runs(usize),
+    /// So many samples in all.
+    Samples(u64),
+    /// It is so near to its limit that no sensible number of runs decides.
+    Distance,
+    /// The baseline knows nothing of it, or no seconds of this machine.
+    Baseline,
+    /// The runs did not say how many units of work they did.
+    Units,
+}
+
+/// More repeats than this are not proposed.
+const MOST_RUNS: f64 = 1000.0;
+
+/// Judges each rule. `error` is what this look may make of errors, for all rules together.
+#[must_use]
+pub fn judge(rules: &[Rule], runs: &[Run], before: Before<'_>, error: f64) -> Vec<Judgement> {
+    let limits = rules.iter().filter(|rule| rule.limit().is_some()).count();
+    // Several rules make several errors.
+    let error = error / limits.max(1) as f64;
+    let of = |(index, rule): (usize, &Rule)| {
+        Case {
+            index,
+            runs,
+            before,
+            error,
+        }
+        .judge(rule.demand)
+    };
+    rules.iter().enumerate().map(of).collect()
+}
+
+/// One rule's figures.
+struct Case<'a> {
+    index: usize,
+    runs: &'a [Run],
+    before: Before<'a>,
+    error: f64,
+}
+
+/// What a figure is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Measure {
+    Share,
+    Seconds(Amount),
+}
+
+impl Measure {
+    fn unit(self) -> Unit {
+        match self {
+            Measure::Share => Unit::Percent,
+            Measure::Seconds(Amount { per_unit: true, .. }) => Unit::SecondsPerUnit,
+            Measure::Seconds(_) => Unit::Seconds,
+        }
+    }
+
+    /// From fractions and seconds to what is shown.
+    fn scale(self) -> f64 {
+        match self {
+            Measure::Share => 100.0,
+            Measure::Seconds(_) => 1.0,
+        }
+    }
+
+    /// `None` where units are asked for and were not counted.
+    fn of(self, run: &Run, figure: Seen) -> Option<f64> {
+        Some(match self {
+            Measure::Share if run.all.wall > 0.0 => figure.wall / run.all.wall,
+            Measure::Share => 0.0,
+            Measure::Seconds(amount) => {
+                let seconds = match amount.clock {
+                    Clock::Cpu => figure.cpu,
+                    Clock::Wall => figure.wall,
+                };
+                match amount.per_unit {
+                    true => seconds / run.units.filter(|units| *units > 0.0)?,
+                    false => seconds,
+                }
+            }
+        })
+    }
+}
+
+impl Known {
+    fn of(&self, measure: Measure) -> Option<Summary> {
+        match measure {
+            Measure::Share => Some(self.share),
+            Measure::Seconds(amount) => match (amount.clock, amount.per_unit) {
+                (Clock::Cpu, false) => self.cpu,
+                (Clock::Wall, false) => self.wall,
+                (Clock::Cpu, true) => self.cpu_of_unit,
+                (Clock::Wall, true) => self.wall_of_unit,
+            },
+        }
+    }
+
+    /// What these runs tell of the rule with that position.
+    #[must_use]
+    pub fn from_runs(runs: &[Run], index: usize) -> Known {
+        let summary = |measure: Measure| values(measure, runs, index).map(|it| Summary::of(&it));
+        let seconds = |clock, per_unit| summary(Measure::Seconds(Amount { clock, per_unit }));
+        Known {
+            share: summary(Measure::Share).unwrap_or_default(),
+            cpu: seconds(Clock::Cpu, false),
+            wall: seconds(Clock::Wall, false),
+            cpu_of_unit: seconds(Clock::Cpu, true),
+            wall_of_unit: seconds(Clock::Wall, true),
+        }
+    }
+}
+
+fn values(measure: Measure, runs: &[Run], index: usize) -> Option<Vec<f64>> {
+    let value = |run: &Run| measure.of(run, run.figures[index]);
+    runs.iter().map(value).collect()
+}
+
+/// How something became more: what is compared, in which form, and what is allowed.
+#[derive(Clone, Copy)]
+struct Growth {
+    measure: Measure,
+    form: Form,
+    allowed: f64,
+}
+
+impl Case<'_> {
+    fn judge(&self, demand: Demand) -> Judgement {
+        let limit = match demand {
+            Demand::Never => return self.seen(Verdict::Failed),
+            Demand::Always => return self.seen(Verdict::Passed),
+            Demand::Below(limit) => limit,
+        };
+        let growth = |measure, form, allowed| Growth {
+            measure,
+            form,
+            allowed,
+        };
+        match limit {
+            Limit::Share(share) => self.within(Measure::Share, share),
+            Limit::Seconds { seconds, amount } => self.within(Measure::Seconds(amount), seconds),
+            Limit::Growth { fraction, amount } => {
+                self.grown(growth(Measure::Seconds(amount), Form::Ratio, fraction))
+            }
+            Limit::MoreSeconds { seconds, amount } => {
+                self.grown(growth(Measure::Seconds(amount), Form::Difference, seconds))
+            }
+            Limit::MoreShare(share) => {
+                self.share_grown(growth(Measure::Share, Form::Difference, share))
+            }
+        }
+    }
+
+    fn samples(&self) -> u64 {
+        let of = |run: &Run| run.figures[self.index].samples;
+        self.runs.iter().map(of).sum()
+    }
+
+    fn all_samples(&self) -> u64 {
+        self.runs.iter().map(|run| run.all.samples).sum()
+    }
+
+    /// By whether it was seen; `if_seen` says what that means.
+    fn seen(&self, if_seen: Verdict) -> Judgement {
+        let (samples, all) = (self.samples(), self.all_samples());
+        let (needed, if_not) = match if_seen {
+            Verdict::Failed => (LEAST_SAMPLES, Verdict::Passed),
+            _ => (SAMPLES_TO_MISS, Verdict::Failed),
+        };
+        let (verdict, lacks) = match (samples, all) {
+            (1.., _) => (if_seen, None),
+            (0, all) if all >= needed => (if_not, None),
+            (0, _) => (Verdict::Inconclusive, Some(Lack::Samples(needed))),
+        };
+        let share = values(Measure::Share, self.runs, self.index).unwrap_or_default();
+        Judgement {
+            verdict,
+            after: estimate(self.mean(Measure::Share, &share), Unit::Percent, 100.0),
+            ..self.open(lacks)
+        }
+    }
+
+    /// Against a limit that needs no baseline.
+    fn within(&self, measure: Measure, limit: f64) -> Judgement {
+        let Some(values) = values(measure, self.runs, self.index) else {
+            return self.open(Some(Lack::Units));
+        };
+        let interval = self.mean(measure, &values);
+        self.decide(interval, limit, Judgement {
+            after: estimate(interval, measure.unit(), measure.scale()),
+            ..self.open(None)
+        })
+    }
+
+    /// Against what it was before.
+    fn grown(&self, growth: Growth) -> Judgement {
+        let Growth { measure, form, allowed } = growth;
+        let Some(after) = values(measure, self.runs, self.index) else {
+            return self.open(Some(Lack::Units));
+        };
+        let Some((before, change)) = self.change(measure, form, &after) else {
+            return self.open(Some(Lack::Baseline));
+        };
+        let (unit, scale) = match (measure, form) {
+            (_, Form::Ratio) => (Unit::PercentChange, 100.0),
+            (Measure::Share, Form::Difference) => (Unit::Points, 100.0),
+            (_, Form::Difference) => (measure.unit(), 1.0),
+        };
+        let interval = |it| estimate(it, measure.unit(), measure.scale());
+        let mut judgement = self.decide(change, allowed, Judgement {
+            before: Some(interval(stats::mean(before, 0.0, self.error))),
+            after: interval(self.mean(measure, &after)),
+            change: Some(estimate(change, unit, scale)),
+            ..self.open(None)
+        });
+        if judgement.verdict != Verdict::Failed && measure != Measure::Share {
+            judgement.only_share_grew = self.share_change().is_some_and(|share| share.low > 0.0);
+        }
+        judgement
+    }
+
+    /// Shares make up a whole: one grows if another shrinks. So a share that grew counts only if its
+    /// seconds grew, too, where these are known.
+    fn share_grown(&self, growth: Growth) -> Judgement {
+        let mut judgement = self.grown(growth);
+        let amount = Amount {
+            clock: Clock::Cpu,
+            per_unit: false,
+        };
+        if judgement.verdict == Verdict::Failed
+            && let Some(after) = values(Measure::Seconds(amount), self.runs, self.index)
+            && let Some((_, seconds)) = self.change(Measure::Seconds(amount), Form::Difference, &after)
+            && seconds.low <= 0.0
+        {
+            judgement.only_share_grew = true;
+            judgement.verdict = match seconds.value <= 0.0 {
+                true => Verdict::Passed,
+                false => Verdict::Inconclusive,
+            };
+            judgement.lacks = (seconds.value > 0.0).then(|| self.lack(seconds, 0.0));
+        }
+        judgement
+    }
+
+    fn share_change(&self) -> Option<Interval> {
+        let after = values(Measure::Share, self.runs, self.index)?;
+        Some(self.change(Measure::Share, Form::Difference, &after)?.1)
+    }
+
+    /// What it was before, and how much it has changed.
+    fn change(&self, measure: Measure, form: Form, after: &[f64]) -> Option<(Summary, Interval)> {
+        match self.before {
+            Before::Nothing => None,
+            Before::InTurn(runs) => {
+                let before = values(measure, runs, self.index)?;
+                let pairs: Vec<_> = before.iter().copied().zip(after.iter().copied()).collect();
+                let change = stats::paired(&pairs, form, self.error);
+                Some((Summary::of(&before), change))
+            }
+            Before::Apart(runs) => {
+                let before = Summary::of(&values(measure, runs, self.index)?);
+                let change = stats::unpaired(before, Summary::of(after), form, self.error);
+                Some((before, change))
+            }
+            Before::Known(known) => {
+                let before = known.get(self.index).copied().flatten()?.of(measure)?;
+                let change = stats::unpaired(before, Summary::of(after), form, self.error);
+                Some((before, change))
+            }
+        }
+    }
+
+    /// A share is not known better than counting so many samples lets it be.
+    fn mean(&self, measure: Measure, values: &[f64]) -> Interval {
+        let summary = Summary::of(values);
+        let all = self.all_samples() as f64;
+        let least_error = match measure {
+            Measure::Share => {
+                // As if one more sample of each kind had been seen: none seen does not mean none.
+                let share = (self.samples() as f64 + 1.0) / (all + 2.0);
+                share * (1.0 - share) / (all + 2.0)
+            }
+            Measure::Seconds(_) => 0.0,
+        };
+        stats::mean(summary, least_error, self.error)
+    }
+
+    fn decide(&self, interval: Interval, limit: f64, figures: Judgement) -> Judgement {
+        let few = self.all_samples() < LEAST_SAMPLES;
+        let (verdict, lacks) = if few {
+            (Verdict::Inconclusive, Some(Lack::Samples(LEAST_SAMPLES)))
+        } else if interval.low > limit {
+            (Verdict::Failed, None)
+        } else if interval.high < limit || (interval.high <= limit && limit > 0.0) {
+            (Verdict::Passed, None)
+        } else {
+            (Verdict::Inconclusive, Some(self.lack(interval, limit)))
+        };
+        Judgement {
+            verdict,
+            lacks,
+            ..figures
+        }
+    }
+
+    /// How many runs would bring the limit out of the interval: its width shrinks with their root.
+    fn lack(&self, interval: Interval, limit: f64) -> Lack {
+        let distance = (interval.value - limit).abs();
+        let width = match interval.value > limit {
+            true => interval.value - interval.low,
+            false => interval.high - interval.value,
+        };
+        let runs = self.runs.len() as f64;
+        if !width.is_finite() {
+            // Too few to give an interval at all.
+            return Lack::Runs((2 * self.runs.len()).max(10));
+        }
+        let needed = (runs * (width / distance).powi(2) * 1.2).ceil().max(runs + 1.0);
+        match needed <= MOST_RUNS {
+            true => Lack::Runs(needed as usize),
+            false => Lack::Distance,
+        }
+    }
+
+    /// Nothing decided yet.
+    fn open(&self, lacks: Option<Lack>) -> Judgement {
+        Judgement {
+            verdict: Verdict::Inconclusive,
+            before: None,
+            after: Estimate {
+                value: 0.0,
+                low: f64::NEG_INFINITY,
+                high: f64::INFINITY,
+                unit: Unit::Percent,
+            },
+            change: None,
+            samples: self.samples(),
+            lacks,
+            only_share_grew: false,
+        }
+    }
+}
+
+fn estimate(interval: Interval, unit: Unit, scale: f64) -> Estimate {
+    let low = interval.low * scale;
+    let high = interval.high * scale;
+    // No share and no time is less than none or more than all.
+    let (least, most) = match unit {
+        Unit::Percent => (0.0, 100.0),
+        Unit::PercentChange | Unit::Points => (f64::NEG_INFINITY, f64::INFINITY),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    };
+    Estimate {
+        value: interval.value * scale,
+        low: low.max(least),
+        high: high.min(most),
+        unit,
+    }
+}

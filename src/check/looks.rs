@@ -1,0 +1,80 @@
+//! When to look at what has been recorded so far, and how much error each look may make.
+//!
+//! Who looks after every run and stops at the first alarm raises many. So looks are few and planned,
+//! and the error that is allowed to the whole check is spent on them in proportion to the runs that
+//! came since the last one (Lan and DeMets 1983). The parts are added up as if looks were independent
+//! of each other, which they are not: so the whole errs less than it may, whatever the noise is like.
+
+/// The plan of one check.
+#[derive(Clone, Debug)]
+pub struct Looks {
+    most: usize,
+    error: f64,
+    next: usize,
+    spent: usize,
+}
+
+/// Each look has half as many runs again as the one before.
+const STEP: f64 = 1.5;
+
+impl Looks {
+    /// `most` runs, a first look after `first` of them, and a probability of `error` to be wrong on
+    /// either side.
+    #[must_use]
+    pub fn new(most: usize, first: usize, error: f64) -> Looks {
+        Looks {
+            most,
+            error,
+            next: first.min(most),
+            spent: 0,
+        }
+    }
+
+    /// The error that a look may make after so many runs; `None` where no look is due. When there
+    /// will be no more runs, the last look may make what is left.
+    pub fn due(&mut self, runs: usize, over: bool) -> Option<f64> {
+        if (runs < self.next && !over) || self.spent >= self.most {
+            return None;
+        }
+        let until = if over { self.most } else { runs.min(self.most) };
+        let error = self.error * (until - self.spent) as f64 / self.most as f64;
+        self.spent = until;
+        self.next = ((runs as f64 * STEP).ceil() as usize).min(self.most);
+        // One that would come only just before the end is that at the end.
+        if (self.next as f64 * STEP.sqrt()) > self.most as f64 {
+            self.next = self.most;
+        }
+        Some(error)
+    }
+
+    /// After how many runs the next look is.
+    #[must_use]
+    pub fn next(&self) -> usize {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn looks_are_few() {
+        let mut looks = Looks::new(30, 10, 0.01);
+        let at: Vec<_> = (1..=30).filter(|&runs| looks.due(runs, false).is_some()).collect();
+        assert_eq!(at, [10, 15, 23, 30]);
+    }
+
+    proptest! {
+        #[test]
+        fn all_looks_together_err_as_much_as_they_may(most in 1usize..200, first in 1usize..20, stop in 1usize..200) {
+            let mut looks = Looks::new(most, first, 0.01);
+            let stop = stop.min(most);
+            let spent: f64 = (1..=stop).filter_map(|runs| looks.due(runs, runs == stop)).sum();
+            prop_assert!((spent - 0.01).abs() < 1e-9);
+            prop_assert!(looks.due(stop + 1, true).is_none());
+        }
+    }
+}

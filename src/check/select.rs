@@ -1,0 +1,253 @@
+//! From a profile to the figures that rules are about.
+
+use rustc_hash::FxHashMap;
+
+use super::rule::{Item, Rule, Selector};
+use crate::model::{FunctionId, Interner, Nanos, StackId};
+use crate::output::{Category, visible};
+use crate::profile::{Profile, Values};
+
+/// What was seen of something in one run.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Seen {
+    pub samples: u64,
+    /// Seconds that these samples stand for.
+    pub wall: f64,
+    /// Seconds of CPU that their threads used.
+    pub cpu: f64,
+}
+
+impl Seen {
+    pub(super) fn add(&mut self, values: Values) {
+        self.samples += values.count;
+        self.wall += values.wall.as_secs_f64();
+        self.cpu += values.cpu.as_secs_f64();
+    }
+}
+
+/// One run, as far as it is judged.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Run {
+    /// All samples.
+    pub all: Seen,
+    /// CPU and wall seconds of the program as a whole, from its start to its end where that is known.
+    pub whole: Seen,
+    /// What each rule is about, in the order of the rules.
+    pub figures: Vec<Seen>,
+    /// Units of work that were done, where they are counted.
+    pub units: Option<f64>,
+}
+
+impl Run {
+    #[must_use]
+    pub fn of(profile: &Profile, rules: &[Rule], units: Option<f64>) -> Run {
+        let mut sight = Sight::new(profile, rules);
+        let mut all = Seen::default();
+        let mut figures = vec![Seen::default(); rules.len()];
+        for ((_, stack), values) in profile.entries() {
+            all.add(values);
+            sight.count(stack, values, &mut figures);
+        }
+        let mut whole = all;
+        if let Some(cpu) = profile.recording.cpu {
+            whole.cpu = cpu.as_secs_f64();
+            whole.wall = profile.recording.duration.as_secs_f64();
+        }
+        for (figure, rule) in figures.iter_mut().zip(rules) {
+            if rule.what.item.is_none() {
+                *figure = whole;
+            }
+        }
+        Run {
+            all,
+            whole,
+            figures,
+            units,
+        }
+    }
+
+    /// One recording cut into so many pieces of equal length, each as if it were a run: how much
+    /// these differ tells how well that recording knows its own figures, though not what another
+    /// recording would show. `None` where the order in time is not known.
+    ///
+    /// CPU time is spread evenly over the time of each stack.
+    #[must_use]
+    pub fn pieces(
+        profile: &Profile,
+        rules: &[Rule],
+        units: Option<f64>,
+        count: usize,
+    ) -> Option<Vec<Run>> {
+        let mut sight = Sight::new(profile, rules);
+        let scale = count as f64;
+        let mut runs = vec![
+            Run {
+                all: Seen::default(),
+                whole: Seen::default(),
+                figures: vec![Seen::default(); rules.len()],
+                units,
+            };
+            count
+        ];
+        let known: FxHashMap<_, _> = profile.entries().collect();
+        let length = (profile.recording.duration.0 / count as u64).max(1);
+        let timeline = profile.timeline();
+        let mut met = false;
+        for thread in timeline.threads() {
+            for run in timeline.runs(thread) {
+                let run = run.ok()?;
+                let values = known.get(&(run.thread, run.stack))?;
+                met = true;
+                let (mut at, end) = (run.start.0, run.start.saturating_add(run.length).0);
+                let whole = run.length.0.max(1) as f64;
+                loop {
+                    let piece = usize::try_from(at / length).unwrap_or(count).min(count - 1);
+                    let until = match piece + 1 == count {
+                        true => end,
+                        false => end.min((piece as u64 + 1) * length),
+                    };
+                    let part = until.saturating_sub(at).max(1) as f64 / whole;
+                    let of_all = run.samples as f64 / values.count.max(1) as f64;
+                    let scaled = |nanos: Nanos, part: f64| Nanos((nanos.0 as f64 * part * scale) as u64);
+                    let values = Values {
+                        // Told by where the run begins: it is only asked whether there are enough.
+                        count: if at == run.start.0 { run.samples } else { 0 },
+                        wall: scaled(run.length, part),
+                        cpu: scaled(values.cpu, of_all * part),
+                        unproven: values.unproven,
+                    };
+                    let to = &mut runs[piece];
+                    to.all.add(values);
+                    sight.count(run.stack, values, &mut to.figures);
+                    at = until;
+                    if at >= end {
+                        break;
+                    }
+                }
+            }
+        }
+        for run in &mut runs {
+            run.whole = run.all;
+            for (figure, rule) in run.figures.iter_mut().zip(rules) {
+                if rule.what.item.is_none() {
+                    *figure = run.all;
+                }
+            }
+        }
+        met.then_some(runs)
+    }
+}
+
+/// Tells of each stack which rules it concerns.
+struct Sight<'a> {
+    profile: &'a Profile,
+    matchers: Vec<Matcher<'a>>,
+    known: FxHashMap<StackId, Vec<bool>>,
+}
+
+impl<'a> Sight<'a> {
+    fn new(profile: &'a Profile, rules: &'a [Rule]) -> Sight<'a> {
+        let matcher = |rule: &'a Rule| Matcher::new(profile, &rule.what);
+        Sight {
+            profile,
+            matchers: rules.iter().map(matcher).collect(),
+            known: FxHashMap::default(),
+        }
+    }
+
+    /// Counts a stack for each rule that is about it. One that is not proven may not be what it
+    /// looks like, and counts for none.
+    fn count(&mut self, stack: StackId, values: Values, figures: &mut [Seen]) {
+        if values.unproven > 0 {
+            return;
+        }
+        let (profile, matchers) = (self.profile, &mut self.matchers);
+        let concerns = self.known.entry(stack).or_insert_with(|| {
+            let frames = profile.interner.frames_of(stack);
+            let functions: Vec<_> = frames
+                .map(|frame| profile.interner.frame(frame).function)
+                .collect();
+            let of = |matcher: &mut Matcher<'_>| matcher.find(&functions).is_some();
+            matchers.iter_mut().map(of).collect()
+        });
+        for (figure, concerned) in figures.iter_mut().zip(concerns) {
+            if *concerned {
+                figure.add(values);
+            }
+        }
+    }
+}
+
+/// Finds in stacks what a rule is about.
+pub struct Matcher<'a> {
+    interner: &'a Interner,
+    selector: &'a Selector,
+    /// Whether the interpreter tells of which class a function is: from 3.11 on.
+    qualified: bool,
+    items: FxHashMap<FunctionId, bool>,
+    within: FxHashMap<FunctionId, bool>,
+}
+
+impl<'a> Matcher<'a> {
+    #[must_use]
+    pub fn new(profile: &'a Profile, selector: &'a Selector) -> Matcher<'a> {
+        let python = profile.recording.python;
+        Matcher {
+            interner: &profile.interner,
+            selector,
+            qualified: python.is_none_or(|it| (it.major, it.minor) >= (3, 11)),
+            items: FxHashMap::default(),
+            within: FxHashMap::default(),
+        }
+    }
+
+    /// The position of the innermost function that is meant, in a stack given innermost first.
+    pub fn find(&mut self, functions: &[FunctionId]) -> Option<usize> {
+        let item = self.selector.item.as_ref()?;
+        // Everything on the way in stands behind what is searched.
+        let last = match &self.selector.within {
+            None => functions.len(),
+            Some(within) => functions.iter().rposition(|&function| {
+                let known = self.within.entry(function);
+                *known.or_insert_with(|| is_meant(within, function, self.interner, self.qualified))
+            })?,
+        };
+        let end = if self.selector.own { 1.min(last) } else { last };
+        functions[..end].iter().position(|&function| {
+            let known = self.items.entry(function);
+            *known.or_insert_with(|| is_meant(item, function, self.interner, self.qualified))
+        })
+    }
+}
+
+fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: bool) -> bool {
+    let function = interner.function(function);
+    let name = visible(interner.text(function.name));
+    let file = visible(interner.text(function.file));
+    let short_file = visible(interner.text(function.short_file));
+    if file.is_empty() {
+        // No code: it stands for a thread, or for what is missing.
+        return false;
+    }
+    match item {
+        Item::Function(pattern) => {
+            pattern.matches(&name) || !qualified && pattern.last_part().is_some_and(|last| last.matches(&name))
+        }
+        Item::File(pattern) => pattern.matches(&file),
+        Item::Package(pattern) => {
+            let module = installed_part(&file).unwrap_or(&short_file);
+            let package = module.split('/').next().unwrap_or(module);
+            pattern.matches(package.strip_suffix(".py").unwrap_or(package))
+        }
+        Item::Category(category) => Category::of_file(&file, &short_file) == *category,
+    }
+}
+
+/// A path from below the folder that packages are installed in.
+fn installed_part(file: &str) -> Option<&str> {
+    ["/site-packages/", "/dist-packages/"]
+        .iter()
+        .filter_map(|root| file.rsplit_once(root))
+        .map(|(_, module)| module)
+        .min_by_key(|module| module.len())
+}

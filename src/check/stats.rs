@@ -1,0 +1,402 @@
+//! Intervals: how far a figure can be trusted. Plain numbers in, plain numbers out.
+//!
+//! The unit of observation is a whole run, never a sample: samples of one run are not independent,
+//! and what makes runs differ (hash seeds, the layout of memory, neighbours on the machine) is not
+//! seen within one.
+//!
+//! - Two versions that were run in turn are compared block by block, one run of each, by Wilcoxon's
+//!   signed ranks. If the two do not differ, a block's difference is as likely to be positive as
+//!   negative whatever the noise is like, so the test is exact: it needs neither a normal
+//!   distribution nor a guess at one, and a run that a neighbour spoilt weighs no more than its rank.
+//!   A bootstrap of ten runs knows no more than these ten, and its intervals are too short.
+//! - Where there is nothing to pair with (a limit, a baseline from a file), Student's and Welch's t,
+//!   which are conservative for symmetric noise with heavy tails (Efron 1969).
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// A figure, and the bounds between which it is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Interval {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// How two versions are set beside one another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// By how much of itself the first grew: 0.1 is ten percent more.
+    Ratio,
+    /// By how much it grew.
+    Difference,
+}
+
+/// What is known of several runs together.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Summary {
+    pub mean: f64,
+    /// Standard deviation of a run.
+    pub deviation: f64,
+    pub runs: usize,
+}
+
+impl Summary {
+    #[must_use]
+    pub fn of(values: &[f64]) -> Summary {
+        let runs = values.len();
+        let mean = values.iter().sum::<f64>() / runs.max(1) as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Summary {
+            mean,
+            deviation: (squares / (runs.max(2) - 1) as f64).sqrt(),
+            runs,
+        }
+    }
+
+    /// Variance of the mean.
+    fn error(self) -> f64 {
+        self.deviation.powi(2) / self.runs.max(1) as f64
+    }
+}
+
+/// The mean of one version's runs, wrong on either side with a probability of `alpha`.
+///
+/// `least_error` is a variance of the mean below which no figure can be known, since it was counted
+/// in so many samples.
+#[must_use]
+pub fn mean(summary: Summary, least_error: f64, alpha: f64) -> Interval {
+    let Summary { mean, runs, .. } = summary;
+    let width = match runs {
+        0 | 1 => f64::INFINITY,
+        _ => quantile((runs - 1) as f64, alpha) * summary.error().max(least_error).sqrt(),
+    };
+    Interval {
+        value: mean,
+        low: mean - width,
+        high: mean + width,
+    }
+}
+
+/// How much `after` is more than `before`, of which no run belongs to one of the other.
+#[must_use]
+pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Interval {
+    if before.runs < 2 || after.runs < 2 {
+        return Interval {
+            value: apart(before.mean, after.mean, form),
+            low: f64::NEG_INFINITY,
+            high: f64::INFINITY,
+        };
+    }
+    // How surely the growth is more than `shift`: in standard errors, with Welch's degrees of
+    // freedom.
+    let surely = |shift: f64| {
+        let scale = match form {
+            Form::Ratio => 1.0 + shift,
+            Form::Difference => 1.0,
+        };
+        let offset = match form {
+            Form::Ratio => 0.0,
+            Form::Difference => shift,
+        };
+        let (first, second) = (before.error() * scale.powi(2), after.error());
+        let error = first + second;
+        let distance = after.mean - scale * before.mean - offset;
+        if error <= 0.0 {
+            return match distance {
+                0.0 => 0.5,
+                _ if distance > 0.0 => 1.0,
+                _ => 0.0,
+            };
+        }
+        let freedom = error.powi(2)
+            / (first.powi(2) / (before.runs - 1) as f64 + second.powi(2) / (after.runs - 1) as f64);
+        below(distance / error.sqrt(), freedom)
+    };
+    let largest = bound(form, before.mean, after.mean, before.deviation + after.deviation);
+    Interval {
+        value: apart(before.mean, after.mean, form),
+        low: crossing(form, largest, |shift| surely(shift) >= 1.0 - alpha),
+        high: crossing(form, largest, |shift| surely(shift) > alpha),
+    }
+}
+
+/// How much the second of each pair is more than the first.
+#[must_use]
+pub fn paired(pairs: &[(f64, f64)], form: Form, alpha: f64) -> Interval {
+    let ranks = Ranks::new(pairs.len());
+    let mut largest: f64 = 0.0;
+    for &(before, after) in pairs {
+        largest = largest.max(bound(form, before, after, 0.0));
+    }
+    let sum = |shift: f64| rank_sum(pairs, form, shift);
+    let middle = ranks.largest() / 2.0;
+    // Between the two where half of the ranks are on either side.
+    let low_middle = crossing(form, largest, |shift| sum(shift) > middle);
+    let high_middle = crossing(form, largest, |shift| sum(shift) >= middle);
+    let value = match (low_middle.is_finite(), high_middle.is_finite()) {
+        (true, true) => f64::midpoint(low_middle, high_middle),
+        (true, false) => low_middle,
+        _ => high_middle,
+    };
+    Interval {
+        value,
+        low: crossing(form, largest, |shift| ranks.at_least(sum(shift)) <= alpha),
+        high: crossing(form, largest, |shift| ranks.at_most(sum(shift)) > alpha),
+    }
+}
+
+/// The most that `after` can be more than `before`.
+fn bound(form: Form, before: f64, after: f64, spread: f64) -> f64 {
+    match form {
+        Form::Ratio if before > 0.0 => (after + 20.0 * spread) / before + 1.0,
+        Form::Ratio => MOST_GROWTH,
+        Form::Difference => before.abs() + after.abs() + 20.0 * spread,
+    }
+}
+
+/// A growth beyond which we speak of something that was not there before.
+const MOST_GROWTH: f64 = 1e6;
+
+fn apart(before: f64, after: f64, form: Form) -> f64 {
+    match form {
+        Form::Ratio => after / before - 1.0,
+        Form::Difference => after - before,
+    }
+}
+
+/// The shift up to which `holds`, which holds for small ones and not for large ones; infinite where
+/// it holds for all, or none.
+fn crossing(form: Form, largest: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = match form {
+        Form::Ratio => (-1.0, largest.min(MOST_GROWTH)),
+        Form::Difference => (-largest, largest),
+    };
+    if !holds(low) {
+        return match form {
+            // Nothing is less than nothing.
+            Form::Ratio => -1.0,
+            Form::Difference => f64::NEG_INFINITY,
+        };
+    }
+    if holds(high) {
+        return f64::INFINITY;
+    }
+    // To the last bit but a few.
+    for _ in 0..80 {
+        let middle = f64::midpoint(low, high);
+        match holds(middle) {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// The sum of the ranks, by size, of the pairs of which the second is more than the first shifted;
+/// half of a rank where they are equal.
+fn rank_sum(pairs: &[(f64, f64)], form: Form, shift: f64) -> f64 {
+    let mut differences: Vec<f64> = pairs
+        .iter()
+        .map(|&(before, after)| match form {
+            Form::Ratio => after - before * (1.0 + shift),
+            Form::Difference => after - before - shift,
+        })
+        .collect();
+    differences.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
+    let mut sum = 0.0;
+    let mut rank = 0.0;
+    for equal in differences.chunk_by(|a, b| a.abs() == b.abs()) {
+        let mean_rank = rank + f64::midpoint(1.0, equal.len() as f64);
+        rank += equal.len() as f64;
+        for difference in equal {
+            sum += match difference {
+                _ if *difference > 0.0 => mean_rank,
+                _ if *difference < 0.0 => 0.0,
+                _ => mean_rank / 2.0,
+            };
+        }
+    }
+    sum
+}
+
+/// How probable each sum of positive ranks is if either sign is as probable.
+#[derive(Debug)]
+struct Ranks {
+    /// At each sum, the probability of that or less.
+    up_to: Vec<f64>,
+}
+
+impl Ranks {
+    fn new(pairs: usize) -> Ranks {
+        let mut exactly = vec![0.0; pairs * (pairs + 1) / 2 + 1];
+        exactly[0] = 1.0;
+        let mut reached = 0;
+        for rank in 1..=pairs {
+            reached += rank;
+            for sum in (0..=reached).rev() {
+                let with = if sum >= rank { exactly[sum - rank] } else { 0.0 };
+                exactly[sum] = f64::midpoint(exactly[sum], with);
+            }
+        }
+        let mut sum = 0.0;
+        for probability in &mut exactly {
+            sum += *probability;
+            *probability = sum;
+        }
+        Ranks { up_to: exactly }
+    }
+
+    fn largest(&self) -> f64 {
+        (self.up_to.len() - 1) as f64
+    }
+
+    /// Half ranks, of equal pairs, are taken for the less telling side.
+    fn at_most(&self, sum: f64) -> f64 {
+        let sum = sum.max(0.0).ceil() as usize;
+        self.up_to.get(sum).copied().unwrap_or(1.0)
+    }
+
+    fn at_least(&self, sum: f64) -> f64 {
+        self.at_most(self.largest() - sum.floor())
+    }
+}
+
+/// The distance in standard errors that is exceeded with a probability of `alpha`.
+fn quantile(freedom: f64, alpha: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom).map_or(f64::INFINITY, |student| {
+        student.inverse_cdf(1.0 - alpha.clamp(1e-12, 0.5))
+    })
+}
+
+/// The probability of that distance or less.
+fn below(distance: f64, freedom: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom).map_or(0.5, |student| student.cdf(distance))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn near(a: f64, b: f64, by: f64) -> bool {
+        (a - b).abs() <= by
+    }
+
+    #[test]
+    fn rank_sums_are_as_probable_as_tables_say() {
+        // Wilcoxon 1945 and every table since: one-sided critical values.
+        for (pairs, sum, alpha) in [(5, 0, 0.05), (8, 1, 0.01), (10, 5, 0.01), (20, 43, 0.01), (25, 76, 0.01)] {
+            let ranks = Ranks::new(pairs);
+            assert!(ranks.at_most(f64::from(sum)) <= alpha, "{pairs}");
+            assert!(ranks.at_most(f64::from(sum + 1)) > alpha, "{pairs}");
+        }
+        let ranks = Ranks::new(3);
+        assert!(near(ranks.at_most(0.0), 0.125, 1e-12));
+        assert!(near(ranks.at_least(6.0), 0.125, 1e-12));
+        assert!(near(ranks.at_most(6.0), 1.0, 1e-12));
+    }
+
+    #[test]
+    fn a_mean_has_the_interval_that_tables_say() {
+        // Student's 2.262 for nine degrees of freedom and 95 % in all.
+        let values: Vec<f64> = (1..=10).map(f64::from).collect();
+        let interval = mean(Summary::of(&values), 0.0, 0.025);
+        let width = 2.262 * (55.0_f64 / 6.0 / 10.0).sqrt();
+        assert!(near(interval.value, 5.5, 1e-12));
+        assert!(near(interval.high, 5.5 + width, 1e-3), "{interval:?}");
+        assert!(near(interval.low, 5.5 - width, 1e-3), "{interval:?}");
+        assert_eq!(mean(Summary::of(&[1.0]), 0.0, 0.01).high, f64::INFINITY);
+    }
+
+    #[test]
+    fn the_difference_of_pairs_is_hodges_and_lehmanns() {
+        let pairs: Vec<_> = [1.0, 2.0, 3.0, 4.0, 10.0]
+            .map(|difference| (100.0, 100.0 + difference))
+            .to_vec();
+        // Medians of all means of two: 1 1.5 2 2 2.5 2.5 3 3 3 [3.5] 4 5.5 6 6.5 7 10, the eighth.
+        let interval = paired(&pairs, Form::Difference, 0.07);
+        assert!(near(interval.value, 3.0, 0.26), "{interval:?}");
+        // 2/32 = 0.0625: all but the smallest and the next.
+        assert!(near(interval.low, 1.5, 1e-9), "{interval:?}");
+        assert!(near(interval.high, 7.0, 1e-9), "{interval:?}");
+        // Five pairs cannot tell anything at one percent.
+        let interval = paired(&pairs, Form::Difference, 0.01);
+        assert_eq!(interval.low, f64::NEG_INFINITY);
+        assert_eq!(interval.high, f64::INFINITY);
+    }
+
+    #[test]
+    fn what_was_not_there_before_has_grown_without_end() {
+        let pairs = [(0.0, 1.0); 10];
+        assert_eq!(paired(&pairs, Form::Ratio, 0.01).low, f64::INFINITY);
+        let pairs = [(0.0, 0.0); 10];
+        let interval = paired(&pairs, Form::Ratio, 0.01);
+        assert_eq!((interval.low, interval.high), (-1.0, f64::INFINITY));
+    }
+
+    /// Noise with heavy tails and two modes, from a fixed seed.
+    struct Noise(u64);
+
+    impl Noise {
+        fn next(&mut self) -> f64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 11) as f64 / (1u64 << 53) as f64
+        }
+
+        /// 1 on the average, or so; sometimes far more.
+        fn run(&mut self) -> f64 {
+            let spoilt = if self.next() < 0.05 { 1.0 } else { 0.0 };
+            let mode = if self.next() < 0.3 { 0.15 } else { 0.0 };
+            1.0 + 0.02 * self.next() + mode + spoilt * self.next()
+        }
+    }
+
+    #[test]
+    fn intervals_hold_the_truth_as_often_as_they_promise() {
+        const ALPHA: f64 = 0.02;
+        const TRIALS: usize = 2000;
+        let mut noise = Noise(7);
+        let (mut above, mut below) = (0, 0);
+        for _ in 0..TRIALS {
+            let pairs: Vec<_> = (0..15).map(|_| (noise.run(), 1.1 * noise.run())).collect();
+            let interval = paired(&pairs, Form::Ratio, ALPHA);
+            above += usize::from(interval.low > 0.1);
+            below += usize::from(interval.high < 0.1);
+        }
+        // Four standard deviations beyond what is promised.
+        let most = ALPHA * TRIALS as f64 + 4.0 * (ALPHA * TRIALS as f64).sqrt();
+        assert!((above as f64) < most && (below as f64) < most, "{above} {below}");
+        // And not so wide as to be worth nothing.
+        assert!(above + below > TRIALS / 100, "{above} {below}");
+    }
+
+    proptest! {
+        #[test]
+        fn an_interval_is_around_its_value(
+            pairs in prop::collection::vec((0.0f64..10.0, 0.0f64..10.0), 1..40),
+            alpha in 0.0001f64..0.3,
+        ) {
+            let (before, after): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+            let (before, after) = (Summary::of(&before), Summary::of(&after));
+            for form in [Form::Ratio, Form::Difference] {
+                for interval in [paired(&pairs, form, alpha), unpaired(before, after, form, alpha)] {
+                    prop_assert!(!interval.value.is_nan() || before.mean == 0.0);
+                    prop_assert!(interval.low <= interval.value + 1e-9, "{interval:?}");
+                    prop_assert!(interval.value <= interval.high + 1e-9, "{interval:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn a_scaled_version_has_grown_by_its_scale(
+            befores in prop::collection::vec(0.1f64..10.0, 8..30),
+            growth in -0.5f64..2.0,
+        ) {
+            let pairs: Vec<_> = befores.iter().map(|&it| (it, it * (1.0 + growth))).collect();
+            let interval = paired(&pairs, Form::Ratio, 0.05);
+            prop_assert!(near(interval.value, growth, 1e-6), "{interval:?}");
+            prop_assert!(near(interval.low, growth, 1e-6), "{interval:?}");
+        }
+    }
+}
