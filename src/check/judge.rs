@@ -47,8 +47,8 @@ pub struct Known {
 pub struct Judgement {
     pub verdict: Verdict,
     pub before: Option<Estimate>,
-    /// What the rule is about as it is now.
-    pub after: Estimate,
+    /// What the rule is about as it is now, if it could be measured.
+    pub after: Option<Estimate>,
     pub change: Option<Estimate>,
     /// Samples that showed it.
     pub samples: u64,
@@ -56,6 +56,8 @@ pub struct Judgement {
     pub lacks: Option<Lack>,
     /// Its share grew and its seconds did not: the rest became faster.
     pub only_share_grew: bool,
+    /// Of a rule about shares: whether seconds were compared, too.
+    pub seconds_known: bool,
 }
 
 /// What a verdict would need.
@@ -237,7 +239,7 @@ impl Case<'_> {
         let share = values(Measure::Share, self.runs, self.index).unwrap_or_default();
         Judgement {
             verdict,
-            after: estimate(self.mean(Measure::Share, &share), Unit::Percent, 100.0),
+            after: Some(estimate(self.mean(Measure::Share, &share), Unit::Percent, 100.0)),
             ..self.open(lacks)
         }
     }
@@ -249,7 +251,7 @@ impl Case<'_> {
         };
         let interval = self.mean(measure, &values);
         self.decide(interval, limit, Judgement {
-            after: estimate(interval, measure.unit(), measure.scale()),
+            after: Some(estimate(interval, measure.unit(), measure.scale())),
             ..self.open(None)
         })
     }
@@ -271,7 +273,7 @@ impl Case<'_> {
         let interval = |it| estimate(it, measure.unit(), measure.scale());
         let mut judgement = self.decide(change, allowed, Judgement {
             before: Some(interval(stats::mean(before, 0.0, self.error))),
-            after: interval(self.mean(measure, &after)),
+            after: Some(interval(self.mean(measure, &after))),
             change: Some(estimate(change, unit, scale)),
             ..self.open(None)
         });
@@ -285,21 +287,24 @@ impl Case<'_> {
     /// seconds grew, too, where these are known.
     fn share_grown(&self, growth: Growth) -> Judgement {
         let mut judgement = self.grown(growth);
-        let amount = Amount {
+        let cpu = Measure::Seconds(Amount {
             clock: Clock::Cpu,
             per_unit: false,
+        });
+        let seconds = values(cpu, self.runs, self.index)
+            .and_then(|after| self.change(cpu, Form::Difference, &after));
+        let Some((_, seconds)) = seconds else {
+            return judgement;
         };
-        if judgement.verdict == Verdict::Failed
-            && let Some(after) = values(Measure::Seconds(amount), self.runs, self.index)
-            && let Some((_, seconds)) = self.change(Measure::Seconds(amount), Form::Difference, &after)
-            && seconds.low <= 0.0
-        {
+        judgement.seconds_known = true;
+        if judgement.verdict == Verdict::Failed && seconds.low <= 0.0 {
             judgement.only_share_grew = true;
-            judgement.verdict = match seconds.value <= 0.0 {
-                true => Verdict::Passed,
-                false => Verdict::Inconclusive,
-            };
-            judgement.lacks = (seconds.value > 0.0).then(|| self.lack(seconds, 0.0));
+            if seconds.value <= 0.0 {
+                judgement.verdict = Verdict::Passed;
+            } else {
+                judgement.verdict = Verdict::Inconclusive;
+                judgement.lacks = Some(self.lack(seconds, 0.0));
+            }
         }
         judgement
     }
@@ -389,16 +394,12 @@ impl Case<'_> {
         Judgement {
             verdict: Verdict::Inconclusive,
             before: None,
-            after: Estimate {
-                value: 0.0,
-                low: f64::NEG_INFINITY,
-                high: f64::INFINITY,
-                unit: Unit::Percent,
-            },
+            after: None,
             change: None,
             samples: self.samples(),
             lacks,
             only_share_grew: false,
+            seconds_known: false,
         }
     }
 }

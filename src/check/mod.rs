@@ -4,6 +4,7 @@
 mod baseline;
 mod conditions;
 mod culprit;
+mod finding;
 mod judge;
 mod looks;
 mod outcome;

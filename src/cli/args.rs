@@ -107,29 +107,8 @@ pub struct Record {
     #[arg(skip)]
     pub word: Option<String>,
 
-    /// Record the Python processes that it started or will start, too
-    #[arg(short, long)]
-    pub subprocesses: bool,
-
-    /// How long, in seconds (0.5 will do), or unlimited: until ^C or the end of the process
-    #[arg(short, long, value_name = "SECONDS", default_value = "unlimited", value_parser = parse_duration)]
-    pub duration: RecordDuration,
-
-    /// How many times a second to look
-    #[arg(short, long, value_name = "HZ", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub rate: u32,
-
-    /// Count waiting threads, too; changes nothing beside --gil
-    #[arg(short, long)]
-    pub idle: bool,
-
-    /// Count only the thread that holds the GIL
-    #[arg(short, long)]
-    pub gil: bool,
-
-    /// Which threads count at a look [default: work]
-    #[arg(long, value_enum, conflicts_with_all = ["idle", "gil"])]
-    pub mode: Option<Mode>,
+    #[command(flatten)]
+    pub sampling: Sampling,
 
     /// Where to write, - for standard output [default: PID or PROGRAM and the time, here]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -168,6 +147,43 @@ pub struct Record {
     #[arg(long, help_heading = "Output")]
     pub open: bool,
 
+    /// Show native (C, C++, Rust) frames, too
+    #[arg(short, long, hide = true)]
+    pub native: bool,
+
+    /// Keep what the started program writes, and show it only if the program fails
+    #[arg(long, hide = true, conflicts_with = "pid")]
+    pub capture: bool,
+
+}
+
+/// How to look, and at what.
+#[derive(Args, Debug)]
+pub struct Sampling {
+    /// Record the Python processes that it started or will start, too
+    #[arg(short, long)]
+    pub subprocesses: bool,
+
+    /// How long, in seconds (0.5 will do), or unlimited: until ^C or the end of the process
+    #[arg(short, long, value_name = "SECONDS", default_value = "unlimited", value_parser = parse_duration)]
+    pub duration: RecordDuration,
+
+    /// How many times a second to look
+    #[arg(short, long, value_name = "HZ", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: u32,
+
+    /// Count waiting threads, too; changes nothing beside --gil
+    #[arg(short, long)]
+    pub idle: bool,
+
+    /// Count only the thread that holds the GIL
+    #[arg(short, long)]
+    pub gil: bool,
+
+    /// Which threads count at a look [default: work]
+    #[arg(long, value_enum, conflicts_with_all = ["idle", "gil"])]
+    pub mode: Option<Mode>,
+
     /// Show no progress line
     #[arg(long, hide = true)]
     pub hideprogress: bool,
@@ -181,14 +197,6 @@ pub struct Record {
     /// and where spyhole must stay on CPUs of its own
     #[arg(long, conflicts_with = "nonblocking", help_heading = "How to look")]
     pub blocking: bool,
-
-    /// Show native (C, C++, Rust) frames, too
-    #[arg(short, long, hide = true)]
-    pub native: bool,
-
-    /// Keep what the started program writes, and show it only if the program fails
-    #[arg(long, hide = true, conflicts_with = "pid")]
-    pub capture: bool,
 
     /// Under sudo, run the started program as root instead of as the user who called sudo
     #[arg(long, conflicts_with = "pid")]
@@ -219,7 +227,7 @@ pub struct Running {
     pub container: Option<String>,
 }
 
-impl Record {
+impl Sampling {
     /// Whether threads count that wait.
     pub fn counts_idle(&self) -> bool {
         self.idle || self.mode == Some(Mode::Wall)
@@ -438,13 +446,13 @@ mod tests {
                 .copied()
                 .collect();
             let record = record(&words).unwrap();
-            assert_eq!((record.rate, record.program.len()), (7, 5), "{words:?}");
+            assert_eq!((record.sampling.rate, record.program.len()), (7, 5), "{words:?}");
         }
     }
 
     #[test]
     fn a_duration_is_seconds_or_unlimited() {
-        let duration = |text| record(&["-p", "1", "-d", text]).map(|record| record.duration);
+        let duration = |text| record(&["-p", "1", "-d", text]).map(|record| record.sampling.duration);
         let half = RecordDuration::For(Duration::from_millis(500));
         assert_eq!(duration("0.5").unwrap(), half);
         assert_eq!(duration("unlimited").unwrap(), RecordDuration::Unlimited);

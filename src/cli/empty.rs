@@ -1,12 +1,11 @@
 //! Why a recording is empty, and what to do about it.
 
-use super::args::Record;
 use super::program;
 use crate::sampler::{Report, Stop};
 use crate::sys::linux::spawn::Ending;
 
-/// The reason that applies, with the next step.
-pub fn explain(report: &Report, arguments: &Record, own_end: Option<Ending>) -> String {
+/// The reason that applies, with the next step; `rate` is what was asked for.
+pub fn explain(report: &Report, rate: u32, own_end: Option<Ending>) -> String {
     let tally = &report.tally;
     if report.engines.opened == 0 {
         return not_opened(report, own_end);
@@ -14,8 +13,7 @@ pub fn explain(report: &Report, arguments: &Record, own_end: Option<Ending>) -> 
     if tally.expected == 0 {
         return match report.stop {
             Stop::TargetEnded => format!(
-                "the process ended before the first look; a higher rate than {} (-r) looks earlier",
-                arguments.rate
+                "the process ended before the first look; a higher rate than {rate} (-r) looks earlier"
             ),
             Stop::Asked | Stop::Duration => "the recording ended before the first look; \
                                              record for longer"

@@ -9,6 +9,7 @@ mod program;
 mod progress;
 mod ps;
 mod record;
+mod session;
 mod summary;
 mod target;
 mod terminal;

@@ -1,6 +1,6 @@
 //! The program that is recorded from its start.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::time::Duration;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 
 use super::control::Control;
+use super::session::Launch;
 use crate::model::Pid;
 use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::signals::Before;
-use crate::sys::linux::spawn::{self, Ending, Launch, Started};
+use crate::sys::linux::spawn::{self, Ending, Started};
 use crate::target::Identity;
 use crate::target::Stat;
 
@@ -28,11 +29,10 @@ pub struct Program {
     captured: Option<File>,
 }
 
-/// How it runs.
+/// What to start, and as whom.
 #[derive(Debug)]
 pub struct Setup<'a> {
-    pub words: &'a [OsString],
-    pub capture: bool,
+    pub launch: Launch<'a>,
     pub user: Option<&'a Caller>,
     pub signals: Before,
 }
@@ -41,18 +41,21 @@ impl Program {
     /// # Errors
     /// When it cannot be started.
     pub fn start(setup: &Setup) -> Result<Program, anyhow::Error> {
-        let (program, arguments) = setup
+        let wanted = setup.launch;
+        let (program, arguments) = wanted
             .words
             .split_first()
             .ok_or_else(|| anyhow!("no program was named"))?;
-        let captured = match setup.capture {
+        let captured = match wanted.capture {
             true => Some(tempfile::tempfile().context("no temporary file for the output")?),
             false => None,
         };
         let name = program.to_string_lossy().into_owned();
-        let started = spawn::start(&Launch {
+        let started = spawn::start(&spawn::Launch {
             program,
             arguments,
+            directory: wanted.directory,
+            environment: wanted.environment,
             capture: captured.as_ref(),
             user: setup.user,
             signals: setup.signals,
@@ -145,9 +148,11 @@ pub fn open_in_browser(
         .open("/dev/null")
         .context("/dev/null cannot be opened")?;
     // Not waited for: the browser stays when we are gone.
-    spawn::start(&Launch {
+    spawn::start(&spawn::Launch {
         program: OsStr::new("xdg-open"),
         arguments: &[path.as_os_str().to_owned()],
+        directory: None,
+        environment: &[],
         capture: Some(&silent),
         user,
         signals,

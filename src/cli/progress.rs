@@ -22,11 +22,15 @@ pub struct Progress {
 }
 
 /// Whether there is a line that is redrawn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line {
     Hidden,
-    /// With the duration that was asked for.
-    Shown(Option<Duration>),
+    Shown {
+        /// What stands before the rest.
+        prefix: String,
+        /// What was asked for.
+        duration: Option<Duration>,
+    },
 }
 
 #[derive(Debug)]
@@ -57,7 +61,7 @@ impl Progress {
         Progress {
             shared,
             news,
-            thread: std::thread::spawn(move || speak(&drawn, &incoming, line)),
+            thread: std::thread::spawn(move || speak(&drawn, &incoming, &line)),
         }
     }
 
@@ -117,9 +121,9 @@ impl Watch for Watcher<'_> {
     }
 }
 
-fn speak(shared: &Shared, news: &Receiver<News>, line: Line) {
+fn speak(shared: &Shared, news: &Receiver<News>, line: &Line) {
     const PAUSE: Duration = Duration::from_millis(200);
-    let Line::Shown(duration) = line else {
+    let Line::Shown { prefix, duration } = line else {
         while let Some(text) = news.recv().ok().and_then(News::text) {
             terminal::say(text);
         }
@@ -137,7 +141,7 @@ fn speak(shared: &Shared, news: &Receiver<News>, line: Line) {
         }
         // Nothing to tell before there is a process to look at.
         if shared.rounds.load(Ordering::Relaxed) > 0 {
-            bar.set_message(shared.line(duration));
+            bar.set_message(format!("{prefix}{}", shared.line(*duration)));
             bar.tick();
         }
     }

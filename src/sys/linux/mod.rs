@@ -18,4 +18,5 @@ pub mod stand;
 mod standers;
 pub mod status;
 pub mod tasks;
+pub mod usage;
 pub mod vm;

@@ -20,6 +20,10 @@ use crate::model::Pid;
 pub struct Launch<'a> {
     pub program: &'a OsStr,
     pub arguments: &'a [std::ffi::OsString],
+    /// Where it runs, if not where we do.
+    pub directory: Option<&'a std::path::Path>,
+    /// What it finds in its environment beside what we found.
+    pub environment: &'a [(&'a str, String)],
     /// Where its output and errors go, without any input; `None` leaves it our own streams.
     pub capture: Option<&'a std::fs::File>,
     /// As whom it runs, if not as ourselves.
@@ -78,6 +82,12 @@ pub fn start(launch: &Launch) -> io::Result<Started> {
     let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
     let mut command = Command::new(launch.program);
     command.args(launch.arguments);
+    if let Some(directory) = launch.directory {
+        command.current_dir(directory);
+    }
+    for (name, value) in launch.environment {
+        command.env(name, value);
+    }
     if let Some(file) = launch.capture {
         command
             .stdin(Stdio::null())

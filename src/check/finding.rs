@@ -1,0 +1,210 @@
+//! Puts into words what came of a rule.
+
+use super::culprit::Culprit;
+use super::judge::{Judgement, Lack};
+use super::outcome::{Estimate, Finding, Place, Unit, Verdict};
+use super::report::figure;
+use super::rule::{Clock, Demand, Limit, Rule};
+
+/// What a reader is told of a rule.
+#[must_use]
+pub fn compose(rule: &Rule, judgement: &Judgement, culprit: Option<Culprit>) -> Finding {
+    let message = Words {
+        rule,
+        judgement,
+        culprit: culprit.as_ref(),
+    }
+    .message();
+    let notes = notes(rule, judgement);
+    let (place, way) = match culprit {
+        Some(culprit) => (Some(culprit.place), culprit.way),
+        None => (None, Vec::new()),
+    };
+    Finding {
+        rule: rule.text.clone(),
+        name: rule.name.clone(),
+        reason: rule.reason.clone(),
+        verdict: judgement.verdict,
+        message,
+        before: judgement.before,
+        after: judgement.after,
+        change: judgement.change,
+        place,
+        way,
+        notes,
+    }
+}
+
+struct Words<'a> {
+    rule: &'a Rule,
+    judgement: &'a Judgement,
+    culprit: Option<&'a Culprit>,
+}
+
+impl Words<'_> {
+    fn message(&self) -> String {
+        match self.rule.demand {
+            Demand::Never => self.seen("which no sample may show"),
+            Demand::Always => self.seen("which some sample must show"),
+            Demand::Below(limit) if limit.needs_baseline() => self.grown(limit),
+            Demand::Below(limit) => self.takes(limit),
+        }
+    }
+
+    /// What the rule is about: the user's own words.
+    fn what(&self) -> String {
+        match self.rule.what.item {
+            None => "the whole program".into(),
+            Some(_) => self.rule.what.to_string(),
+        }
+    }
+
+    fn seen(&self, demand: &str) -> String {
+        let what = self.what();
+        let seen = match self.judgement.samples {
+            0 => format!("no sample shows {what}, {demand}"),
+            1 => format!("one sample shows {what}, {demand}"),
+            samples => format!("{samples} samples show {what}, {demand}"),
+        };
+        format!("{seen}{}", self.blame())
+    }
+
+    fn takes(&self, limit: Limit) -> String {
+        let Some(after) = &self.judgement.after else {
+            return format!("{} was not measured", self.what());
+        };
+        let allowed = match limit {
+            Limit::Share(share) => plain(share * 100.0, Unit::Percent),
+            Limit::Seconds { seconds, .. } => plain(seconds, after.unit),
+            _ => String::new(),
+        };
+        format!(
+            "{} takes {}{}, and may take less than {allowed}{}",
+            self.what(),
+            plain(after.value, after.unit),
+            of_what(limit),
+            self.blame()
+        )
+    }
+
+    fn grown(&self, limit: Limit) -> String {
+        let judgement = self.judgement;
+        let (Some(before), Some(after), Some(change)) =
+            (&judgement.before, &judgement.after, &judgement.change)
+        else {
+            return format!("{} could not be compared", self.what());
+        };
+        let allowed = match limit {
+            Limit::Growth { fraction, .. } => plain(fraction * 100.0, Unit::PercentChange),
+            Limit::MoreSeconds { seconds, .. } => plain(seconds, after.unit),
+            _ => plain(change_in_points(limit), Unit::Points),
+        };
+        let changed = match change.unit {
+            Unit::PercentChange if !change.value.is_finite() => "new".to_owned(),
+            unit => plain(change.value, unit),
+        };
+        format!(
+            "{} takes {}{}, where it took {}: {changed}, and may grow by less than {allowed}{}",
+            self.what(),
+            plain(after.value, after.unit),
+            of_what(limit),
+            plain(before.value, before.unit),
+            self.blame()
+        )
+    }
+
+    /// Where to look.
+    fn blame(&self) -> String {
+        let Some(culprit) = self.culprit.filter(|_| self.judgement.verdict != Verdict::Passed) else {
+            return String::new();
+        };
+        let within = match culprit.way.first().filter(|view| **view != culprit.place) {
+            Some(view) => format!(", within {}", shown(view)),
+            None => String::new(),
+        };
+        let mostly = match self.rule.demand {
+            Demand::Below(_) => "most of it",
+            Demand::Never | Demand::Always => "most of them",
+        };
+        match &culprit.callee {
+            Some(callee) => format!(
+                "; {mostly} by {} called from {}{within}",
+                shown(callee),
+                shown(&culprit.place)
+            ),
+            None => format!("; {mostly} in {}{within}", shown(&culprit.place)),
+        }
+    }
+}
+
+fn change_in_points(limit: Limit) -> f64 {
+    match limit {
+        Limit::MoreShare(share) => share * 100.0,
+        _ => 0.0,
+    }
+}
+
+/// What a figure is of, after it.
+fn of_what(limit: Limit) -> &'static str {
+    let Some(amount) = limit.amount() else {
+        return " of the time";
+    };
+    match (amount.clock, amount.per_unit) {
+        (Clock::Cpu, false) => " of CPU a run",
+        (Clock::Wall, false) => " a run",
+        (Clock::Cpu, true) => " of CPU",
+        (Clock::Wall, true) => "",
+    }
+}
+
+/// A figure without its interval.
+fn plain(value: f64, unit: Unit) -> String {
+    figure(&Estimate {
+        value,
+        low: value,
+        high: value,
+        unit,
+    })
+}
+
+/// `function (file:line)`
+fn shown(place: &Place) -> String {
+    match place.line {
+        0 => format!("{} ({})", place.function, place.file),
+        line => format!("{} ({}:{line})", place.function, place.file),
+    }
+}
+
+fn notes(rule: &Rule, judgement: &Judgement) -> Vec<String> {
+    let mut notes = Vec::new();
+    if judgement.only_share_grew {
+        notes.push(match judgement.verdict {
+            Verdict::Failed => "its share grew, too".to_owned(),
+            _ => "only its share grew, not its seconds: what else there is became faster".to_owned(),
+        });
+    }
+    if let Demand::Below(Limit::MoreShare(_)) = rule.demand
+        && judgement.verdict == Verdict::Failed
+        && !judgement.seconds_known
+    {
+        notes.push(
+            "it is a share that grew; seconds were not compared, so it may be that all else became \
+             faster: --against compares seconds"
+                .to_owned(),
+        );
+    }
+    notes.extend(judgement.lacks.map(|lack| match lack {
+        Lack::Runs(runs) => format!("some {runs} repeats would probably decide: --repeats {runs}"),
+        Lack::Samples(samples) => format!(
+            "{samples} samples are needed before anything is said: record for longer, or look more often (-r)"
+        ),
+        Lack::Distance => {
+            "it is so near to its limit that no number of repeats decides; move the limit".to_owned()
+        }
+        Lack::Baseline => "there is nothing of before to compare with".to_owned(),
+        Lack::Units => {
+            "the workload did not tell how many units of work it did: --units or --units-from".to_owned()
+        }
+    }));
+    notes
+}
