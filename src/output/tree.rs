@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::RenderOptions;
 use super::naming::{Names, Place};
-use crate::model::{Nanos, StackId, ThreadId};
+use crate::model::{StackId, ThreadId};
 use crate::profile::{Profile, Values};
 
 /// A position in the [`Tree`].
@@ -55,7 +55,7 @@ impl Tree {
         let mut builder = Builder::new(names);
         for ((thread, stack), values) in profile.entries() {
             let node = builder.stack(thread, stack);
-            add(&mut builder.nodes[node.index()].own, values);
+            builder.nodes[node.index()].own += values;
         }
         builder.finish()
     }
@@ -214,11 +214,11 @@ impl<'a> Builder<'a> {
         // A node comes after its parent, so from the end on each is complete when it is reached.
         for index in (0..self.nodes.len()).rev() {
             let own = self.nodes[index].own;
-            add(&mut self.nodes[index].total, own);
+            self.nodes[index].total += own;
             if index > 0 {
                 let (parent, total) = (self.nodes[index].parent, self.nodes[index].total);
                 let parent = &mut self.nodes[parent.index()];
-                add(&mut parent.total, total);
+                parent.total += total;
                 parent.children.push(NodeId(index as u32));
             }
         }
@@ -232,12 +232,4 @@ impl<'a> Builder<'a> {
             labels: self.labels,
         }
     }
-}
-
-fn add(to: &mut Values, more: Values) {
-    let sum = |a: Nanos, b: Nanos| a.saturating_add(b);
-    to.count += more.count;
-    to.wall = sum(to.wall, more.wall);
-    to.cpu = sum(to.cpu, more.cpu);
-    to.unproven += more.unproven;
 }

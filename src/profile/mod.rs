@@ -6,6 +6,7 @@ mod spill;
 mod timeline;
 
 use std::io;
+use std::ops::AddAssign;
 
 use rustc_hash::FxHashMap;
 
@@ -25,6 +26,15 @@ pub struct Values {
     pub cpu: Nanos,
     /// How many of the samples could not be proven whole.
     pub unproven: u64,
+}
+
+impl AddAssign for Values {
+    fn add_assign(&mut self, more: Values) {
+        self.count = self.count.saturating_add(more.count);
+        self.wall = self.wall.saturating_add(more.wall);
+        self.cpu = self.cpu.saturating_add(more.cpu);
+        self.unproven = self.unproven.saturating_add(more.unproven);
+    }
 }
 
 /// All that a recording found out. Memory grows with distinct stacks, not with time.
@@ -67,17 +77,22 @@ impl Profile {
         if sample.proof == Proof::Unproven {
             sample.stack = self.set_apart(sample.stack);
         }
-        let key = (sample.thread, sample.stack);
+        let values = Values {
+            count: 1,
+            wall: sample.wall,
+            cpu: sample.cpu,
+            unproven: u64::from(sample.proof == Proof::Unproven),
+        };
+        self.count((sample.thread, sample.stack), values);
+        self.timeline.add(&sample);
+    }
+
+    fn count(&mut self, key: (ThreadId, StackId), more: Values) {
         let position = *self.positions.entry(key).or_insert_with(|| {
             self.entries.push((key, Values::default()));
             self.entries.len() - 1
         });
-        let values = &mut self.entries[position].1;
-        values.count += 1;
-        values.wall = values.wall.saturating_add(sample.wall);
-        values.cpu = values.cpu.saturating_add(sample.cpu);
-        values.unproven += u64::from(sample.proof == Proof::Unproven);
-        self.timeline.add(&sample);
+        self.entries[position].1 += more;
     }
 
     /// The same stack below [`UNPROVEN`].
@@ -107,11 +122,8 @@ impl Profile {
     #[must_use]
     pub fn total(&self) -> Values {
         let mut total = Values::default();
-        for (_, values) in &self.entries {
-            total.count += values.count;
-            total.wall = total.wall.saturating_add(values.wall);
-            total.cpu = total.cpu.saturating_add(values.cpu);
-            total.unproven += values.unproven;
+        for &(_, values) in &self.entries {
+            total += values;
         }
         total
     }
