@@ -1,6 +1,7 @@
 //! What was counted: values for each distinct stack of each thread, and apart from that the order
 //! in time. Knows nothing of how samples are taken, nor of any output.
 
+mod absorb;
 mod recording;
 mod spill;
 mod timeline;
