@@ -4,6 +4,7 @@
 mod baseline;
 mod conditions;
 mod culprit;
+mod evidence;
 mod finding;
 mod judge;
 mod looks;
@@ -15,3 +16,11 @@ mod stats;
 pub mod report;
 
 pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit, Verdict};
+
+pub use baseline::{Baseline, BaselineError};
+pub use conditions::Conditions;
+pub use evidence::{Evidence, EvidenceError, Version};
+pub use judge::{ERROR, Judgement};
+pub use looks::Looks;
+pub use rule::{Rule, RuleError};
+pub use rules_file::{RulesError, parse as parse_rules};

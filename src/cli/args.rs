@@ -1,5 +1,7 @@
 //! The command line: every command and option, and what `--help` says of them.
 
+mod check;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::model::Pid;
 use crate::output::{Format, Unit};
 use crate::sampler::EngineChoice;
+
+pub use check::{Annotations, Check};
 
 #[derive(Parser, Debug)]
 #[command(
@@ -43,6 +47,10 @@ pub enum Command {
     /// Tell whether a process can be looked at, and what would change that
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),
+
+    /// Judge a program, or profiles, by rules: a perf smoke test for CI
+    #[command(override_usage = check::USAGE, after_help = check::HELP)]
+    Check(Box<Check>),
 
     #[command(hide = true, aliases = ["t", "to"])]
     Top(Reserved),
@@ -362,6 +370,7 @@ Examples:
   spyhole record --port 8000 -d 10 -o profile.svg    ten seconds of whoever serves that port
   spyhole record runserver                           the Django server, over reloads, until ^C
   spyhole record -o profile.svg -- python app.py     a program from start to end
+  spyhole check --against ../main -- python bench.py is it slower than the other checkout?
 
 spyhole record --help tells the rest.";
 

@@ -1,6 +1,7 @@
 //! The command line: what is asked for, and with which code we leave.
 
 mod args;
+mod check;
 mod control;
 mod doctor;
 mod empty;
@@ -20,11 +21,17 @@ use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 
-/// Exit codes; `record --help` tells them to the user.
+/// Exit codes; `record --help` and `check --help` tell them to the user.
 mod exit {
     pub const FAILED: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const NOTHING_SAMPLED: u8 = 3;
+    pub const BAD_RULES: u8 = 4;
+    pub const BAD_BASELINE: u8 = 5;
+    pub const NOT_COMPARABLE: u8 = 6;
+    pub const PROGRAM_FAILED: u8 = 7;
+    pub const RULE_BROKEN: u8 = 10;
+    pub const UNDECIDED: u8 = 11;
     pub const GIVEN_UP: u8 = 130;
 }
 
@@ -38,6 +45,7 @@ pub fn main() -> ExitCode {
             Some(reread) => record::run(&reread),
             None => record::run(&arguments),
         },
+        Command::Check(arguments) => return ExitCode::from(check::run(&arguments)),
         Command::Ps(arguments) => ps::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Top(_) => return not_yet("top"),

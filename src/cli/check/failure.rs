@@ -1,0 +1,43 @@
+//! What ends a check without a verdict, and with which code.
+
+use crate::check::EvidenceError;
+use crate::cli::exit;
+
+/// An error, and the code to leave with.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: u8,
+    pub error: anyhow::Error,
+}
+
+/// Gives errors their code.
+pub trait WithCode<T> {
+    /// # Errors
+    /// The same, with this code.
+    fn code(self, code: u8) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> WithCode<T> for Result<T, E> {
+    fn code(self, code: u8) -> Result<T, Failure> {
+        self.map_err(|error| Failure {
+            code,
+            error: error.into(),
+        })
+    }
+}
+
+impl From<EvidenceError> for Failure {
+    fn from(error: EvidenceError) -> Failure {
+        let code = match error {
+            EvidenceError::Differ(_) => exit::NOT_COMPARABLE,
+            EvidenceError::Baseline(crate::check::BaselineError::OtherMachine { .. }) => {
+                exit::NOT_COMPARABLE
+            }
+            EvidenceError::Baseline(_) => exit::BAD_BASELINE,
+        };
+        Failure {
+            code,
+            error: error.into(),
+        }
+    }
+}

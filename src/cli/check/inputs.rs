@@ -1,0 +1,124 @@
+//! What a check reads: rules, baselines, profiles.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+
+use super::failure::{Failure, WithCode};
+use crate::check::{self, Baseline, Conditions, Rule};
+use crate::cli::args::Check;
+use crate::cli::exit;
+use crate::profile::Profile;
+
+/// Where rules are looked for if nobody says.
+const RULES_FILE: &str = "spyhole.toml";
+
+/// No file of rules and no baseline is as long.
+const LONGEST_TEXT: u64 = 16 << 20;
+
+/// The rules that are asked for; `compares` says whether there is something of before.
+pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
+    let mut rules = Vec::new();
+    let found = Path::new(RULES_FILE);
+    let file = match &arguments.rules {
+        Some(file) => Some(file.as_path()),
+        None if arguments.rule.is_empty() && found.is_file() => Some(found),
+        None => None,
+    };
+    if let Some(file) = file {
+        let shown = file.display();
+        let text = text(file)
+            .with_context(|| format!("the rules cannot be read from '{shown}'"))
+            .code(exit::BAD_RULES)?;
+        rules = check::parse_rules(&text)
+            .with_context(|| format!("the rules in '{shown}' are not understood"))
+            .code(exit::BAD_RULES)?;
+    }
+    for text in &arguments.rule {
+        let rule = text
+            .parse::<Rule>()
+            .with_context(|| format!("the rule '{text}' is not understood"));
+        rules.push(rule.code(exit::BAD_RULES)?);
+    }
+    if rules.is_empty() && compares {
+        rules.push("total < +5%".parse::<Rule>().code(exit::BAD_RULES)?);
+    }
+    if rules.is_empty() && arguments.save.is_none() {
+        return Err(anyhow!(
+            "there is nothing to judge by: give a rule such as -e 'get_name < 5%', a file of rules \
+             with --rules, or something to compare with, such as --against DIR (spyhole check --help)"
+        ))
+        .code(exit::BAD_RULES);
+    }
+    if !compares {
+        let needs = |rule: &&Rule| rule.limit().is_some_and(|it| it.needs_baseline());
+        if arguments.save.is_some() {
+            // They are measured now and judged when there is something to compare with.
+            return Ok(rules);
+        }
+        if let Some(rule) = rules.iter().find(needs) {
+            return Err(anyhow!(
+                "the rule '{}' compares with what was before: say with what, by --against DIR, \
+                 --baseline FILE or --against-profile FILE",
+                rule.text
+            ))
+            .code(exit::BAD_BASELINE);
+        }
+    }
+    Ok(rules)
+}
+
+pub fn baseline(file: &std::path::Path) -> Result<Baseline, Failure> {
+    let shown = file.display();
+    let text = text(file)
+        .with_context(|| {
+            format!("the baseline '{shown}' cannot be read; `spyhole check --save '{shown}'` makes one")
+        })
+        .code(exit::BAD_BASELINE)?;
+    Baseline::from_toml(&text)
+        .with_context(|| format!("the baseline '{shown}' cannot be used"))
+        .code(exit::BAD_BASELINE)
+}
+
+pub fn profile(file: &Path) -> Result<Profile, Failure> {
+    let shown = file.display();
+    let read = || -> Result<Profile, anyhow::Error> {
+        let file = File::open(file)?;
+        Ok(crate::profile::file::read(file)?)
+    };
+    read()
+        .with_context(|| format!("the profile '{shown}' cannot be read"))
+        .code(exit::BAD_BASELINE)
+}
+
+/// Of a profile that was read: where it was made is not known, but two files that are named beside one
+/// another are meant to be compared.
+pub fn conditions_of(profile: &Profile) -> Conditions {
+    Conditions::of(&profile.recording)
+}
+
+/// What is compared with, for the reader.
+pub fn against(arguments: &Check) -> Option<String> {
+    let shown = |path: &Path| path.display().to_string();
+    if let Some(setup) = &arguments.against_setup {
+        return Some(setup.clone());
+    }
+    if !arguments.against_profile.is_empty() {
+        let files = arguments.against_profile.iter();
+        return Some(files.map(|file| shown(file)).collect::<Vec<_>>().join(", "));
+    }
+    let path = arguments.against.as_deref().or(arguments.baseline.as_deref())?;
+    Some(shown(path))
+}
+
+fn text(file: &Path) -> Result<String, anyhow::Error> {
+    let file = File::open(file)?;
+    if file.metadata()?.is_dir() {
+        return Err(anyhow!("it is a directory"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST_TEXT).read_to_string(&mut text)?;
+    Ok(text)
+}

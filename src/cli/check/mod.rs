@@ -1,0 +1,315 @@
+//! `spyhole check`: gathers evidence, has it judged, and tells.
+
+mod failure;
+mod inputs;
+mod reports;
+mod workload;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::args::Check;
+use super::session::Session;
+use super::{exit, target, terminal};
+use crate::check::{
+    ERROR, Estimate, Evidence, Finding, Judgement, Looks, Outcome, Rule, Setting, Verdict, Version,
+    figure,
+};
+use crate::output;
+use failure::{Failure, WithCode};
+use workload::{Place, Workload};
+
+/// The first look at two versions: with fewer pairs no difference could be certain.
+const FIRST_OF_PAIRS: usize = 10;
+/// The first look at one version.
+const FIRST_OF_ONE: usize = 3;
+
+/// Repeats, where none are asked for.
+const PAIRS: usize = 30;
+const REPEATS: usize = 10;
+
+/// Records, judges and tells with which code to leave.
+pub fn run(arguments: &Check) -> u8 {
+    match check(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            terminal::complain(&failure.error);
+            failure.code
+        }
+    }
+}
+
+fn check(arguments: &Check) -> Result<u8, Failure> {
+    let compares = arguments.against.is_some()
+        || arguments.against_setup.is_some()
+        || arguments.baseline.is_some()
+        || !arguments.against_profile.is_empty();
+    let rules = inputs::rules(arguments, compares)?;
+    let baseline = arguments.baseline.as_deref().map(inputs::baseline).transpose()?;
+    let mut session = Session::begin(&arguments.sampling).code(exit::FAILED)?;
+    session.thread_names = false;
+    let outputs = reports::Outputs::check(arguments, &session)?;
+
+    let gathered = match () {
+        () if !arguments.profile.is_empty() => gather_files(arguments, rules)?,
+        () => Gathering::new(arguments, &session, rules)?.gather(baseline.as_ref())?,
+    };
+    let Gathered {
+        mut evidence,
+        judgements,
+        seconds,
+        root,
+        program,
+    } = gathered;
+    if let Some(baseline) = &baseline {
+        // Files were not compared with it on the way.
+        evidence.set_baseline(baseline)?;
+    }
+    let judgements = judgements.unwrap_or_else(|| evidence.judge(ERROR));
+    if arguments.save.is_some() {
+        outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &session)?;
+    }
+    let findings = evidence.findings(&judgements, &root);
+    let setting = Setting {
+        against: inputs::against(arguments),
+        program,
+        seconds,
+        ..setting(&evidence)
+    };
+    let mut outcome = Outcome::of(findings, setting);
+    outputs.flamegraphs(&evidence, &mut outcome, &session)?;
+    outputs.report(&outcome, &session)?;
+    Ok(match outcome.verdict {
+        Verdict::Failed => exit::RULE_BROKEN,
+        Verdict::Inconclusive if arguments.strict => exit::UNDECIDED,
+        Verdict::Inconclusive | Verdict::Passed => 0,
+    })
+}
+
+/// What was recorded, or read.
+struct Gathered {
+    evidence: Evidence,
+    /// Those of the last look, where looks were taken on the way.
+    judgements: Option<Vec<Judgement>>,
+    seconds: f64,
+    /// Below which the program's own files are.
+    root: PathBuf,
+    program: String,
+}
+
+fn setting(evidence: &Evidence) -> Setting {
+    let conditions = evidence.conditions().cloned().unwrap_or_default();
+    Setting {
+        python: conditions.python,
+        mode: conditions.mode,
+        rate: conditions.rate,
+        runs: evidence.count(Version::Now),
+        runs_before: evidence.count(Version::Before),
+        samples: evidence.samples(),
+        confidence: 100.0 * (1.0 - 2.0 * ERROR),
+        ..Setting::default()
+    }
+}
+
+/// Judges what is in files.
+fn gather_files(arguments: &Check, rules: Vec<Rule>) -> Result<Gathered, Failure> {
+    let mut evidence = Evidence::new(rules, false);
+    let mut program = String::new();
+    let mut seconds = 0.0;
+    for (version, files) in [
+        (Version::Now, &arguments.profile),
+        (Version::Before, &arguments.against_profile),
+    ] {
+        for file in files {
+            let profile = inputs::profile(file)?;
+            seconds += profile.recording.duration.as_secs_f64();
+            if version == Version::Now {
+                program = output::program(&profile.recording.command);
+            }
+            let conditions = inputs::conditions_of(&profile);
+            evidence.add(version, profile, conditions, arguments.units)?;
+        }
+    }
+    Ok(Gathered {
+        evidence,
+        judgements: None,
+        seconds,
+        root: here()?,
+        program,
+    })
+}
+
+fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| anyhow::anyhow!("the current directory is not known: {error}"))
+        .code(exit::FAILED)
+}
+
+/// Recordings that are made, one after the other, until the verdict is certain.
+struct Gathering<'a> {
+    arguments: &'a Check,
+    workload: Workload<'a>,
+    evidence: Evidence,
+    looks: Looks,
+    most: usize,
+    begun: Instant,
+    /// Seconds that were recorded.
+    seconds: f64,
+    program: String,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(
+        arguments: &'a Check,
+        session: &'a Session<'a>,
+        rules: Vec<Rule>,
+    ) -> Result<Gathering<'a>, Failure> {
+        let here = here()?;
+        let workload = match arguments.running.wanted() {
+            Some(wanted) => {
+                let choice = target::choose(&wanted, None).code(exit::FAILED)?;
+                Workload::running(arguments, session, choice)
+            }
+            None => Workload::program(arguments, session, &here)?,
+        };
+        let pairs = workload.has_before();
+        let most = match arguments.repeats {
+            Some(repeats) => repeats as usize,
+            None if pairs => PAIRS,
+            None if workload.is_program() => REPEATS,
+            None => 1,
+        };
+        let first = if pairs { FIRST_OF_PAIRS } else { FIRST_OF_ONE };
+        Ok(Gathering {
+            arguments,
+            evidence: Evidence::new(rules, pairs),
+            workload,
+            looks: Looks::new(most, first, ERROR),
+            most,
+            begun: Instant::now(),
+            seconds: 0.0,
+            program: String::new(),
+        })
+    }
+
+    fn gather(mut self, baseline: Option<&crate::check::Baseline>) -> Result<Gathered, Failure> {
+        if self.workload.has_before() {
+            self.warm_up()?;
+        }
+        let mut judgements = None;
+        for repeat in 1..=self.most {
+            for place in self.workload.order(repeat) {
+                self.record(repeat, place, judgements.as_deref())?;
+            }
+            if let (1, Some(baseline)) = (repeat, baseline) {
+                // What cannot be compared is known after the first recording, not after the last.
+                self.evidence.set_baseline(baseline)?;
+            }
+            let over = repeat == self.most || self.is_late(repeat);
+            if let Some(error) = self.looks.due(repeat, over) {
+                let found = self.evidence.judge(error);
+                // Once one rule is broken the verdict stands; until then all must be certain.
+                let certain = verdicts(&found).any(|it| it == Verdict::Failed)
+                    || verdicts(&found).all(|it| it == Verdict::Passed);
+                if !over && !certain {
+                    self.tell(repeat, &found);
+                }
+                judgements = Some(found);
+                // What is measured to be kept is measured to the end.
+                if over || certain && self.arguments.save.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(Gathered {
+            root: self.workload.root(),
+            evidence: self.evidence,
+            judgements,
+            seconds: self.seconds,
+            program: self.program,
+        })
+    }
+
+    /// Runs each version once, so that neither compiles its modules in what is recorded, and what does
+    /// not work is known at once.
+    fn warm_up(&mut self) -> Result<(), Failure> {
+        for place in [Place::Before, Place::Here] {
+            let prefix = format!("warming up ({}), ", place.name());
+            self.workload.record(place, 0, &prefix)?;
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        repeat: usize,
+        place: Place,
+        so_far: Option<&[Judgement]>,
+    ) -> Result<(), Failure> {
+        let mut prefix = format!("repeat {repeat} of {}", self.most);
+        if self.workload.has_before() {
+            prefix += &format!(" ({})", place.name());
+        }
+        if let Some(so_far) = so_far.and_then(|so_far| least_certain(self.evidence.rules(), so_far)) {
+            prefix += &format!(", {so_far}");
+        }
+        prefix += ", ";
+        let recorded = self.workload.record(place, repeat, &prefix)?;
+        self.seconds += recorded.profile.recording.duration.as_secs_f64();
+        let version = match place {
+            Place::Before => Version::Before,
+            Place::Here => Version::Now,
+        };
+        if self.program.is_empty() {
+            self.program = output::program(&recorded.profile.recording.command);
+        }
+        let conditions = crate::check::Conditions::here(&recorded.profile.recording);
+        self.evidence
+            .add(version, recorded.profile, conditions, recorded.units)?;
+        Ok(())
+    }
+
+    /// Whether another repeat would begin after the time is over.
+    fn is_late(&self, repeats: usize) -> bool {
+        let Some(most) = self.arguments.max_time else {
+            return false;
+        };
+        let elapsed = self.begun.elapsed();
+        let each = elapsed / u32::try_from(repeats).unwrap_or(u32::MAX);
+        elapsed + each > most
+    }
+
+    /// Says how certain it is, where there is no line that shows it.
+    fn tell(&self, repeat: usize, found: &[Judgement]) {
+        let Some(so_far) = least_certain(self.evidence.rules(), found) else {
+            return;
+        };
+        let each = self.begun.elapsed() / u32::try_from(repeat).unwrap_or(u32::MAX);
+        let rest = each * u32::try_from(self.most - repeat).unwrap_or(u32::MAX);
+        terminal::say(format_args!(
+            "After {repeat} of {} repeats: {so_far}; not certain yet, {} more at most",
+            self.most,
+            about(rest)
+        ));
+    }
+}
+
+fn verdicts(judgements: &[Judgement]) -> impl Iterator<Item = Verdict> {
+    judgements.iter().map(|judgement| judgement.verdict)
+}
+
+/// The first rule that is not decided, and its figure.
+fn least_certain(rules: &[Rule], judgements: &[Judgement]) -> Option<String> {
+    let mut all = rules.iter().zip(judgements);
+    let (rule, judgement) = all.find(|(_, it)| it.verdict == Verdict::Inconclusive)?;
+    let known: &Estimate = judgement.change.as_ref().or(judgement.after.as_ref())?;
+    Some(format!("{} {}", rule.what, figure(known)))
+}
+
+/// `40 s`, `5 min`
+fn about(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..100 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}

@@ -1,0 +1,187 @@
+//! Where a check's reports go, and writing them.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use super::failure::{Failure, WithCode};
+use crate::check::report::{self, ReportFormat};
+use crate::check::{Evidence, Flamegraphs, Outcome, Version};
+use crate::cli::args::{Annotations, Check};
+use crate::cli::session::Session;
+use crate::cli::{exit, terminal};
+use crate::output::{self, Format, LineMode, RenderOptions, Side};
+use crate::sys::linux::credentials::as_caller;
+use crate::sys::linux::output_file::Destination;
+
+/// What is written in the end, known to be writable.
+pub struct Outputs {
+    files: Vec<(ReportFormat, PathBuf, Destination)>,
+    annotations: bool,
+    /// GitHub's file for what the page of a job shows.
+    summary: Option<PathBuf>,
+    save: Option<(PathBuf, Destination)>,
+    flamegraphs: Option<PathBuf>,
+}
+
+/// How flamegraphs of two versions are drawn: lines move between them.
+const SHOWN: RenderOptions = RenderOptions {
+    lines: LineMode::None,
+    full_filenames: false,
+    threads: false,
+    processes: false,
+    unit: None,
+};
+
+impl Outputs {
+    pub fn check(arguments: &Check, session: &Session<'_>) -> Result<Outputs, Failure> {
+        let destination = |path: &Path| {
+            Destination::check(path, session.caller.as_ref())
+                .with_context(|| format!("'{}' cannot be written", path.display()))
+                .code(exit::FAILED)
+        };
+        let mut files = Vec::new();
+        for (format, path) in [
+            (ReportFormat::Markdown, &arguments.markdown),
+            (ReportFormat::Junit, &arguments.junit),
+            (ReportFormat::Sarif, &arguments.sarif),
+            (ReportFormat::Json, &arguments.json),
+        ] {
+            if let Some(path) = path {
+                files.push((format, path.clone(), destination(path)?));
+            }
+        }
+        let save = match &arguments.save {
+            Some(path) => Some((path.clone(), destination(path)?)),
+            None => None,
+        };
+        if let Some(folder) = &arguments.flamegraphs {
+            as_caller(session.caller.as_ref(), || std::fs::create_dir_all(folder))
+                .with_context(|| format!("the folder '{}' cannot be made", folder.display()))
+                .code(exit::FAILED)?;
+        }
+        let in_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
+        Ok(Outputs {
+            files,
+            annotations: match arguments.annotations {
+                Annotations::Auto => in_github,
+                Annotations::Github => true,
+                Annotations::None => false,
+            },
+            summary: std::env::var_os("GITHUB_STEP_SUMMARY")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+            save,
+            flamegraphs: arguments.flamegraphs.clone(),
+        })
+    }
+
+    /// Writes a baseline.
+    pub fn save(&self, text: &str, session: &Session<'_>) -> Result<(), Failure> {
+        let Some((path, destination)) = &self.save else {
+            return Ok(());
+        };
+        write(destination, path, session, |out| {
+            Ok(out.write_all(text.as_bytes())?)
+        })?;
+        terminal::say(format_args!("Wrote the baseline '{}'", path.display()));
+        Ok(())
+    }
+
+    /// Draws what was recorded, and notes in the outcome where that is.
+    pub fn flamegraphs(
+        &self,
+        evidence: &Evidence,
+        outcome: &mut Outcome,
+        session: &Session<'_>,
+    ) -> Result<(), Failure> {
+        let Some(folder) = &self.flamegraphs else {
+            return Ok(());
+        };
+        let draw = |name: &str,
+                    how: &dyn Fn(&mut dyn Write) -> Result<(), output::OutputError>|
+         -> Result<Option<PathBuf>, Failure> {
+            let path = folder.join(name);
+            let destination = Destination::check(&path, session.caller.as_ref())
+                .with_context(|| format!("'{}' cannot be written", path.display()))
+                .code(exit::FAILED)?;
+            write(&destination, &path, session, |out| Ok(how(out)?))?;
+            Ok(Some(path))
+        };
+        let side = |version| {
+            let profile = evidence.together(version)?;
+            let runs = NonZeroUsize::new(evidence.count(version))?;
+            Some(Side { profile, runs })
+        };
+        let mut drawn = Flamegraphs::default();
+        let (before, after) = (side(Version::Before), side(Version::Now));
+        if let Some(after) = after {
+            drawn.after = draw("after.svg", &|out| {
+                output::write(Format::Flamegraph, after.profile, &SHOWN, out)
+            })?;
+        }
+        if let Some(before) = before {
+            drawn.before = draw("before.svg", &|out| {
+                output::write(Format::Flamegraph, before.profile, &SHOWN, out)
+            })?;
+        }
+        if let (Some(before), Some(after)) = (before, after) {
+            drawn.difference = draw("difference.svg", &|out| {
+                output::write_difference(before, after, &SHOWN, out)
+            })?;
+        }
+        outcome.flamegraphs = drawn;
+        Ok(())
+    }
+
+    /// Tells everybody.
+    pub fn report(&self, outcome: &Outcome, session: &Session<'_>) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        report::write(ReportFormat::Text, outcome, &mut text).code(exit::FAILED)?;
+        terminal::say(String::from_utf8_lossy(&text));
+        for (format, path, destination) in &self.files {
+            write(destination, path, session, |out| {
+                Ok(report::write(*format, outcome, out)?)
+            })?;
+        }
+        if self.annotations {
+            let mut stdout = std::io::stdout().lock();
+            report::write(ReportFormat::Annotations, outcome, &mut stdout)
+                .and_then(|()| stdout.flush())
+                .context("standard output cannot be written")
+                .code(exit::FAILED)?;
+        }
+        if let Some(path) = &self.summary {
+            let mut summary = Vec::new();
+            report::write(ReportFormat::Markdown, outcome, &mut summary).code(exit::FAILED)?;
+            let caller = session.caller.as_ref();
+            as_caller(caller, || {
+                let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+                file.write_all(&summary)
+            })
+            .with_context(|| format!("the summary '{}' cannot be written", path.display()))
+            .code(exit::FAILED)?;
+        }
+        Ok(())
+    }
+}
+
+fn write(
+    destination: &Destination,
+    path: &Path,
+    session: &Session<'_>,
+    work: impl FnOnce(&mut dyn Write) -> Result<(), anyhow::Error>,
+) -> Result<(), Failure> {
+    let written = || -> Result<(), anyhow::Error> {
+        let mut file = BufWriter::new(session.control.create(destination)?);
+        work(&mut file)?;
+        let file = file.into_inner().map_err(|error| anyhow!("{error}"))?;
+        Ok(session.control.commit(file)?)
+    };
+    written()
+        .with_context(|| format!("'{}' could not be written", path.display()))
+        .code(exit::FAILED)
+}

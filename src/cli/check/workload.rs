@@ -1,0 +1,287 @@
+//! What a check records: a program that it starts again and again, or processes that run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, anyhow};
+
+use super::failure::{Failure, WithCode};
+use crate::cli::args::{Check, RecordDuration};
+use crate::cli::program::{Program, describe};
+use crate::cli::session::{Launch, Session, Telling};
+use crate::cli::{empty, exit, terminal};
+use crate::profile::Profile;
+use crate::sampler::Report;
+use crate::survey::Choice;
+use crate::sys::linux::spawn::Ending;
+
+/// Where a version is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    Before,
+    Here,
+}
+
+impl Place {
+    pub fn name(self) -> &'static str {
+        match self {
+            Place::Before => "before",
+            Place::Here => "after",
+        }
+    }
+}
+
+/// What is recorded.
+pub struct Workload<'a> {
+    arguments: &'a Check,
+    session: &'a Session<'a>,
+    what: What,
+    /// Set up for this check, and gone with it.
+    _made: Option<tempfile::TempDir>,
+}
+
+enum What {
+    Running(Choice),
+    Program {
+        here: PathBuf,
+        before: Option<PathBuf>,
+    },
+}
+
+/// One recording.
+pub struct Recorded {
+    pub profile: Profile,
+    /// Units of work that it did, if they are counted.
+    pub units: Option<f64>,
+}
+
+impl<'a> Workload<'a> {
+    pub fn running(arguments: &'a Check, session: &'a Session<'a>, choice: Choice) -> Workload<'a> {
+        Workload {
+            arguments,
+            session,
+            what: What::Running(choice),
+            _made: None,
+        }
+    }
+
+    pub fn program(
+        arguments: &'a Check,
+        session: &'a Session<'a>,
+        here: &Path,
+    ) -> Result<Workload<'a>, Failure> {
+        let mut made = None;
+        let mut before = arguments.against.clone();
+        if let Some(setup) = &arguments.against_setup {
+            let folder = tempfile::tempdir()
+                .context("no folder can be made for the other version; set TMPDIR")
+                .code(exit::FAILED)?;
+            let place = folder.path().join("before");
+            set_up(setup, &place)?;
+            before = Some(place);
+            made = Some(folder);
+        }
+        let before = match before {
+            None => None,
+            Some(folder) => Some(same_place(here, &folder)?),
+        };
+        Ok(Workload {
+            arguments,
+            session,
+            what: What::Program {
+                here: here.to_owned(),
+                before,
+            },
+            _made: made,
+        })
+    }
+
+    pub fn has_before(&self) -> bool {
+        matches!(self.what, What::Program { before: Some(_), .. })
+    }
+
+    pub fn is_program(&self) -> bool {
+        matches!(self.what, What::Program { .. })
+    }
+
+    /// Below which the program's own files are.
+    pub fn root(&self) -> PathBuf {
+        match &self.what {
+            What::Program { here, .. } => here.clone(),
+            What::Running(_) => std::env::current_dir().unwrap_or_default(),
+        }
+    }
+
+    /// Which versions a repeat records, and in which order: that it is a matter of chance makes up for
+    /// what the first of two does to the second.
+    pub fn order(&self, repeat: usize) -> Vec<Place> {
+        if !self.has_before() {
+            return vec![Place::Here];
+        }
+        // Half of the numbers of this sequence are odd, in no order that a program could follow.
+        let mixed = (repeat as u64 ^ u64::from(std::process::id()) << 20)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        match mixed >> 63 {
+            0 => vec![Place::Before, Place::Here],
+            _ => vec![Place::Here, Place::Before],
+        }
+    }
+
+    /// Records once; `repeat` is which time this is, from 1 on.
+    pub fn record(&self, place: Place, repeat: usize, prefix: &str) -> Result<Recorded, Failure> {
+        let telling = Telling {
+            announce: false,
+            prefix,
+        };
+        if self.session.control.asked_to_stop() {
+            return Err(stopped());
+        }
+        match &self.what {
+            What::Running(choice) => {
+                let (report, profile) = self.session.attach(choice, telling).code(exit::FAILED)?;
+                self.recorded(&report, profile, None, None)
+            }
+            What::Program { here, before } => {
+                let folder = match place {
+                    Place::Here => here,
+                    Place::Before => before.as_ref().unwrap_or(here),
+                };
+                self.run(folder, repeat, telling)
+            }
+        }
+    }
+
+    fn run(&self, folder: &Path, repeat: usize, telling: Telling<'_>) -> Result<Recorded, Failure> {
+        let control = &self.session.control;
+        let launch = Launch {
+            words: &self.arguments.program,
+            directory: Some(folder),
+            environment: &self.environment(repeat),
+            capture: true,
+        };
+        let ran = self.session.start(launch, telling).code(exit::FAILED)?;
+        let own_end = ran.own_end;
+        let (recorded, mut program) = ran.end(control);
+        // Under ^C it ends in its own way, whatever that looks like.
+        if control.asked_to_stop() {
+            return Err(stopped());
+        }
+        if let Some(ending) = own_end.filter(|ending| ending.exit_code() != Some(0)) {
+            program.show_captured();
+            return Err(anyhow!(
+                "the program ended {}, so what was recorded of it says nothing",
+                describe(ending)
+            ))
+            .code(exit::PROGRAM_FAILED);
+        }
+        let (report, profile) = recorded.code(exit::FAILED)?;
+        let units = self.printed_units(&mut program)?;
+        self.recorded(&report, profile, own_end, units)
+    }
+
+    fn recorded(
+        &self,
+        report: &Report,
+        profile: Profile,
+        own_end: Option<Ending>,
+        units: Option<f64>,
+    ) -> Result<Recorded, Failure> {
+        if profile.is_empty() {
+            let why = empty::explain(report, self.arguments.sampling.rate, own_end);
+            return Err(anyhow!("nothing was sampled: {why}")).code(exit::NOTHING_SAMPLED);
+        }
+        Ok(Recorded {
+            profile,
+            units: units.or(self.arguments.units),
+        })
+    }
+
+    /// Both runs of a repeat get the same seed for Python's hashes, which make runs differ by more
+    /// than most changes do; each repeat gets another, so that no single one decides.
+    fn environment(&self, repeat: usize) -> Vec<(&'static str, String)> {
+        const SEED: &str = "PYTHONHASHSEED";
+        match std::env::var_os(SEED) {
+            Some(_) => Vec::new(),
+            None => vec![(SEED, repeat.to_string())],
+        }
+    }
+
+    fn printed_units(&self, program: &mut Program) -> Result<Option<f64>, Failure> {
+        let Some(pattern) = &self.arguments.units_from else {
+            return Ok(None);
+        };
+        let text = program.captured();
+        let units = pattern
+            .captures_iter(&text)
+            .last()
+            .and_then(|found| found.get(1)?.as_str().parse::<f64>().ok())
+            .filter(|units| *units > 0.0 && units.is_finite());
+        if units.is_none() {
+            program.show_captured();
+            return Err(anyhow!(
+                "the program printed no number of units that '{pattern}' finds"
+            ))
+            .code(exit::PROGRAM_FAILED);
+        }
+        Ok(units)
+    }
+}
+
+/// Whether something that runs would be recorded without an end.
+pub fn is_endless(arguments: &Check) -> bool {
+    arguments.sampling.duration == RecordDuration::Unlimited
+}
+
+fn stopped() -> Failure {
+    Failure {
+        code: exit::GIVEN_UP,
+        error: anyhow!("stopped before there was a verdict"),
+    }
+}
+
+/// The directory of the other version that is what `here` is in this one.
+fn same_place(here: &Path, other: &Path) -> Result<PathBuf, Failure> {
+    let place = other
+        .canonicalize()
+        .with_context(|| format!("there is no other version in '{}'", other.display()))
+        .code(exit::BAD_BASELINE)?;
+    if !place.is_dir() {
+        return Err(anyhow!("'{}' is no directory", other.display())).code(exit::BAD_BASELINE);
+    }
+    if place == here {
+        return Err(anyhow!(
+            "'{}' is this directory itself: there is nothing to compare",
+            other.display()
+        ))
+        .code(exit::BAD_BASELINE);
+    }
+    Ok(place)
+}
+
+/// Has a shell make the other version.
+fn set_up(command: &str, place: &Path) -> Result<(), Failure> {
+    terminal::say("Setting up the version before");
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .env("SPYHOLE_BEFORE", place)
+        .stdin(Stdio::null())
+        // Standard output is for what was asked for.
+        .stdout(std::io::stderr())
+        .status()
+        .context("no shell can be started")
+        .code(exit::FAILED)?;
+    if !status.success() {
+        return Err(anyhow!(
+            "the command that sets the version before up failed ({status}): {command}"
+        ))
+        .code(exit::BAD_BASELINE);
+    }
+    if !place.is_dir() {
+        return Err(anyhow!(
+            "the command that sets the version before up made no directory $SPYHOLE_BEFORE: {command}"
+        ))
+        .code(exit::BAD_BASELINE);
+    }
+    Ok(())
+}
