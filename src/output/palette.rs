@@ -88,7 +88,7 @@ fn dark(category: Category) -> Hsl {
 }
 
 /// The style sheet that is added to inferno's own.
-pub(super) fn style() -> String {
+pub(super) fn style_of_categories() -> String {
     let mut css = LIGHT.replace("FOUND", FOUND);
     css.push_str("@media (prefers-color-scheme: dark) {\n");
     css.push_str(&DARK.replace("FOUND", FOUND));

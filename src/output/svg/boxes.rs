@@ -1,0 +1,96 @@
+//! Which boxes there are and how wide they are, as inferno takes it.
+
+use crate::output::naming::Names;
+use crate::output::tree::{Descend, NodeId, Tree};
+
+/// Boxes narrower than this share of the whole are left out.
+const NARROWEST: f64 = 0.001;
+
+/// The nodes of a call tree that are wide enough to be shown.
+pub(super) struct Boxes<'a> {
+    pub tree: Tree,
+    pub names: Names<'a>,
+    /// Of each node with all below it.
+    widths: Vec<u64>,
+    least: u64,
+    /// Those that are shown, in the order of the tree, and how many stand above each.
+    shown: Vec<(NodeId, usize)>,
+}
+
+impl<'a> Boxes<'a> {
+    pub fn new(tree: Tree, names: Names<'a>, widths: Vec<u64>) -> Boxes<'a> {
+        let least = (widths[Tree::ROOT.index()] as f64 * NARROWEST).ceil() as u64;
+        let mut shown = Vec::new();
+        tree.walk(|id, depth| {
+            if widths[id.index()] < least {
+                return Descend::No;
+            }
+            shown.push((id, depth));
+            Descend::Yes
+        });
+        Boxes {
+            tree,
+            names,
+            widths,
+            least,
+            shown,
+        }
+    }
+
+    pub fn width(&self, id: NodeId) -> u64 {
+        self.widths[id.index()]
+    }
+
+    /// Of the whole, in percent.
+    pub fn share(&self, id: NodeId) -> f64 {
+        100.0 * self.width(id) as f64 / self.width(Tree::ROOT).max(1) as f64
+    }
+
+    /// The width of a node without the boxes below it. What has no box counts for its caller.
+    fn own(&self, id: NodeId) -> u64 {
+        let below = self.tree.node(id).children.iter();
+        let below = below
+            .filter(|&&child| self.is_shown(child))
+            .map(|&child| self.width(child));
+        self.width(id).saturating_sub(below.sum())
+    }
+
+    /// What has no box is narrow, and so is all below it.
+    fn is_shown(&self, id: NodeId) -> bool {
+        self.width(id) >= self.least
+    }
+
+    /// Collapsed stacks of numbers, each with its own width, in the order of the tree.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut path = String::new();
+        for &(id, depth) in self.shown.iter().skip(1) {
+            path.truncate((depth - 1) * NAME_LENGTH);
+            path.push_str(&number_name(id.index()));
+            let own = self.own(id);
+            if own > 0 {
+                // Without the semicolon that ends the last name.
+                lines.push(format!("{} {own}", &path[..path.len() - 1]));
+            }
+        }
+        lines
+    }
+
+    /// The node that a title of inferno's is about; the one at the top, where it has a name of
+    /// inferno's own.
+    pub fn node_of_title(&self, title: &[u8]) -> NodeId {
+        parse_number_name(title).map_or(Tree::ROOT, NodeId::from_index)
+    }
+}
+
+/// The number of a box as a frame's name, semicolon included.
+fn number_name(number: usize) -> String {
+    format!("n{number:010};")
+}
+
+const NAME_LENGTH: usize = 12;
+
+fn parse_number_name(title: &[u8]) -> Option<u32> {
+    let digits = title.strip_prefix(b"n")?.get(..NAME_LENGTH - 2)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

@@ -1,0 +1,90 @@
+//! A flamegraph to zoom and search in a browser, callers above callees.
+//!
+//! inferno lays it out and brings what makes it move. It is given a number for each box, not a
+//! name, so no name can be taken for syntax; names, tooltips, colours, legend and style are put in
+//! afterwards. What there is to show a [`Graph`] says.
+
+mod boxes;
+mod furnish;
+mod plain;
+
+use std::io::{self, Write};
+
+use inferno::flamegraph::{Direction, Options, TextTruncateDirection, from_lines};
+
+pub(super) use plain::write;
+
+use super::tree::NodeId;
+use boxes::Boxes;
+
+const FONT_SIZE: usize = 12;
+const FRAME_HEIGHT: usize = 18;
+
+/// What is to be shown. Its texts are taken for text: they are escaped where they are written.
+trait Graph {
+    fn boxes(&self) -> &Boxes<'_>;
+
+    fn title(&self) -> String;
+
+    fn subtitle(&self) -> String;
+
+    /// What the colours mean.
+    fn legend(&self) -> Vec<LegendEntry>;
+
+    /// What stands below the boxes, a line each; they may quote the target.
+    fn notes(&self) -> Vec<String>;
+
+    /// The style sheet that is added to inferno's own.
+    fn style(&self) -> String;
+
+    /// The colour of a box.
+    fn fill(&self, id: NodeId) -> String;
+
+    /// The figures that a box tells when pointed at, without any parenthesis.
+    fn figures(&self, id: NodeId) -> String;
+}
+
+struct LegendEntry {
+    /// The colour that is explained, if it is one.
+    fill: Option<String>,
+    text: String,
+}
+
+impl LegendEntry {
+    fn text(text: String) -> LegendEntry {
+        LegendEntry { fill: None, text }
+    }
+
+    fn colour(fill: String, text: String) -> LegendEntry {
+        LegendEntry {
+            fill: Some(fill),
+            text,
+        }
+    }
+}
+
+fn draw(graph: &dyn Graph, out: &mut dyn Write) -> io::Result<()> {
+    let lines = graph.boxes().lines();
+    let mut laid_out = Vec::new();
+    from_lines(
+        &mut inferno_options(graph),
+        lines.iter().map(String::as_str),
+        &mut laid_out,
+    )?;
+    furnish::furnish(graph, &laid_out, out)
+}
+
+fn inferno_options(graph: &dyn Graph) -> Options<'static> {
+    let mut options = Options::default();
+    options.direction = Direction::Inverted;
+    options.title = graph.title();
+    options.subtitle = Some(graph.subtitle());
+    options.font_size = FONT_SIZE;
+    options.frame_height = FRAME_HEIGHT;
+    options.text_truncate_direction = TextTruncateDirection::Right;
+    // What is too narrow is left out before.
+    options.min_width = 0.0;
+    options.name_type = String::new();
+    options.deterministic = true;
+    options
+}

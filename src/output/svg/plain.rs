@@ -1,0 +1,138 @@
+//! A profile as it is: colours say whose code runs. The width of a box is wall time unless asked
+//! otherwise: a late tick does not distort it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use rustc_hash::FxHashMap;
+
+use super::boxes::Boxes;
+use super::{Graph, LegendEntry, draw};
+use crate::output::category::Category;
+use crate::output::naming::{Names, Place};
+use crate::output::palette::{Shade, style_of_categories};
+use crate::output::title::{counted, quality, seconds, title};
+use crate::output::tree::{NodeId, Tree};
+use crate::output::{OutputError, RenderOptions, Unit};
+use crate::profile::Profile;
+
+pub(in crate::output) fn write(
+    profile: &Profile,
+    options: &RenderOptions,
+    out: &mut dyn Write,
+) -> Result<(), OutputError> {
+    let tree = Tree::new(profile, options);
+    let names = Names {
+        interner: &profile.interner,
+        options,
+    };
+    let unit = options.unit.unwrap_or(Unit::Wall);
+    let weights = tree.weights(|own| unit.of(own));
+    let graph = Plain {
+        unit,
+        categories: categories(&tree, names),
+        boxes: Boxes::new(tree, names, weights),
+        profile,
+    };
+    Ok(draw(&graph, out)?)
+}
+
+/// The category of each node.
+fn categories(tree: &Tree, names: Names<'_>) -> Vec<Category> {
+    let mut known = FxHashMap::default();
+    let of_node = |id| match tree.node(id).place {
+        Some(Place::Frame(frame)) => *known.entry(frame).or_insert_with(|| {
+            Category::of_file(&names.full_file(frame), &names.short_file(frame))
+        }),
+        _ => Category::Structure,
+    };
+    tree.ids().map(of_node).collect()
+}
+
+struct Plain<'a> {
+    unit: Unit,
+    boxes: Boxes<'a>,
+    categories: Vec<Category>,
+    profile: &'a Profile,
+}
+
+impl Plain<'_> {
+    fn category(&self, id: NodeId) -> Category {
+        self.categories[id.index()]
+    }
+}
+
+impl Graph for Plain<'_> {
+    fn boxes(&self) -> &Boxes<'_> {
+        &self.boxes
+    }
+
+    fn title(&self) -> String {
+        title(self.profile)
+    }
+
+    fn subtitle(&self) -> String {
+        let quality = quality(self.profile);
+        match self.unit {
+            Unit::Wall => quality,
+            Unit::Samples => format!("{quality} · widths are samples"),
+            Unit::Cpu => format!("{quality} · widths are CPU time"),
+        }
+    }
+
+    /// For each category that was met its colour, and its share of the time on its own account.
+    fn legend(&self) -> Vec<LegendEntry> {
+        let tree = &self.boxes.tree;
+        let mut own: BTreeMap<Category, u64> = BTreeMap::new();
+        for id in tree.ids() {
+            *own.entry(self.category(id)).or_default() += self.unit.of(tree.node(id).own);
+        }
+        let all = self.boxes.width(Tree::ROOT).max(1) as f64;
+        let mut entries = vec![LegendEntry::text("own time:".to_owned())];
+        for category in Category::OF_CODE {
+            if let Some(&own) = own.get(&category) {
+                let share = 100.0 * own as f64 / all;
+                entries.push(LegendEntry::colour(
+                    Shade::typical(category).light(),
+                    format!("{} {share:.1}%", category.title()),
+                ));
+            }
+        }
+        entries
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.profile.recording.notes.clone()
+    }
+
+    fn style(&self) -> String {
+        style_of_categories()
+    }
+
+    fn fill(&self, id: NodeId) -> String {
+        let name = match self.boxes.tree.node(id).place {
+            // Lines of one function have one colour.
+            Some(Place::Frame(frame)) => Cow::Owned(self.boxes.names.function_name(frame)),
+            _ => Cow::Borrowed(self.boxes.tree.label(id)),
+        };
+        Shade::of(self.category(id), &name).light()
+    }
+
+    fn figures(&self, id: NodeId) -> String {
+        let total = self.boxes.tree.node(id).total;
+        let mut text = format!(
+            "{}, {}, {:.2}%",
+            counted(total.count, "sample"),
+            match self.unit {
+                Unit::Samples | Unit::Wall => seconds(total.wall),
+                Unit::Cpu => format!("{} of CPU time", seconds(total.cpu)),
+            },
+            self.boxes.share(id),
+        );
+        if total.unproven > 0 {
+            text.push_str(&format!(", {} unproven", total.unproven));
+        }
+        text
+    }
+}
