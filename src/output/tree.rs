@@ -16,11 +16,6 @@ impl NodeId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
-
-    /// The node at a position that once came from [`index`](Self::index).
-    pub fn from_index(index: u32) -> NodeId {
-        NodeId(index)
-    }
 }
 
 /// One label below the same callers.

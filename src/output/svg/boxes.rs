@@ -60,13 +60,14 @@ impl<'a> Boxes<'a> {
         self.width(id) >= self.least
     }
 
-    /// Collapsed stacks of numbers, each with its own width, in the order of the tree.
+    /// Collapsed stacks of numbers, each with its own width. inferno sorts them: the numbers follow
+    /// the order of the tree.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut path = String::new();
-        for &(id, depth) in self.shown.iter().skip(1) {
+        for (number, &(id, depth)) in self.shown.iter().enumerate().skip(1) {
             path.truncate((depth - 1) * NAME_LENGTH);
-            path.push_str(&number_name(id.index()));
+            path.push_str(&number_name(number));
             let own = self.own(id);
             if own > 0 {
                 // Without the semicolon that ends the last name.
@@ -79,7 +80,8 @@ impl<'a> Boxes<'a> {
     /// The node that a title of inferno's is about; the one at the top, where it has a name of
     /// inferno's own.
     pub fn node_of_title(&self, title: &[u8]) -> NodeId {
-        parse_number_name(title).map_or(Tree::ROOT, NodeId::from_index)
+        let number = parse_number_name(title).unwrap_or_default();
+        self.shown.get(number).map_or(Tree::ROOT, |&(id, _)| id)
     }
 }
 
@@ -90,7 +92,7 @@ fn number_name(number: usize) -> String {
 
 const NAME_LENGTH: usize = 12;
 
-fn parse_number_name(title: &[u8]) -> Option<u32> {
+fn parse_number_name(title: &[u8]) -> Option<usize> {
     let digits = title.strip_prefix(b"n")?.get(..NAME_LENGTH - 2)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
