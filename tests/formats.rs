@@ -4,8 +4,9 @@ mod profiles;
 
 use std::path::PathBuf;
 
-use profiles::{django, render};
+use profiles::{django, django_changed, render, render_difference};
 use spyhole::output::{Format, LineMode, OutputError, RenderOptions, Unit};
+use spyhole::profile::Profile;
 
 const THREADS: RenderOptions = RenderOptions {
     lines: LineMode::Current,
@@ -104,11 +105,39 @@ fn chrometrace_is_as_before() {
 #[test]
 fn flamegraph_is_as_before() {
     let text = render(Format::Flamegraph, &django(), &THREADS);
+    assert_golden("django.svg", &without_script(&text));
+}
+
+#[test]
+fn the_flamegraph_of_a_difference_is_as_before() {
+    let options = RenderOptions {
+        lines: LineMode::None,
+        ..RenderOptions::default()
+    };
+    let text = render_difference(&django(), &django_changed(), &options);
+    assert_golden("django_difference.svg", &without_script(&text));
+}
+
+/// An SVG without inferno's script, a line a tag, so that a difference can be read.
+fn without_script(text: &str) -> String {
     let (before, rest) = text.split_once("<![CDATA[").expect("a script");
     let (_, after) = rest.rsplit_once("]]>").expect("the end of the script");
-    // A line a tag, so that a difference can be read.
-    let text = format!("{before}<!-- inferno's script -->{after}").replace("><", ">\n<");
-    assert_golden("django.svg", &text);
+    format!("{before}<!-- inferno's script -->{after}").replace("><", ">\n<")
+}
+
+#[test]
+fn recordings_put_together_are_shown_alike_in_whatever_order() {
+    let together = |mut first: Profile, second: &Profile| {
+        first.absorb(second);
+        let text = render(Format::Flamegraph, &first, &THREADS);
+        let (_, boxes) = text.split_once("<svg class=\"legend\"").expect("boxes");
+        // Of two paths of one file, which differ by the checkout, the first is told.
+        boxes.replace("/tmp/after/", "/srv/app/")
+    };
+    assert_eq!(
+        together(django(), &django_changed()),
+        together(django_changed(), &django())
+    );
 }
 
 #[test]
@@ -122,6 +151,18 @@ fn an_empty_profile_is_an_error_and_writes_nothing() {
     ] {
         let mut out = Vec::new();
         let result = spyhole::output::write(format, &profile, &THREADS, &mut out);
+        assert!(matches!(result, Err(OutputError::Empty)));
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn neither_side_of_a_difference_may_be_empty() {
+    let (empty, other) = (profiles::Builder::new(1, &["python"]).finish(10), django());
+    for (before, after) in [(&empty, &other), (&other, &empty)] {
+        let [before, after] = [before, after].map(profiles::one_run);
+        let mut out = Vec::new();
+        let result = spyhole::output::write_difference(before, after, &THREADS, &mut out);
         assert!(matches!(result, Err(OutputError::Empty)));
         assert!(out.is_empty());
     }
@@ -158,4 +199,6 @@ fn a_recursion_deeper_than_our_own_stack_is_written() {
     ] {
         assert!(!render(format, &profile, &RenderOptions::default()).is_empty());
     }
+    let difference = render_difference(&profile, &profile, &RenderOptions::default());
+    assert!(!difference.is_empty());
 }

@@ -6,7 +6,7 @@ mod profiles;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use profiles::{Builder, render};
+use profiles::{Builder, render, render_difference};
 use quick_xml::events::Event;
 use spyhole::output::{Format, LineMode, RenderOptions};
 use spyhole::profile::Profile;
@@ -166,11 +166,21 @@ fn inferno_reads_every_collapsed_stack_as_what_it_is() {
 
 #[test]
 fn the_flamegraph_is_xml_and_its_tooltips_hold_the_names() {
-    let text = render(Format::Flamegraph, &hostile(), &ROOTS);
-    assert_nothing_unseen(&text);
+    assert_tooltips(&render(Format::Flamegraph, &hostile(), &ROOTS));
+}
+
+#[test]
+fn so_is_the_flamegraph_of_a_difference() {
+    let mut changed = hostile();
+    changed.recording.notes.clear();
+    assert_tooltips(&render_difference(&hostile(), &changed, &ROOTS));
+}
+
+fn assert_tooltips(text: &str) {
+    assert_nothing_unseen(text);
     let mut titles = Vec::new();
     let mut scripts = 0;
-    let mut reader = quick_xml::Reader::from_str(&text);
+    let mut reader = quick_xml::Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut title = None;
     loop {

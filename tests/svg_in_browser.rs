@@ -6,9 +6,9 @@ mod common;
 mod profiles;
 
 use browser::Browser;
-use profiles::{Builder, django, render};
+use profiles::{Builder, django, django_changed, render, render_difference};
 use serde_json::{Value, json};
-use spyhole::output::{Format, RenderOptions};
+use spyhole::output::{Format, LineMode, RenderOptions};
 use spyhole::profile::Profile;
 
 /// Finds the box whose tooltip begins so.
@@ -22,14 +22,26 @@ struct Page {
 
 impl Page {
     fn of(profile: &Profile) -> Option<Page> {
-        let browser = Browser::start()?;
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("profile.svg");
         let options = RenderOptions {
             threads: true,
             ..RenderOptions::default()
         };
-        std::fs::write(&file, render(Format::Flamegraph, profile, &options)).expect("a file");
+        Page::of_svg(&render(Format::Flamegraph, profile, &options))
+    }
+
+    fn of_difference(before: &Profile, after: &Profile) -> Option<Page> {
+        let options = RenderOptions {
+            lines: LineMode::None,
+            ..RenderOptions::default()
+        };
+        Page::of_svg(&render_difference(before, after, &options))
+    }
+
+    fn of_svg(svg: &str) -> Option<Page> {
+        let browser = Browser::start()?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("profile.svg");
+        std::fs::write(&file, svg).expect("a file");
         browser.open(&format!("file://{}", file.display()));
         // inferno's script fits the drawing to the window after the page has loaded.
         browser.wait_until("return !document.documentElement.hasAttribute('viewBox')");
@@ -51,6 +63,12 @@ impl Page {
 
     fn click(&self, begin: &str) {
         self.browser.click(&format!("{BOX} return box({begin:?})"));
+    }
+
+    fn fill_of(&self, begin: &str) -> Value {
+        self.run(&format!(
+            "return getComputedStyle(box({begin:?}).querySelector('rect')).fill"
+        ))
     }
 
     fn matched(&self) -> Value {
@@ -142,9 +160,12 @@ const LEAST_CONTRAST: &str = r"
 fn it_can_be_read_on_light_and_on_dark_ground() {
     let mut profile = django();
     profile.recording.notes.push("A note.".to_owned());
-    let Some(page) = Page::of(&profile) else {
-        return;
-    };
+    if let Some(page) = Page::of(&profile) {
+        assert_readable(&page);
+    }
+}
+
+fn assert_readable(page: &Page) {
     let mut grounds = Vec::new();
     for scheme in ["light", "dark"] {
         page.browser.prefer(scheme);
@@ -161,6 +182,29 @@ fn it_can_be_read_on_light_and_on_dark_ground() {
             .click("return document.getElementById('search')");
     }
     assert_ne!(grounds[0], grounds[1]);
+}
+
+#[test]
+fn a_difference_shows_what_grew_and_what_shrank_and_can_be_read() {
+    let Some(page) = Page::of_difference(&django(), &django_changed()) else {
+        return;
+    };
+    let label = page.run("return box('JSONEncoder.encode (').querySelector('text').textContent");
+    assert_eq!(label, "JSONEncoder.encode (json/encoder.py) ");
+    let grew = page.fill_of("JSONEncoder.encode (");
+    let shrank = page.fill_of("SQLiteCursorWrapper.execute (");
+    let [grew, shrank] = [grew, shrank].map(|fill| fill.as_str().expect("a fill").to_owned());
+    assert!(grew.starts_with("rgb(255, "), "{grew}");
+    assert!(shrank.ends_with(", 255)"), "{shrank}");
+    assert_eq!(page.fill_of("all ("), "rgb(250, 250, 250)");
+
+    page.click("JSONEncoder.encode (");
+    let whole = page.width_of("all (");
+    assert!((page.width_of("JSONEncoder.encode (") - whole).abs() < 1.0);
+    page.browser
+        .click("return document.getElementById('unzoom')");
+    assert_readable(&page);
+    assert_eq!(page.browser.errors(), Vec::<String>::new());
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod title;
 mod tree;
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::model::Nanos;
@@ -148,12 +149,7 @@ pub fn write(
     options: &RenderOptions,
     out: &mut dyn Write,
 ) -> Result<(), OutputError> {
-    if profile.is_empty() {
-        return Err(OutputError::Empty);
-    }
-    if options.unit == Some(Unit::Cpu) && profile.total().cpu == Nanos::ZERO {
-        return Err(OutputError::NoCpuTime);
-    }
+    check_shown(profile, options)?;
     match format {
         Format::Flamegraph => svg::write(profile, options, out),
         Format::Raw => raw::write(profile, options, out),
@@ -161,4 +157,44 @@ pub fn write(
         Format::Chrometrace => chrometrace::write(profile, options, out),
         Format::Pprof => pprof::write(profile, out),
     }
+}
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// What was recorded of it, put together by [`Profile::absorb`].
+    pub profile: &'a Profile,
+    /// How many recordings these are. All figures are means of them.
+    pub runs: NonZeroUsize,
+}
+
+/// Writes a flamegraph of what changed: widths are those of `after`, colours tell what became more
+/// or less, by [`RenderOptions::unit`].
+///
+/// Stacks are the same if they read the same, so what differs without a change should not be shown:
+/// lines ([`LineMode::None`]), directories, threads and processes.
+///
+/// # Errors
+/// As [`write()`], if there is nothing to show on either side.
+pub fn write_difference(
+    before: Side<'_>,
+    after: Side<'_>,
+    options: &RenderOptions,
+    out: &mut dyn Write,
+) -> Result<(), OutputError> {
+    for side in [before, after] {
+        check_shown(side.profile, options)?;
+    }
+    svg::write_difference(before, after, options, out)
+}
+
+/// Whether there is anything to show.
+fn check_shown(profile: &Profile, options: &RenderOptions) -> Result<(), OutputError> {
+    if profile.is_empty() {
+        return Err(OutputError::Empty);
+    }
+    if options.unit == Some(Unit::Cpu) && profile.total().cpu == Nanos::ZERO {
+        return Err(OutputError::NoCpuTime);
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
+use std::ops::RangeInclusive;
 
 use rustc_hash::FxHasher;
 
@@ -16,6 +17,30 @@ const SHADES: u8 = 6;
 
 /// What a search colours its finds with: inferno's default, which our style replaces.
 const FOUND: &str = "rgb(230,0,230)";
+
+/// inferno's colour of what has not changed.
+pub(super) const UNCHANGED: &str = "rgb(250,250,250)";
+
+/// How pale inferno makes what changed: from the largest change to almost none.
+const PALENESS: RangeInclusive<u8> = 100..=250;
+
+/// The colour of the largest change, if it is to more.
+pub(super) fn grew_most() -> String {
+    grew(*PALENESS.start())
+}
+
+/// The colour of the largest change, if it is to less.
+pub(super) fn shrank_most() -> String {
+    shrank(*PALENESS.start())
+}
+
+fn grew(paleness: u8) -> String {
+    format!("rgb(255,{paleness},{paleness})")
+}
+
+fn shrank(paleness: u8) -> String {
+    format!("rgb({paleness},{paleness},255)")
+}
 
 /// The colour of a box.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,26 +112,44 @@ fn dark(category: Category) -> Hsl {
     }
 }
 
-/// The style sheet that is added to inferno's own.
+/// The style sheet of a graph whose colours are [`Shade`]s.
 pub(super) fn style_of_categories() -> String {
-    let mut css = LIGHT.replace("FOUND", FOUND);
-    css.push_str("@media (prefers-color-scheme: dark) {\n");
-    css.push_str(&DARK.replace("FOUND", FOUND));
+    let mut dark = String::new();
     let all = Category::OF_CODE.into_iter().chain([Category::Structure]);
     for category in all {
         for step in 0..SHADES {
             let shade = Shade { category, step };
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                css,
-                "rect[fill=\"{}\"] {{ fill:{} }}",
-                shade.light(),
-                shade.dark()
-            );
+            push_rule(&mut dark, &shade.light(), &shade.dark());
         }
     }
-    css.push_str("}\n");
-    css
+    style("", &dark)
+}
+
+/// The style sheet of a graph whose colours are those of inferno for what changed.
+pub(super) fn style_of_differences() -> String {
+    let mut dark = DARK_DIFFERENCES.to_owned();
+    push_rule(&mut dark, UNCHANGED, &DARK_UNCHANGED.css());
+    for paleness in PALENESS {
+        let by =
+            f64::from(PALENESS.end() - paleness) / f64::from(PALENESS.end() - PALENESS.start());
+        for (light, most) in [
+            (grew(paleness), DARK_GREW_MOST),
+            (shrank(paleness), DARK_SHRANK_MOST),
+        ] {
+            push_rule(&mut dark, &light, &DARK_UNCHANGED.towards(most, by).css());
+        }
+    }
+    style(LIGHT_DIFFERENCES, &dark)
+}
+
+fn push_rule(css: &mut String, light: &str, dark: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(css, "rect[fill=\"{light}\"] {{ fill:{dark} }}");
+}
+
+fn style(light: &str, dark: &str) -> String {
+    let css = format!("{LIGHT}{light}@media (prefers-color-scheme: dark) {{\n{DARK}{dark}}}\n");
+    css.replace("FOUND", FOUND)
 }
 
 /// Widths of text are measured in the browser, so any font of even width may come first.
@@ -133,6 +176,20 @@ text { fill:#e9ecef; }
 rect[fill="FOUND"] { fill:#8f2fc4; }
 "#;
 
+/// The palest boxes are as light as the ground, and neighbours may have the same colour: all have an
+/// edge. The strongest are too dark for text that is not black.
+const LIGHT_DIFFERENCES: &str = r#"#frames rect, .legend rect { stroke:#c3c8d0; stroke-width:0.5; }
+#frames text { fill:#000000; }
+"#;
+
+const DARK_DIFFERENCES: &str = r#"#frames rect, .legend rect { stroke:#15181c; }
+#frames text { fill:#e9ecef; }
+"#;
+
+const DARK_UNCHANGED: Hsl = hsl(218.0, 11.0, 22.0);
+const DARK_GREW_MOST: Hsl = hsl(0.0, 58.0, 43.0);
+const DARK_SHRANK_MOST: Hsl = hsl(228.0, 60.0, 50.0);
+
 /// Degrees, per cent, per cent.
 #[derive(Clone, Copy, Debug)]
 struct Hsl {
@@ -150,6 +207,16 @@ const fn hsl(hue: f64, saturation: f64, lightness: f64) -> Hsl {
 }
 
 impl Hsl {
+    /// The other hue, as far as `by`, from 0 to 1, in strength.
+    fn towards(self, other: Hsl, by: f64) -> Hsl {
+        let between = |from: f64, to: f64| from + (to - from) * by;
+        Hsl {
+            hue: other.hue,
+            saturation: between(self.saturation, other.saturation),
+            lightness: between(self.lightness, other.lightness),
+        }
+    }
+
     fn css(self) -> String {
         let lightness = self.lightness / 100.0;
         let chroma = self.saturation / 100.0 * lightness.min(1.0 - lightness);

@@ -3,6 +3,7 @@
 use crate::model::{Nanos, TargetStr};
 use crate::profile::{IdlePolicy, Profile};
 
+use super::Side;
 use super::escape::visible;
 
 /// Programs whose first plain argument says what they do. Other arguments are never shown: they
@@ -33,6 +34,32 @@ pub(super) fn title(profile: &Profile) -> String {
     parts.push(counted(profile.total().count, "sample"));
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
+}
+
+/// `manage.py bench · before and after`
+pub(super) fn title_of_difference(before: &Profile, after: &Profile) -> String {
+    let [old, new] = [before, after].map(|profile| program(&profile.recording.command));
+    let program = if old == new {
+        new
+    } else {
+        format!("{old} → {new}")
+    };
+    let mut parts = vec![program.as_str(), "before and after"];
+    parts.retain(|part| !part.is_empty());
+    parts.join(" · ")
+}
+
+/// `5 runs at 100 Hz, Python 3.11.7, 2,874 samples, 3 unproven`
+pub(super) fn compared(side: Side<'_>) -> String {
+    let (recording, total) = (&side.profile.recording, side.profile.total());
+    let runs = counted(side.runs.get() as u64, "run");
+    let mut parts = vec![format!("{runs} at {} Hz", recording.rate)];
+    parts.extend(recording.python.map(|version| format!("Python {version}")));
+    parts.push(counted(total.count, "sample"));
+    if total.unproven > 0 {
+        parts.push(format!("{} unproven", grouped(total.unproven)));
+    }
+    parts.join(", ")
 }
 
 /// `99.8 looks/s achieved · 3 samples unproven · standing on the CPU of the thread that runs, 12

@@ -59,6 +59,13 @@ impl Tree {
         &self.nodes[id.index()]
     }
 
+    /// What is called so directly below a node.
+    pub fn child(&self, id: NodeId, label: &str) -> Option<NodeId> {
+        let children = &self.node(id).children;
+        let position = children.binary_search_by(|&child| self.label(child).cmp(label));
+        position.ok().map(|position| children[position])
+    }
+
     /// All nodes, callers before callees.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)

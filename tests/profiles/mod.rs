@@ -2,11 +2,13 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+use std::num::NonZeroUsize;
+
 use spyhole::model::{
     Frame, Function, GilState, Nanos, Pid, Process, ProcessId, Proof, PythonVersion, Sample,
     StackId, TargetStr, ThreadId, ThreadKey, Tid,
 };
-use spyhole::output::{self, Format, RenderOptions};
+use spyhole::output::{self, Format, RenderOptions, Side};
 use spyhole::profile::{Profile, Recording, Ticks};
 
 pub const PERIOD: Nanos = Nanos(10_000_000);
@@ -110,16 +112,42 @@ impl Builder {
     }
 }
 
-const SITE: &str = "/srv/app/.venv/lib/python3.11/site-packages/";
+/// What the server is at in a tick; otherwise idle.
+#[derive(Clone, Copy)]
+enum Work {
+    InView,
+    Executing,
+    Compiling,
+    Rendering,
+    Prefetching,
+}
 
 /// A Django server that answers a slow list, in a main thread that waits and a thread that works.
 pub fn django() -> Profile {
-    let command = [
-        "/srv/app/.venv/bin/python",
-        "manage.py",
-        "runserver",
-        "--noreload",
-    ];
+    django_in("/srv/app", 0, |tick| match tick % 10 {
+        0 if tick < 50 => Some(Work::InView),
+        0..=3 => Some(Work::Executing),
+        4..=6 => Some(Work::Compiling),
+        7 => Some(Work::Rendering),
+        _ => None,
+    })
+}
+
+/// The same after a change, from another checkout, with other lines: it asks the database once, no
+/// longer for each row, and is slower to render.
+pub fn django_changed() -> Profile {
+    django_in("/tmp/after", 7, |tick| match tick % 10 {
+        0 if tick < 50 => Some(Work::InView),
+        0 => Some(Work::Prefetching),
+        1..=3 => Some(Work::Rendering),
+        4 => Some(Work::Executing),
+        _ => None,
+    })
+}
+
+fn django_in(root: &str, moved: u32, work: impl Fn(u64) -> Option<Work>) -> Profile {
+    let python = format!("{root}/.venv/bin/python");
+    let command = [python.as_str(), "manage.py", "runserver", "--noreload"];
     let mut builder = Builder::new(4242, &command);
     builder.unproven = Some(5);
     let process = builder.process(4242, None, &command);
@@ -137,10 +165,12 @@ pub fn django() -> Profile {
         )
     };
     let package = |name, path: &'static str, first, line| -> Owned {
-        (name, format!("{SITE}{path}"), path, first, line)
+        let file = format!("{root}/.venv/lib/python3.11/site-packages/{path}");
+        (name, file, path, first, line)
     };
     let app = |name, path: &'static str, first, line| -> Owned {
-        (name, format!("/srv/app/{path}"), path, first, line)
+        let file = format!("{root}/{path}");
+        (name, file, path, first + moved, line + moved)
     };
     let request = [
         lib("Thread._bootstrap", "threading.py", 995, 1002),
@@ -228,6 +258,12 @@ pub fn django() -> Profile {
         ),
         lib("JSONEncoder.encode", "json/encoder.py", 183, 200),
     ];
+    let prefetch = [package(
+        "prefetch_related_objects",
+        "django/db/models/query.py",
+        2200,
+        2260,
+    )];
     let serve = [
         app("<module>", "manage.py", 1, 22),
         package(
@@ -253,16 +289,19 @@ pub fn django() -> Profile {
     let executing = stack(&[&request, &serialize, &execute]);
     let compiling = stack(&[&request, &serialize, &compile]);
     let rendering = stack(&[&request, &render]);
+    let prefetching = stack(&[&request, &prefetch, &execute]);
     let serving = stack(&[&serve]);
 
     for tick in 0..100 {
-        match tick % 10 {
-            0 if tick < 50 => builder.sample(worker, in_view, tick),
-            0..=3 => builder.sample(worker, executing, tick),
-            4..=6 => builder.sample(worker, compiling, tick),
-            7 => builder.sample(worker, rendering, tick),
-            // Idle.
-            _ => {}
+        let working = work(tick).map(|work| match work {
+            Work::InView => in_view,
+            Work::Executing => executing,
+            Work::Compiling => compiling,
+            Work::Rendering => rendering,
+            Work::Prefetching => prefetching,
+        });
+        if let Some(stack) = working {
+            builder.sample(worker, stack, tick);
         }
         if tick % 4 == 0 {
             builder.sample(main, serving, tick);
@@ -275,4 +314,19 @@ pub fn render(format: Format, profile: &Profile, options: &RenderOptions) -> Str
     let mut out = Vec::new();
     output::write(format, profile, options, &mut out).expect("a profile that is not empty");
     String::from_utf8(out).expect("UTF-8")
+}
+
+/// The flamegraph of what changed from one run to another.
+pub fn render_difference(before: &Profile, after: &Profile, options: &RenderOptions) -> String {
+    let mut out = Vec::new();
+    output::write_difference(one_run(before), one_run(after), options, &mut out)
+        .expect("profiles that are not empty");
+    String::from_utf8(out).expect("UTF-8")
+}
+
+pub fn one_run(profile: &Profile) -> Side<'_> {
+    Side {
+        profile,
+        runs: NonZeroUsize::MIN,
+    }
 }

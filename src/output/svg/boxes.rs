@@ -11,7 +11,7 @@ pub(super) struct Boxes<'a> {
     pub tree: Tree,
     pub names: Names<'a>,
     /// Of each node with all below it.
-    widths: Vec<u64>,
+    pub widths: Vec<u64>,
     least: u64,
     /// Those that are shown, in the order of the tree, and how many stand above each.
     shown: Vec<(NodeId, usize)>,
@@ -46,13 +46,14 @@ impl<'a> Boxes<'a> {
         100.0 * self.width(id) as f64 / self.width(Tree::ROOT).max(1) as f64
     }
 
-    /// The width of a node without the boxes below it. What has no box counts for its caller.
-    fn own(&self, id: NodeId) -> u64 {
+    /// What a node comes to by `weights` without the boxes below it. What has no box counts for its
+    /// caller.
+    pub fn own(&self, weights: &[u64], id: NodeId) -> u64 {
         let below = self.tree.node(id).children.iter();
         let below = below
             .filter(|&&child| self.is_shown(child))
-            .map(|&child| self.width(child));
-        self.width(id).saturating_sub(below.sum())
+            .map(|child| weights[child.index()]);
+        weights[id.index()].saturating_sub(below.sum())
     }
 
     /// What has no box is narrow, and so is all below it.
@@ -60,18 +61,28 @@ impl<'a> Boxes<'a> {
         self.width(id) >= self.least
     }
 
-    /// Collapsed stacks of numbers, each with its own width. inferno sorts them: the numbers follow
-    /// the order of the tree.
-    pub fn lines(&self) -> Vec<String> {
+    /// Those below the one at the top, callers before callees.
+    pub fn shown(&self) -> impl Iterator<Item = NodeId> {
+        self.shown.iter().skip(1).map(|&(id, _)| id)
+    }
+
+    /// Collapsed stacks of numbers, each with its own width, and before that with what it was if
+    /// that is to be compared. inferno sorts them: the numbers follow the order of the tree.
+    pub fn lines(&self, before: Option<&[u64]>) -> Vec<String> {
         let mut lines = Vec::new();
         let mut path = String::new();
         for (number, &(id, depth)) in self.shown.iter().enumerate().skip(1) {
             path.truncate((depth - 1) * NAME_LENGTH);
             path.push_str(&number_name(number));
-            let own = self.own(id);
-            if own > 0 {
+            let weights = [before, Some(&self.widths)].into_iter().flatten();
+            let counts: Vec<u64> = weights.map(|weights| self.own(weights, id)).collect();
+            if counts.iter().any(|&count| count > 0) {
                 // Without the semicolon that ends the last name.
-                lines.push(format!("{} {own}", &path[..path.len() - 1]));
+                let mut line = path[..path.len() - 1].to_owned();
+                for count in counts {
+                    line.push_str(&format!(" {count}"));
+                }
+                lines.push(line);
             }
         }
         lines

@@ -86,8 +86,11 @@ impl Furnisher<'_> {
                 let width = attribute(&tag, "width")?.unwrap_or_default();
                 let share: f64 = width.trim_end_matches('%').parse().unwrap_or(0.0);
                 document.fitting = (share / 100.0 * BOXES_WIDTH / CHARACTER_WIDTH) as usize;
-                let fill = self.graph.fill(document.node);
-                writer.write_event(Event::Empty(changed(&tag, &[("fill", &fill)])?))
+                let tag = match self.graph.fill(document.node) {
+                    Some(fill) => changed(&tag, &[("fill", &fill)])?,
+                    None => tag,
+                };
+                writer.write_event(Event::Empty(tag))
             }
             Event::Start(tag) if document.in_frames && tag.name().as_ref() == b"text" => {
                 document.in_label = true;

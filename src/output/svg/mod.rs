@@ -2,9 +2,10 @@
 //!
 //! inferno lays it out and brings what makes it move. It is given a number for each box, not a
 //! name, so no name can be taken for syntax; names, tooltips, colours, legend and style are put in
-//! afterwards. What there is to show a [`Graph`] says.
+//! afterwards. What there is to show, of one profile or of the difference of two, a [`Graph`] says.
 
 mod boxes;
+mod difference;
 mod furnish;
 mod plain;
 
@@ -12,6 +13,7 @@ use std::io::{self, Write};
 
 use inferno::flamegraph::{Direction, Options, TextTruncateDirection, from_lines};
 
+pub(super) use difference::write as write_difference;
 pub(super) use plain::write;
 
 use super::tree::NodeId;
@@ -23,6 +25,9 @@ const FRAME_HEIGHT: usize = 18;
 /// What is to be shown. Its texts are taken for text: they are escaped where they are written.
 trait Graph {
     fn boxes(&self) -> &Boxes<'_>;
+
+    /// What each node of the tree was before, if that is to be compared.
+    fn before(&self) -> Option<&[u64]>;
 
     fn title(&self) -> String;
 
@@ -37,8 +42,8 @@ trait Graph {
     /// The style sheet that is added to inferno's own.
     fn style(&self) -> String;
 
-    /// The colour of a box.
-    fn fill(&self, id: NodeId) -> String;
+    /// The colour of a box; `None` if that of inferno is to be kept.
+    fn fill(&self, id: NodeId) -> Option<String>;
 
     /// The figures that a box tells when pointed at, without any parenthesis.
     fn figures(&self, id: NodeId) -> String;
@@ -64,7 +69,7 @@ impl LegendEntry {
 }
 
 fn draw(graph: &dyn Graph, out: &mut dyn Write) -> io::Result<()> {
-    let lines = graph.boxes().lines();
+    let lines = graph.boxes().lines(graph.before());
     let mut laid_out = Vec::new();
     from_lines(
         &mut inferno_options(graph),

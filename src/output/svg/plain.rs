@@ -68,6 +68,10 @@ impl Graph for Plain<'_> {
         &self.boxes
     }
 
+    fn before(&self) -> Option<&[u64]> {
+        None
+    }
+
     fn title(&self) -> String {
         title(self.profile)
     }
@@ -110,13 +114,13 @@ impl Graph for Plain<'_> {
         style_of_categories()
     }
 
-    fn fill(&self, id: NodeId) -> String {
+    fn fill(&self, id: NodeId) -> Option<String> {
         let name = match self.boxes.tree.node(id).place {
             // Lines of one function have one colour.
             Some(Place::Frame(frame)) => Cow::Owned(self.boxes.names.function_name(frame)),
             _ => Cow::Borrowed(self.boxes.tree.label(id)),
         };
-        Shade::of(self.category(id), &name).light()
+        Some(Shade::of(self.category(id), &name).light())
     }
 
     fn figures(&self, id: NodeId) -> String {
