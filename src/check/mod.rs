@@ -13,6 +13,8 @@ mod rule;
 mod rules_file;
 mod select;
 mod stats;
+#[cfg(test)]
+mod written;
 pub mod report;
 
 pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit, Verdict};

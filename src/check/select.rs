@@ -251,3 +251,88 @@ fn installed_part(file: &str) -> Option<&str> {
         .map(|(_, module)| module)
         .min_by_key(|module| module.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::written::profile;
+
+    fn rules(texts: &[&str]) -> Vec<Rule> {
+        let rule = |text: &&str| text.parse().expect("a rule");
+        texts.iter().map(rule).collect()
+    }
+
+    const VIEW: &str = "View.get|/srv/app/recipes/views.py|31";
+    const NAME: &str = "Serializer.get_name|/srv/app/recipes/serializers.py|12";
+    const QUERY: &str = "Query.run|/v/lib/python3.11/site-packages/django/db/query.py|5";
+    const LOADS: &str = "loads|/usr/lib/python3.11/json/__init__.py|5";
+
+    #[test]
+    fn each_rule_sees_its_part() {
+        let seen = profile(&[
+            (&[VIEW][..], 10),
+            (&[VIEW, NAME], 20),
+            (&[VIEW, NAME, QUERY], 30),
+            (&[VIEW, NAME, QUERY, NAME], 5),
+            (&[LOADS], 35),
+        ]);
+        for (rule, samples) in [
+            ("never get_name", 55),
+            ("never Serializer.get_name", 55),
+            ("never View.get_name", 0),
+            ("self get_name < 5%", 25),
+            ("never get in get_name", 0),
+            ("never run in get", 35),
+            ("never get_name in Query.run", 5),
+            ("self get_name in get < 5%", 25),
+            ("never file:recipes/views.py", 65),
+            ("never file:recipes/*.py", 65),
+            ("never package:django", 35),
+            ("never package:json", 35),
+            ("never package:recipes", 65),
+            ("never category:database", 35),
+            ("never category:stdlib", 35),
+            ("never category:application", 65),
+            ("total < 5s", 100),
+        ] {
+            let run = Run::of(&seen, &rules(&[rule]), None);
+            assert_eq!(run.figures[0].samples, samples, "{rule}");
+            assert_eq!(run.all.samples, 100);
+        }
+    }
+
+    #[test]
+    fn before_qualified_names_the_last_part_decides() {
+        let mut seen = profile(&[(&["get_name|/srv/a.py|1"][..], 10)]);
+        let rules = rules(&["never Serializer.get_name"]);
+        assert_eq!(Run::of(&seen, &rules, None).figures[0].samples, 0);
+        if let Some(python) = &mut seen.recording.python {
+            python.minor = 10;
+        }
+        assert_eq!(Run::of(&seen, &rules, None).figures[0].samples, 10);
+    }
+
+    #[test]
+    fn a_program_that_ended_tells_its_whole_time_itself() {
+        let mut seen = profile(&[(&[VIEW][..], 10)]);
+        seen.recording.cpu = Some(Nanos(3_000_000_000));
+        seen.recording.duration = Nanos(4_000_000_000);
+        let run = Run::of(&seen, &rules(&["total < +5%", "get < 5%"]), None);
+        assert!((run.figures[0].cpu - 3.0).abs() < 1e-9 && (run.figures[0].wall - 4.0).abs() < 1e-9);
+        assert!((run.figures[1].cpu - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn pieces_add_up_to_the_whole() {
+        let seen = profile(&[(&[VIEW][..], 30), (&[VIEW, NAME], 45), (&[LOADS], 25)]);
+        let rules = rules(&["get_name < 5%", "loads < 5%"]);
+        let pieces = Run::pieces(&seen, &rules, None, 10).expect("a timeline");
+        let mean = |figure: usize| pieces.iter().map(|it| it.figures[figure].cpu).sum::<f64>() / 10.0;
+        assert!((mean(0) - 0.45).abs() < 1e-6 && (mean(1) - 0.25).abs() < 1e-6);
+        // The first three show nothing of it, the next four nothing else.
+        assert!(pieces[0].figures[0].wall.abs() < 1e-9);
+        assert!((pieces[4].figures[0].wall - pieces[4].all.wall).abs() < 1e-9);
+        let samples: u64 = pieces.iter().map(|piece| piece.all.samples).sum();
+        assert_eq!(samples, 100);
+    }
+}

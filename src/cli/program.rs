@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -61,7 +61,7 @@ impl Program {
             signals: setup.signals,
         })
         .with_context(|| format!("'{name}' cannot be started"))?;
-        spawn::collect_in_background(started.pid());
+        spawn::collect_in_background();
         Ok(Program {
             started,
             name,
@@ -105,6 +105,21 @@ impl Program {
             control.program_ended();
         }
         ending
+    }
+
+    /// The last of what it wrote, if that was kept.
+    pub fn captured(&mut self) -> String {
+        /// Where a program tells what it did.
+        const LAST: u64 = 1 << 20;
+        let Some(file) = &mut self.captured else {
+            return String::new();
+        };
+        let mut bytes = Vec::new();
+        // What cannot be read was not written.
+        let length = file.metadata().map_or(0, |it| it.len());
+        let _ = file.seek(SeekFrom::Start(length.saturating_sub(LAST)));
+        let _ = file.take(LAST).read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Shows what it wrote, if that was kept.

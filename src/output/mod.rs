@@ -24,6 +24,7 @@ use crate::profile::{Profile, Values};
 
 pub use category::Category;
 pub use escape::visible;
+pub use title::program;
 
 /// A format that a profile can be written in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

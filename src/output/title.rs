@@ -105,7 +105,8 @@ pub(super) fn quality(profile: &Profile) -> String {
 }
 
 /// The script and its subcommand, without the interpreter, its options and all else.
-pub(super) fn program(command: &[TargetStr]) -> String {
+#[must_use]
+pub fn program(command: &[TargetStr]) -> String {
     let Some((first, arguments)) = command.split_first() else {
         return String::new();
     };

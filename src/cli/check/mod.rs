@@ -5,14 +5,14 @@ mod inputs;
 mod reports;
 mod workload;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::args::Check;
 use super::session::Session;
 use super::{exit, target, terminal};
 use crate::check::{
-    ERROR, Estimate, Evidence, Finding, Judgement, Looks, Outcome, Rule, Setting, Verdict, Version,
+    ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting, Verdict, Version,
     figure,
 };
 use crate::output;

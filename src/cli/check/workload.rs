@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, anyhow};
 
 use super::failure::{Failure, WithCode};
-use crate::cli::args::{Check, RecordDuration};
+use crate::cli::args::Check;
 use crate::cli::program::{Program, describe};
 use crate::cli::session::{Launch, Session, Telling};
 use crate::cli::{empty, exit, terminal};
@@ -225,11 +225,6 @@ impl<'a> Workload<'a> {
         }
         Ok(units)
     }
-}
-
-/// Whether something that runs would be recorded without an end.
-pub fn is_endless(arguments: &Check) -> bool {
-    arguments.sampling.duration == RecordDuration::Unlimited
 }
 
 fn stopped() -> Failure {

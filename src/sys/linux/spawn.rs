@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -120,13 +121,32 @@ pub fn start(launch: &Launch) -> io::Result<Started> {
             signals.restore()
         });
     }
+    // Nobody may collect it before we have said that it is waited for.
+    let mut waited_for = waited_for();
     let child = command.spawn()?;
     let handle = Pid(i32::try_from(child.id()).unwrap_or(0));
+    waited_for.push(handle);
+    drop(waited_for);
     Ok(Started {
         handle: PidFd::open(handle).ok().flatten(),
         child,
         ended: None,
     })
+}
+
+/// Programs whose end is waited for by who started them.
+static WAITED_FOR: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn waited_for() -> MutexGuard<'static, Vec<Pid>> {
+    // Nothing is left half done under this lock.
+    WAITED_FOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let pid = self.pid();
+        waited_for().retain(|other| *other != pid);
+    }
 }
 
 impl Started {
@@ -202,19 +222,23 @@ pub fn kill_all() {
     signal_all(Signal::KILL);
 }
 
-/// Collects, from now on, what the program leaves behind and what ends then: it falls to us, and
-/// would pile up as zombies through a long recording. The program itself is left to who waits for
-/// it.
-pub fn collect_in_background(program: Pid) {
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(Duration::from_secs(1));
-            for pid in children() {
-                if pid != program && Stat::of_process(pid).is_some_and(|stat| stat.has_ended()) {
-                    collect(pid);
+/// Collects, from now on, what programs leave behind and what ends then: it falls to us, and would
+/// pile up as zombies through a long recording. A program itself is left to who waits for it.
+pub fn collect_in_background() {
+    static COLLECTING: Once = Once::new();
+    COLLECTING.call_once(|| {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+                let waited_for = waited_for();
+                for pid in children() {
+                    let ended = || Stat::of_process(pid).is_some_and(|stat| stat.has_ended());
+                    if !waited_for.contains(&pid) && ended() {
+                        collect(pid);
+                    }
                 }
             }
-        }
+        });
     });
 }
 
