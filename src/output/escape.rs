@@ -14,7 +14,12 @@ use crate::model::TargetStr;
 /// The text with everything visible that would otherwise act unseen.
 #[must_use]
 pub fn visible(text: &TargetStr) -> Cow<'_, str> {
-    escape_where(text.untrusted(), is_unseen)
+    visible_text(text.untrusted())
+}
+
+/// The same of text that should be visible already, which stays as it is then.
+pub(crate) fn visible_text(text: &str) -> Cow<'_, str> {
+    escape_where(text, is_unseen)
 }
 
 /// A label, which is visible already, as one frame of a collapsed stack.

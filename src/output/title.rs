@@ -172,7 +172,7 @@ pub(super) fn counted(count: u64, what: &str) -> String {
 }
 
 /// `2,874`
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
