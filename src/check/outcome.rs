@@ -84,6 +84,7 @@ pub struct Finding {
 pub struct Setting {
     /// The program and its subcommand, visible.
     pub program: String,
+    /// Its version, such as `3.11.7`.
     pub python: String,
     /// As `--mode` takes it.
     pub mode: String,
@@ -98,6 +99,9 @@ pub struct Setting {
     pub confidence: f64,
     /// What the figures are compared with: `baseline.toml`, `../main`; `None` where they stand alone.
     pub against: Option<String>,
+    /// The file that the rules are written in, if any, below the directory that the workload ran in:
+    /// what is shown at a file and has none of its own is shown there.
+    pub rules: Option<String>,
     /// All recordings together.
     pub seconds: f64,
 }
