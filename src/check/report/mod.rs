@@ -1,2 +1,53 @@
 //! What a check found out, for those who read it: one file a format, each made from an
-//! [`Outcome`](super::Outcome) alone.
+//! [`Outcome`] alone.
+//!
+//! The text in an outcome may come from the target, and through it from whoever wishes its readers
+//! ill. It should be visible already; every report makes it so once more (`wording`), then escapes
+//! for its own syntax. Numbers are written in one place (`figures`).
+
+mod annotations;
+mod figures;
+mod json;
+mod junit;
+mod log;
+mod markdown;
+mod sarif;
+mod text;
+mod uri;
+mod wording;
+
+use std::io::{self, Write};
+
+use super::Outcome;
+
+/// Who reads a report.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ReportFormat {
+    /// A person at a terminal, or in the log of a job.
+    Text,
+    /// A summary or comment on GitHub or GitLab, small enough for either.
+    Markdown,
+    /// What shows the results of tests: Jenkins, GitLab, GitHub's reporters.
+    Junit,
+    /// What shows the findings of static analysis: GitHub's code scanning, editors.
+    Sarif,
+    /// Programs: all that the outcome holds.
+    Json,
+    /// GitHub's runner, through the standard output of a step.
+    Annotations,
+}
+
+/// Writes the outcome to `out`. The same outcome always gives the same bytes.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(format: ReportFormat, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        ReportFormat::Text => text::write(outcome, out),
+        ReportFormat::Markdown => markdown::write(outcome, out),
+        ReportFormat::Junit => junit::write(outcome, out),
+        ReportFormat::Sarif => sarif::write(outcome, out),
+        ReportFormat::Json => json::write(outcome, out),
+        ReportFormat::Annotations => annotations::write(outcome, out),
+    }
+}
