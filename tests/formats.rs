@@ -1,9 +1,9 @@
 //! Each format against a golden file. To renew them: `SPYHOLE_BLESS=1 cargo test --test formats`.
 
+mod golden;
 mod profiles;
 
-use std::path::PathBuf;
-
+use golden::{assert_golden, without_version};
 use profiles::{django, django_changed, render, render_difference};
 use spyhole::output::{Format, LineMode, OutputError, RenderOptions, Unit};
 use spyhole::profile::Profile;
@@ -15,29 +15,6 @@ const THREADS: RenderOptions = RenderOptions {
     processes: false,
     unit: None,
 };
-
-fn assert_golden(name: &str, actual: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("SPYHOLE_BLESS").is_some() {
-        std::fs::write(&path, actual).expect("the golden folder can be written");
-        return;
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        golden == actual,
-        "{name} is not as it was; to accept what it is now: SPYHOLE_BLESS=1 cargo test --test formats"
-    );
-}
-
-/// Without inferno's script and the figures of this version, which change with it.
-fn without_version(text: &str) -> String {
-    text.replace(
-        concat!("spyhole@", env!("CARGO_PKG_VERSION")),
-        "spyhole@VERSION",
-    )
-}
 
 #[test]
 fn raw_is_as_before() {
@@ -93,7 +70,10 @@ fn counts_add_up_to_what_they_stand_for() {
 #[test]
 fn speedscope_is_as_before() {
     let text = render(Format::Speedscope, &django(), &RenderOptions::default());
-    assert_golden("django.speedscope.json", &without_version(&text));
+    assert_golden(
+        "django.speedscope.json",
+        &without_version(&text, "spyhole@"),
+    );
 }
 
 #[test]

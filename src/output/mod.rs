@@ -26,7 +26,7 @@ pub use category::Category;
 pub use escape::visible;
 pub(crate) use escape::visible_text;
 pub use title::program;
-pub(crate) use title::{counted, grouped, seconds};
+pub(crate) use title::grouped;
 
 /// A format that a profile can be written in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
