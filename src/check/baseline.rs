@@ -60,8 +60,10 @@ pub enum BaselineError {
     Format(u32),
     #[error("it has no figure for '{0}': make it anew with these rules and --save")]
     Unknown(String),
-    #[error("its seconds were measured on another machine ({then}; this is {now}), so '{rule}' says nothing: \
-             use --against, which records both versions here, or a rule about shares such as '< +2points'")]
+    #[error(
+        "its seconds were measured on another machine ({then}; this is {now}), so '{rule}' says nothing: \
+             use --against, which records both versions here, or a rule about shares such as '< +2points'"
+    )]
     OtherMachine {
         rule: String,
         then: String,
@@ -73,7 +75,13 @@ impl Baseline {
     /// What the runs show of the rules' parts, and of each function. `profiles` are those that the runs
     /// were made of.
     #[must_use]
-    pub fn of(program: String, conditions: Conditions, rules: &[Rule], runs: &[Run], functions: &Functions) -> Baseline {
+    pub fn of(
+        program: String,
+        conditions: Conditions,
+        rules: &[Rule],
+        runs: &[Run],
+        functions: &Functions,
+    ) -> Baseline {
         let figure = |(index, rule): (usize, &Rule)| {
             let known = Known::from_runs(runs, index);
             (rule.what.to_string(), Figure::of(known))
@@ -91,7 +99,11 @@ impl Baseline {
     ///
     /// # Errors
     /// When it does not know all that a rule needs.
-    pub fn known(&self, rules: &[Rule], here: &Conditions) -> Result<Vec<Option<Known>>, BaselineError> {
+    pub fn known(
+        &self,
+        rules: &[Rule],
+        here: &Conditions,
+    ) -> Result<Vec<Option<Known>>, BaselineError> {
         let same_machine = here.same_machine(&self.conditions);
         let of = |rule: &Rule| {
             let Some(limit) = rule.limit().filter(|limit| limit.needs_baseline()) else {
@@ -124,7 +136,8 @@ impl Baseline {
         if let Some(figure) = self.figures.get(&what.to_string()) {
             return Some(figure);
         }
-        let (Some(Item::Function(pattern)), None, false) = (&what.item, &what.within, what.own) else {
+        let (Some(Item::Function(pattern)), None, false) = (&what.item, &what.within, what.own)
+        else {
             return None;
         };
         let mut meant = self.functions.iter().filter(|(key, _)| {
@@ -198,7 +211,9 @@ impl Baseline {
             return Err(BaselineError::Damaged("too many figures".into()));
         }
         if !figures.clone().all(Figure::is_sane) {
-            return Err(BaselineError::Damaged("a figure is no number, or less than none".into()));
+            return Err(BaselineError::Damaged(
+                "a figure is no number, or less than none".into(),
+            ));
         }
         Ok(Baseline {
             program: file.program,
@@ -255,8 +270,10 @@ impl Figure {
     }
 
     fn is_sane(&self) -> bool {
-        self.pairs()
-            .all(|(_, pair)| pair.iter().all(|number| number.is_finite() && *number >= 0.0))
+        self.pairs().all(|(_, pair)| {
+            pair.iter()
+                .all(|number| number.is_finite() && *number >= 0.0)
+        })
     }
 
     fn to_toml(&self) -> String {
@@ -383,7 +400,10 @@ mod tests {
     }
 
     fn rules(texts: &[&str]) -> Vec<Rule> {
-        texts.iter().map(|text| text.parse().expect("a rule")).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().expect("a rule"))
+            .collect()
     }
 
     #[test]
@@ -401,9 +421,21 @@ mod tests {
         let here = baseline.conditions.clone();
         let known = |text: &str| baseline.known(&rules(&[text]), &here);
         let of_view = known("get_name in view < +5%").expect("known")[0].expect("a figure");
-        assert_eq!(of_view.cpu, Some(Summary { mean: 0.5, deviation: 0.1, runs: 10 }));
+        assert_eq!(
+            of_view.cpu,
+            Some(Summary {
+                mean: 0.5,
+                deviation: 0.1,
+                runs: 10
+            })
+        );
         assert!(known("view < +5%").is_ok() && known("A.get < +5%").is_ok());
-        for unknown in ["get < +5%", "self view < +5%", "other < +5%", "get_name < +1points"] {
+        for unknown in [
+            "get < +5%",
+            "self view < +5%",
+            "other < +5%",
+            "get_name < +1points",
+        ] {
             let error = known(unknown).expect_err(unknown);
             assert!(matches!(error, BaselineError::Unknown(_)), "{error}");
         }
@@ -428,7 +460,10 @@ mod tests {
         for (text, part) in [
             (String::new(), "missing field"),
             ("format = 2".into(), "format is 2"),
-            (good.replace("share = [1.000", "share = [-1.0"), "less than none"),
+            (
+                good.replace("share = [1.000", "share = [-1.0"),
+                "less than none",
+            ),
             (good.replace("share", "sharp"), "unknown field"),
             (good.replace("rate = 200", "rate = \"x\""), "rate"),
         ] {

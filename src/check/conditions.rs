@@ -32,7 +32,10 @@ impl Conditions {
     #[must_use]
     pub fn of(recording: &Recording) -> Conditions {
         Conditions {
-            python: recording.python.as_ref().map_or(String::new(), PythonVersion::to_string),
+            python: recording
+                .python
+                .as_ref()
+                .map_or(String::new(), PythonVersion::to_string),
             mode: mode(recording).to_owned(),
             rate: recording.rate,
             machine: String::new(),
@@ -122,7 +125,10 @@ mod tests {
         for (before, part) in [
             (conditions("3.12.1", "work", 200, "a"), "Python is 3.11.7"),
             (conditions("3.11.7t", "work", 200, "a"), "Python"),
-            (conditions("3.11.7", "cpu", 200, "a"), "--mode) is work, and was cpu"),
+            (
+                conditions("3.11.7", "cpu", 200, "a"),
+                "--mode) is work, and was cpu",
+            ),
             (conditions("3.11.7", "work", 100, "a"), "--rate) is 200"),
         ] {
             let why = now.compare(&before).expect_err("refused");

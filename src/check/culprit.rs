@@ -47,10 +47,22 @@ pub fn find(
     root: &Path,
 ) -> Option<Culprit> {
     let mut tree = Tree::new();
-    tree.add(after.0, selector, clock, 1.0 / after.1.max(1) as f64, Side::After);
+    tree.add(
+        after.0,
+        selector,
+        clock,
+        1.0 / after.1.max(1) as f64,
+        Side::After,
+    );
     let grows = before.is_some();
     if let Some((profile, runs)) = before {
-        tree.add(profile, selector, clock, -1.0 / runs.max(1) as f64, Side::Before);
+        tree.add(
+            profile,
+            selector,
+            clock,
+            -1.0 / runs.max(1) as f64,
+            Side::Before,
+        );
     }
     let path = tree.main_path(grows)?;
     Some(tree.culprit(&path, root))
@@ -105,7 +117,14 @@ impl Tree {
         }
     }
 
-    fn add(&mut self, profile: &Profile, selector: &Selector, clock: Clock, scale: f64, side: Side) {
+    fn add(
+        &mut self,
+        profile: &Profile,
+        selector: &Selector,
+        clock: Clock,
+        scale: f64,
+        side: Side,
+    ) {
         let mut matcher = Matcher::new(profile, selector);
         let mut keys: FxHashMap<FunctionId, u32> = FxHashMap::default();
         for ((_, stack), values) in profile.entries() {
@@ -284,7 +303,8 @@ mod tests {
     use crate::check::Rule;
     use crate::check::written::profile;
 
-    const HANDLER: &str = "BaseHandler._get_response|/v/site-packages/django/core/handlers/base.py|197";
+    const HANDLER: &str =
+        "BaseHandler._get_response|/v/site-packages/django/core/handlers/base.py|197";
     const SERVE: &str = "serve|/srv/app/drive.py|40";
     const VIEW: &str = "fast_view|/srv/app/recipes/views.py|31";
     const DATA: &str = "ListSerializer.data|/v/site-packages/rest_framework/serializers.py|800";
@@ -323,7 +343,10 @@ mod tests {
         assert_eq!(found.place.path.as_deref(), Some("recipes/serializers.py"));
         assert_eq!(found.place.line, 12);
         let callee = found.callee.expect("what it calls");
-        assert_eq!((callee.function.as_str(), callee.path), ("Descriptor.__get__", None));
+        assert_eq!(
+            (callee.function.as_str(), callee.path),
+            ("Descriptor.__get__", None)
+        );
         assert!((found.seconds - 0.60).abs() < 1e-9, "{}", found.seconds);
     }
 
@@ -335,7 +358,10 @@ mod tests {
         let root = Path::new("/");
         let found = find(Some((&before, 1)), (&after, 1), &whole, Clock::Cpu, root);
         let found = found.expect("something grew");
-        assert_eq!((found.place.function.as_str(), found.callee), ("fast_view", None));
+        assert_eq!(
+            (found.place.function.as_str(), found.callee),
+            ("fast_view", None)
+        );
         // Twice the runs with twice the samples are the same.
         let twice = profile(&[(&[SERVE, VIEW][..], 160), (&[SERVE, VIEW, NAME], 104)]);
         let found = find(Some((&before, 1)), (&twice, 2), &whole, Clock::Cpu, root);
@@ -364,9 +390,18 @@ mod tests {
         let names: Vec<String> = (0..30).map(|it| format!("f{it}|/srv/a.py|1")).collect();
         let stack: Vec<&str> = names.iter().map(String::as_str).collect();
         let deep = profile(&[(&stack[..], 10)]);
-        let found = find(None, (&deep, 1), &selector("f29"), Clock::Wall, Path::new("/"));
+        let found = find(
+            None,
+            (&deep, 1),
+            &selector("f29"),
+            Clock::Wall,
+            Path::new("/"),
+        );
         let way = found.expect("seen").way;
         assert_eq!(way.len(), LONGEST_WAY);
-        assert_eq!((way[0].function.as_str(), way[7].function.as_str()), ("f0", "f29"));
+        assert_eq!(
+            (way[0].function.as_str(), way[7].function.as_str()),
+            ("f0", "f29")
+        );
     }
 }

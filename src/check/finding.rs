@@ -29,6 +29,8 @@ pub fn compose(rule: &Rule, judgement: &Judgement, culprit: Option<Culprit>) -> 
         before: judgement.before,
         after: judgement.after,
         change: judgement.change,
+        values: judgement.values.clone(),
+        values_before: judgement.values_before.clone(),
         place,
         way,
         notes,
@@ -115,7 +117,10 @@ impl Words<'_> {
 
     /// Where to look.
     fn blame(&self) -> String {
-        let Some(culprit) = self.culprit.filter(|_| self.judgement.verdict != Verdict::Passed) else {
+        let Some(culprit) = self
+            .culprit
+            .filter(|_| self.judgement.verdict != Verdict::Passed)
+        else {
             return String::new();
         };
         let within = match culprit.way.first().filter(|view| **view != culprit.place) {
@@ -180,7 +185,9 @@ fn notes(rule: &Rule, judgement: &Judgement) -> Vec<String> {
     if judgement.only_share_grew {
         notes.push(match judgement.verdict {
             Verdict::Failed => "its share grew, too".to_owned(),
-            _ => "only its share grew, not its seconds: what else there is became faster".to_owned(),
+            _ => {
+                "only its share grew, not its seconds: what else there is became faster".to_owned()
+            }
         });
     }
     if let Demand::Below(Limit::MoreShare(_)) = rule.demand

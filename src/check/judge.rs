@@ -50,6 +50,9 @@ pub struct Judgement {
     /// What the rule is about as it is now, if it could be measured.
     pub after: Option<Estimate>,
     pub change: Option<Estimate>,
+    /// Of each run, in the unit of `before` and `after`.
+    pub values: Vec<f64>,
+    pub values_before: Vec<f64>,
     /// Samples that showed it.
     pub samples: u64,
     /// Why it is inconclusive.
@@ -180,6 +183,10 @@ fn values(measure: Measure, runs: &[Run], index: usize) -> Option<Vec<f64>> {
     runs.iter().map(value).collect()
 }
 
+fn shown(values: &[f64], measure: Measure) -> Vec<f64> {
+    values.iter().map(|value| value * measure.scale()).collect()
+}
+
 /// How something became more: what is compared, in which form, and what is allowed.
 #[derive(Clone, Copy)]
 struct Growth {
@@ -239,7 +246,12 @@ impl Case<'_> {
         let share = values(Measure::Share, self.runs, self.index).unwrap_or_default();
         Judgement {
             verdict,
-            after: Some(estimate(self.mean(Measure::Share, &share), Unit::Percent, 100.0)),
+            after: Some(estimate(
+                self.mean(Measure::Share, &share),
+                Unit::Percent,
+                100.0,
+            )),
+            values: shown(&share, Measure::Share),
             ..self.open(lacks)
         }
     }
@@ -250,15 +262,24 @@ impl Case<'_> {
             return self.open(Some(Lack::Units));
         };
         let interval = self.mean(measure, &values);
-        self.decide(interval, limit, Judgement {
-            after: Some(estimate(interval, measure.unit(), measure.scale())),
-            ..self.open(None)
-        })
+        self.decide(
+            interval,
+            limit,
+            Judgement {
+                after: Some(estimate(interval, measure.unit(), measure.scale())),
+                values: shown(&values, measure),
+                ..self.open(None)
+            },
+        )
     }
 
     /// Against what it was before.
     fn grown(&self, growth: Growth) -> Judgement {
-        let Growth { measure, form, allowed } = growth;
+        let Growth {
+            measure,
+            form,
+            allowed,
+        } = growth;
         let Some(after) = values(measure, self.runs, self.index) else {
             return self.open(Some(Lack::Units));
         };
@@ -271,12 +292,18 @@ impl Case<'_> {
             (_, Form::Difference) => (measure.unit(), 1.0),
         };
         let interval = |it| estimate(it, measure.unit(), measure.scale());
-        let mut judgement = self.decide(change, allowed, Judgement {
-            before: Some(interval(stats::mean(before, 0.0, self.error))),
-            after: Some(interval(self.mean(measure, &after))),
-            change: Some(estimate(change, unit, scale)),
-            ..self.open(None)
-        });
+        let mut judgement = self.decide(
+            change,
+            allowed,
+            Judgement {
+                before: Some(interval(stats::mean(before, 0.0, self.error))),
+                after: Some(interval(self.mean(measure, &after))),
+                change: Some(estimate(change, unit, scale)),
+                values: shown(&after, measure),
+                values_before: shown(&self.values_before(measure), measure),
+                ..self.open(None)
+            },
+        );
         if judgement.verdict != Verdict::Failed && measure != Measure::Share {
             judgement.only_share_grew = self.share_change().is_some_and(|share| share.low > 0.0);
         }
@@ -337,6 +364,16 @@ impl Case<'_> {
         }
     }
 
+    /// Of each run before, where there are such.
+    fn values_before(&self, measure: Measure) -> Vec<f64> {
+        match self.before {
+            Before::InTurn(runs) | Before::Apart(runs) => {
+                values(measure, runs, self.index).unwrap_or_default()
+            }
+            Before::Nothing | Before::Known(_) => Vec::new(),
+        }
+    }
+
     /// A share is not known better than counting so many samples lets it be.
     fn mean(&self, measure: Measure, values: &[f64]) -> Interval {
         let summary = Summary::of(values);
@@ -382,7 +419,9 @@ impl Case<'_> {
             // Too few to give an interval at all.
             return Lack::Runs((2 * self.runs.len()).max(10));
         }
-        let needed = (runs * (width / distance).powi(2) * 1.2).ceil().max(runs + 1.0);
+        let needed = (runs * (width / distance).powi(2) * 1.2)
+            .ceil()
+            .max(runs + 1.0);
         match needed <= MOST_RUNS {
             true => Lack::Runs(needed as usize),
             false => Lack::Distance,
@@ -396,6 +435,8 @@ impl Case<'_> {
             before: None,
             after: None,
             change: None,
+            values: Vec::new(),
+            values_before: Vec::new(),
             samples: self.samples(),
             lacks,
             only_share_grew: false,
@@ -486,7 +527,12 @@ mod tests {
     fn nothing_is_said_of_too_few_samples() {
         let now = runs(0.02, 0.08, 5);
         let none = runs(0.0, 0.1, 5);
-        for (rule, runs) in [("f < 90%", &now), ("f < 1%", &now), ("never f", &none), ("always f", &none)] {
+        for (rule, runs) in [
+            ("f < 90%", &now),
+            ("f < 1%", &now),
+            ("never f", &none),
+            ("always f", &none),
+        ] {
             let judgement = one(rule, runs, Before::Nothing);
             assert_eq!(judgement.verdict, Verdict::Inconclusive, "{rule}");
             assert!(matches!(judgement.lacks, Some(Lack::Samples(_))), "{rule}");
@@ -497,11 +543,24 @@ mod tests {
     fn what_is_seen_decides_at_once_and_what_is_not_takes_samples() {
         let with = runs(0.05, 1.0, 3);
         let without = runs(0.0, 1.0, 3);
-        assert_eq!(one("never f", &with, Before::Nothing).verdict, Verdict::Failed);
-        assert_eq!(one("never f", &without, Before::Nothing).verdict, Verdict::Passed);
-        assert_eq!(one("always f", &with, Before::Nothing).verdict, Verdict::Passed);
+        assert_eq!(
+            one("never f", &with, Before::Nothing).verdict,
+            Verdict::Failed
+        );
+        assert_eq!(
+            one("never f", &without, Before::Nothing).verdict,
+            Verdict::Passed
+        );
+        assert_eq!(
+            one("always f", &with, Before::Nothing).verdict,
+            Verdict::Passed
+        );
         let missed = one("always f", &without[..2], Before::Nothing);
-        assert_eq!(missed.verdict, Verdict::Inconclusive, "200 samples may miss it");
+        assert_eq!(
+            missed.verdict,
+            Verdict::Inconclusive,
+            "200 samples may miss it"
+        );
         let missed = one("always f", &runs(0.0, 1.0, 4), Before::Nothing);
         assert_eq!(missed.verdict, Verdict::Failed);
     }
@@ -509,19 +568,28 @@ mod tests {
     #[test]
     fn growth_is_judged_between_runs_of_one_block() {
         let before = runs(1.0, 1.0, 12);
-        let slower: Vec<_> = before.iter().map(|it| run(it.figures[0].cpu * 1.1, 1.0)).collect();
+        let slower: Vec<_> = before
+            .iter()
+            .map(|it| run(it.figures[0].cpu * 1.1, 1.0))
+            .collect();
         let of = |rule, now: &[Run]| one(rule, now, Before::InTurn(&before));
         let failed = of("f < +5%", &slower);
         assert_eq!(failed.verdict, Verdict::Failed);
         let change = failed.change.expect("compared");
-        assert!((change.value - 10.0).abs() < 0.1 && change.low > 5.0, "{change:?}");
+        assert!(
+            (change.value - 10.0).abs() < 0.1 && change.low > 5.0,
+            "{change:?}"
+        );
         assert_eq!(of("f < +20%", &slower).verdict, Verdict::Passed);
         assert_eq!(of("f < +50ms", &slower).verdict, Verdict::Failed);
         assert_eq!(of("f < +200ms", &slower).verdict, Verdict::Passed);
         assert_eq!(of("f < +5%", &before).verdict, Verdict::Passed);
         // Too few blocks to tell, however large the difference.
         let few = one("f < +5%", &slower[..5], Before::InTurn(&before[..5]));
-        assert_eq!((few.verdict, few.lacks), (Verdict::Inconclusive, Some(Lack::Runs(10))));
+        assert_eq!(
+            (few.verdict, few.lacks),
+            (Verdict::Inconclusive, Some(Lack::Runs(10)))
+        );
     }
 
     #[test]
@@ -537,7 +605,10 @@ mod tests {
         // And one that takes more seconds does.
         let slower = runs(0.3, 0.8, 12);
         let judgement = one("f < +2points", &slower, Before::InTurn(&before));
-        assert_eq!((judgement.verdict, judgement.only_share_grew), (Verdict::Failed, false));
+        assert_eq!(
+            (judgement.verdict, judgement.only_share_grew),
+            (Verdict::Failed, false)
+        );
     }
 
     #[test]
@@ -552,7 +623,10 @@ mod tests {
         assert_eq!(of("f < +5%", known).verdict, Verdict::Failed);
         assert_eq!(of("f < +5%", shares_only).lacks, Some(Lack::Baseline));
         let judgement = of("f < +2points", shares_only);
-        assert_eq!((judgement.verdict, judgement.seconds_known), (Verdict::Failed, false));
+        assert_eq!(
+            (judgement.verdict, judgement.seconds_known),
+            (Verdict::Failed, false)
+        );
         assert_eq!(of("f < +2points", known).verdict, Verdict::Failed);
         assert!(of("f < +2points", known).seconds_known);
     }
@@ -566,7 +640,9 @@ mod tests {
             for run in &mut now {
                 run.figures = vec![run.figures[0]; rules.len()];
             }
-            let after = judge(rules, &now, Before::Nothing, ERROR)[0].after.expect("measured");
+            let after = judge(rules, &now, Before::Nothing, ERROR)[0]
+                .after
+                .expect("measured");
             after.high - after.low
         };
         let (one, ten) = (vec![rule()], vec![rule(); 10]);

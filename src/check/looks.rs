@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn looks_are_few() {
         let mut looks = Looks::new(30, 10, 0.01);
-        let at: Vec<_> = (1..=30).filter(|&runs| looks.due(runs, false).is_some()).collect();
+        let at: Vec<_> = (1..=30)
+            .filter(|&runs| looks.due(runs, false).is_some())
+            .collect();
         assert_eq!(at, [10, 15, 23, 30]);
     }
 

@@ -9,13 +9,13 @@ mod finding;
 mod judge;
 mod looks;
 mod outcome;
+pub mod report;
 mod rule;
 mod rules_file;
 mod select;
 mod stats;
 #[cfg(test)]
 mod written;
-pub mod report;
 
 pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit, Verdict};
 
@@ -24,5 +24,6 @@ pub use conditions::Conditions;
 pub use evidence::{Evidence, EvidenceError, Version};
 pub use judge::{ERROR, Judgement};
 pub use looks::Looks;
+pub(crate) use report::figure;
 pub use rule::{Rule, RuleError};
 pub use rules_file::{RulesError, parse as parse_rules};

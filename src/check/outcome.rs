@@ -69,6 +69,10 @@ pub struct Finding {
     pub before: Option<Estimate>,
     pub after: Option<Estimate>,
     pub change: Option<Estimate>,
+    /// The figure of each run, in the unit of `before` and `after`; where both versions were run in
+    /// turn, those of one repeat have the same position.
+    pub values: Vec<f64>,
+    pub values_before: Vec<f64>,
     /// What is to blame, or what the rule is about: where a reader should look.
     pub place: Option<Place>,
     /// How the program comes to that place, outermost first: the view or task, then functions of the

@@ -196,7 +196,9 @@ pub enum RuleError {
         "a rule is WHAT < LIMIT, never WHAT or always WHAT; there is no limit such as '< 5%' in it"
     )]
     NoLimit,
-    #[error("it says nothing of what it is about: a function's name, file:, package:, category: or total")]
+    #[error(
+        "it says nothing of what it is about: a function's name, file:, package:, category: or total"
+    )]
     NoName,
     #[error("'{0}' is no limit; limits are 5%, 1.5s, 20ms, 20ms/unit, +5%, +20ms, +2points")]
     Limit(String),
@@ -204,11 +206,15 @@ pub enum RuleError {
     Surplus(String),
     #[error("there is no category '{0}'; there are {categories}", categories = crate::output::Category::names().join(", "))]
     Category(String),
-    #[error("a limit in seconds or of growth is of cpu or wall time, a share is of neither; leave out '{0}'")]
+    #[error(
+        "a limit in seconds or of growth is of cpu or wall time, a share is of neither; leave out '{0}'"
+    )]
     ShareClock(String),
     #[error("'total' has no inner part and none that it is in: leave out 'self' and 'in'")]
     TotalPart,
-    #[error("the share of all in all is always 100 %; name a function, file:, package: or category:")]
+    #[error(
+        "the share of all in all is always 100 %; name a function, file:, package: or category:"
+    )]
     TotalShare,
     #[error("'never' and 'always' need a function, file:, package: or category:")]
     TotalSeen,
@@ -447,11 +453,7 @@ mod tests {
             ("get_name<5%", "get_name", Limit::Share(0.05)),
             ("get_name <= 5 %", "get_name", Limit::Share(0.05)),
             ("<listcomp> < 2.5%", "<listcomp>", Limit::Share(0.025)),
-            (
-                "f.<locals>.g<1.5s",
-                "f.<locals>.g",
-                seconds(1.5, CPU),
-            ),
+            ("f.<locals>.g<1.5s", "f.<locals>.g", seconds(1.5, CPU)),
             (
                 "self Thing.run in main wall < 20ms",
                 "self Thing.run in main",

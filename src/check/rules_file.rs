@@ -40,7 +40,9 @@ pub enum RulesError {
     Toml(#[from] toml::de::Error),
     #[error("'{text}': {error}")]
     Rule { text: String, error: RuleError },
-    #[error("there is no rule in it: write rules = [\"total < +5%\"], or a [[rule]] with check = \"...\"")]
+    #[error(
+        "there is no rule in it: write rules = [\"total < +5%\"], or a [[rule]] with check = \"...\""
+    )]
     Empty,
     #[error("there are more than {MOST_RULES} rules in it")]
     TooMany,

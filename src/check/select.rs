@@ -108,7 +108,8 @@ impl Run {
                     };
                     let part = until.saturating_sub(at).max(1) as f64 / whole;
                     let of_all = run.samples as f64 / values.count.max(1) as f64;
-                    let scaled = |nanos: Nanos, part: f64| Nanos((nanos.0 as f64 * part * scale) as u64);
+                    let scaled =
+                        |nanos: Nanos, part: f64| Nanos((nanos.0 as f64 * part * scale) as u64);
                     let values = Values {
                         // Told by where the run begins: it is only asked whether there are enough.
                         count: if at == run.start.0 { run.samples } else { 0 },
@@ -231,7 +232,8 @@ fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: b
     }
     match item {
         Item::Function(pattern) => {
-            pattern.matches(&name) || !qualified && pattern.last_part().is_some_and(|last| last.matches(&name))
+            pattern.matches(&name)
+                || !qualified && pattern.last_part().is_some_and(|last| last.matches(&name))
         }
         Item::File(pattern) => pattern.matches(&file),
         Item::Package(pattern) => {
@@ -318,7 +320,9 @@ mod tests {
         seen.recording.cpu = Some(Nanos(3_000_000_000));
         seen.recording.duration = Nanos(4_000_000_000);
         let run = Run::of(&seen, &rules(&["total < +5%", "get < 5%"]), None);
-        assert!((run.figures[0].cpu - 3.0).abs() < 1e-9 && (run.figures[0].wall - 4.0).abs() < 1e-9);
+        assert!(
+            (run.figures[0].cpu - 3.0).abs() < 1e-9 && (run.figures[0].wall - 4.0).abs() < 1e-9
+        );
         assert!((run.figures[1].cpu - 0.1).abs() < 1e-9);
     }
 
@@ -327,7 +331,8 @@ mod tests {
         let seen = profile(&[(&[VIEW][..], 30), (&[VIEW, NAME], 45), (&[LOADS], 25)]);
         let rules = rules(&["get_name < 5%", "loads < 5%"]);
         let pieces = Run::pieces(&seen, &rules, None, 10).expect("a timeline");
-        let mean = |figure: usize| pieces.iter().map(|it| it.figures[figure].cpu).sum::<f64>() / 10.0;
+        let mean =
+            |figure: usize| pieces.iter().map(|it| it.figures[figure].cpu).sum::<f64>() / 10.0;
         assert!((mean(0) - 0.45).abs() < 1e-6 && (mean(1) - 0.25).abs() < 1e-6);
         // The first three show nothing of it, the next four nothing else.
         assert!(pieces[0].figures[0].wall.abs() < 1e-9);

@@ -112,7 +112,12 @@ pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Inte
             / (first.powi(2) / (before.runs - 1) as f64 + second.powi(2) / (after.runs - 1) as f64);
         below(distance / error.sqrt(), freedom)
     };
-    let largest = bound(form, before.mean, after.mean, before.deviation + after.deviation);
+    let largest = bound(
+        form,
+        before.mean,
+        after.mean,
+        before.deviation + after.deviation,
+    );
     Interval {
         value: apart(before.mean, after.mean, form),
         low: crossing(form, largest, |shift| surely(shift) >= 1.0 - alpha),
@@ -230,7 +235,11 @@ impl Ranks {
         for rank in 1..=pairs {
             reached += rank;
             for sum in (0..=reached).rev() {
-                let with = if sum >= rank { exactly[sum - rank] } else { 0.0 };
+                let with = if sum >= rank {
+                    exactly[sum - rank]
+                } else {
+                    0.0
+                };
                 exactly[sum] = f64::midpoint(exactly[sum], with);
             }
         }
@@ -282,7 +291,13 @@ mod tests {
     #[test]
     fn rank_sums_are_as_probable_as_tables_say() {
         // Wilcoxon 1945 and every table since: one-sided critical values.
-        for (pairs, sum, alpha) in [(5, 0, 0.05), (8, 1, 0.01), (10, 5, 0.01), (20, 43, 0.01), (25, 76, 0.01)] {
+        for (pairs, sum, alpha) in [
+            (5, 0, 0.05),
+            (8, 1, 0.01),
+            (10, 5, 0.01),
+            (20, 43, 0.01),
+            (25, 76, 0.01),
+        ] {
             let ranks = Ranks::new(pairs);
             assert!(ranks.at_most(f64::from(sum)) <= alpha, "{pairs}");
             assert!(ranks.at_most(f64::from(sum + 1)) > alpha, "{pairs}");
@@ -337,7 +352,10 @@ mod tests {
 
     impl Noise {
         fn next(&mut self) -> f64 {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (self.0 >> 11) as f64 / (1u64 << 53) as f64
         }
 
@@ -363,7 +381,10 @@ mod tests {
         }
         // Four standard deviations beyond what is promised.
         let most = ALPHA * TRIALS as f64 + 4.0 * (ALPHA * TRIALS as f64).sqrt();
-        assert!((above as f64) < most && (below as f64) < most, "{above} {below}");
+        assert!(
+            (above as f64) < most && (below as f64) < most,
+            "{above} {below}"
+        );
         // And not so wide as to be worth nothing.
         assert!(above + below > TRIALS / 100, "{above} {below}");
     }

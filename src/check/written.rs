@@ -1,8 +1,8 @@
 //! Profiles that are written down, for tests.
 
 use crate::model::{
-    Frame, Function, GilState, Nanos, Pid, Process, Proof, PythonVersion, Sample, StackId, TargetStr,
-    ThreadKey, Tid,
+    Frame, Function, GilState, Nanos, Pid, Process, Proof, PythonVersion, Sample, StackId,
+    TargetStr, ThreadKey, Tid,
 };
 use crate::profile::{Profile, Recording};
 

@@ -162,7 +162,6 @@ pub struct Record {
     /// Keep what the started program writes, and show it only if the program fails
     #[arg(long, hide = true, conflicts_with = "pid")]
     pub capture: bool,
-
 }
 
 /// How to look, and at what.
@@ -455,13 +454,18 @@ mod tests {
                 .copied()
                 .collect();
             let record = record(&words).unwrap();
-            assert_eq!((record.sampling.rate, record.program.len()), (7, 5), "{words:?}");
+            assert_eq!(
+                (record.sampling.rate, record.program.len()),
+                (7, 5),
+                "{words:?}"
+            );
         }
     }
 
     #[test]
     fn a_duration_is_seconds_or_unlimited() {
-        let duration = |text| record(&["-p", "1", "-d", text]).map(|record| record.sampling.duration);
+        let duration =
+            |text| record(&["-p", "1", "-d", text]).map(|record| record.sampling.duration);
         let half = RecordDuration::For(Duration::from_millis(500));
         assert_eq!(duration("0.5").unwrap(), half);
         assert_eq!(duration("unlimited").unwrap(), RecordDuration::Unlimited);

@@ -200,7 +200,9 @@ impl Recorder<'_> {
         self.tell(report, profile);
         if self.arguments.open {
             let user = self.session.caller.as_ref();
-            if let Err(error) = program::open_in_browser(&self.output.path, user, self.session.signals) {
+            if let Err(error) =
+                program::open_in_browser(&self.output.path, user, self.session.signals)
+            {
                 // The recording is there all the same.
                 terminal::complain(&error);
             }

@@ -25,8 +25,8 @@ use crate::profile::{Profile, Values};
 pub use category::Category;
 pub use escape::visible;
 pub(crate) use escape::visible_text;
-pub use title::program;
 pub(crate) use title::grouped;
+pub use title::program;
 
 /// A format that a profile can be written in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

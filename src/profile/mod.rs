@@ -3,7 +3,9 @@
 
 mod absorb;
 pub mod file {
-    pub fn read(_: std::fs::File) -> Result<super::Profile, std::io::Error> { Err(std::io::ErrorKind::Unsupported.into()) }
+    pub fn read(_: std::fs::File) -> Result<super::Profile, std::io::Error> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 }
 mod recording;
 mod spill;

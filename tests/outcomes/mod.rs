@@ -76,6 +76,8 @@ fn finding(rule: &str, verdict: Verdict, message: &str) -> Finding {
         before: None,
         after: None,
         change: None,
+        values: Vec::new(),
+        values_before: Vec::new(),
         place: None,
         way: Vec::new(),
         notes: Vec::new(),
@@ -128,6 +130,8 @@ pub fn django() -> Outcome {
             before: estimate(1.214, 1.18, 1.25, Unit::Seconds),
             after: estimate(1.333, 1.30, 1.37, Unit::Seconds),
             change: estimate(9.8, 8.1, 11.6, Unit::PercentChange),
+            values: vec![1.31, 1.345, 1.338],
+            values_before: vec![1.2, 1.22, f64::NAN],
             place: Some(view.clone()),
             ..finding(
                 "seconds of get_fast_list_view < +5 %",

@@ -15,7 +15,7 @@ struct Scale {
     signed: bool,
 }
 
-pub(super) fn estimate(estimate: &Estimate) -> String {
+pub(crate) fn estimate(estimate: &Estimate) -> String {
     let Estimate {
         value, low, high, ..
     } = *estimate;

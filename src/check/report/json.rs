@@ -13,6 +13,9 @@
 //!   before       an estimate, or null
 //!   after        an estimate, or null
 //!   change       an estimate, or null
+//!   values       the figure of each run, in the unit of before and after
+//!   values_before  the same of the version before; where both were run in turn, those of one repeat
+//!                have the same position
 //!   place        where to look: a place, or null
 //!   way          places, outermost first
 //!   notes        sentences
@@ -61,6 +64,8 @@ struct Finding<'a> {
     message: Text<'a>,
     #[serde(flatten)]
     figures: Figures,
+    #[serde(flatten)]
+    values: Values<'a>,
     place: Option<Place<'a>>,
     way: Vec<Place<'a>>,
     notes: Vec<Text<'a>>,
@@ -72,6 +77,13 @@ pub(super) struct Figures {
     before: Option<Estimate>,
     after: Option<Estimate>,
     change: Option<Estimate>,
+}
+
+/// The figure of each run.
+#[derive(Serialize)]
+struct Values<'a> {
+    values: &'a [f64],
+    values_before: &'a [f64],
 }
 
 /// Serde writes a float that is no finite number as null.
@@ -153,6 +165,10 @@ impl Finding<'_> {
             verdict: wording::verdict(finding.verdict),
             message: visible_text(&finding.message),
             figures: Figures::of(finding),
+            values: Values {
+                values: &finding.values,
+                values_before: &finding.values_before,
+            },
             place: finding.place.as_ref().map(Place::of),
             way: finding.way.iter().map(Place::of).collect(),
             notes: texts(&finding.notes),

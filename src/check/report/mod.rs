@@ -20,6 +20,8 @@ use std::io::{self, Write};
 
 use super::Outcome;
 
+pub(crate) use figures::estimate as figure;
+
 /// Who reads a report.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ReportFormat {

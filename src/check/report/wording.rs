@@ -275,6 +275,8 @@ mod tests {
             before: None,
             after: None,
             change: None,
+            values: Vec::new(),
+            values_before: Vec::new(),
             place: None,
             way: Vec::new(),
             notes: Vec::new(),

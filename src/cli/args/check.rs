@@ -106,12 +106,7 @@ pub struct Check {
     pub json: Option<PathBuf>,
 
     /// Messages at file and line, as GitHub takes them from standard output
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        help_heading = "Reports"
-    )]
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Reports")]
     pub annotations: Annotations,
 
     /// Where to put flamegraphs: after.svg, and if there are two versions before.svg and

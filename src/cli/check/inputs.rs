@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use anyhow::{Context, anyhow};
 
@@ -21,13 +21,7 @@ const LONGEST_TEXT: u64 = 16 << 20;
 /// The rules that are asked for; `compares` says whether there is something of before.
 pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
     let mut rules = Vec::new();
-    let found = Path::new(RULES_FILE);
-    let file = match &arguments.rules {
-        Some(file) => Some(file.as_path()),
-        None if arguments.rule.is_empty() && found.is_file() => Some(found),
-        None => None,
-    };
-    if let Some(file) = file {
+    if let Some(file) = named_or_found(arguments) {
         let shown = file.display();
         let text = text(file)
             .with_context(|| format!("the rules cannot be read from '{shown}'"))
@@ -70,11 +64,33 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
     Ok(rules)
 }
 
-pub fn baseline(file: &std::path::Path) -> Result<Baseline, Failure> {
+fn named_or_found(arguments: &Check) -> Option<&Path> {
+    let found = Path::new(RULES_FILE);
+    match &arguments.rules {
+        Some(file) => Some(file),
+        None => (arguments.rule.is_empty() && found.is_file()).then_some(found),
+    }
+}
+
+/// The file that the rules are in, for reports: below the current directory, with `/`.
+pub fn rules_file(arguments: &Check) -> Option<String> {
+    let file = named_or_found(arguments)?;
+    let below = match file.is_absolute() {
+        true => file.strip_prefix(std::env::current_dir().ok()?).ok()?,
+        false => file.strip_prefix(".").unwrap_or(file),
+    };
+    let mut parts = below.components();
+    let plain = parts.all(|part| matches!(part, Component::Normal(_)));
+    plain.then(|| below.to_str().map(str::to_owned))?
+}
+
+pub fn baseline(file: &Path) -> Result<Baseline, Failure> {
     let shown = file.display();
     let text = text(file)
         .with_context(|| {
-            format!("the baseline '{shown}' cannot be read; `spyhole check --save '{shown}'` makes one")
+            format!(
+                "the baseline '{shown}' cannot be read; `spyhole check --save '{shown}'` makes one"
+            )
         })
         .code(exit::BAD_BASELINE)?;
     Baseline::from_toml(&text)
@@ -109,7 +125,10 @@ pub fn against(arguments: &Check) -> Option<String> {
         let files = arguments.against_profile.iter();
         return Some(files.map(|file| shown(file)).collect::<Vec<_>>().join(", "));
     }
-    let path = arguments.against.as_deref().or(arguments.baseline.as_deref())?;
+    let path = arguments
+        .against
+        .as_deref()
+        .or(arguments.baseline.as_deref())?;
     Some(shown(path))
 }
 

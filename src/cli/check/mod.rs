@@ -12,8 +12,7 @@ use super::args::Check;
 use super::session::Session;
 use super::{exit, target, terminal};
 use crate::check::{
-    ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting, Verdict, Version,
-    figure,
+    ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting, Verdict, Version, figure,
 };
 use crate::output;
 use failure::{Failure, WithCode};
@@ -45,7 +44,11 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         || arguments.baseline.is_some()
         || !arguments.against_profile.is_empty();
     let rules = inputs::rules(arguments, compares)?;
-    let baseline = arguments.baseline.as_deref().map(inputs::baseline).transpose()?;
+    let baseline = arguments
+        .baseline
+        .as_deref()
+        .map(inputs::baseline)
+        .transpose()?;
     let mut session = Session::begin(&arguments.sampling).code(exit::FAILED)?;
     session.thread_names = false;
     let outputs = reports::Outputs::check(arguments, &session)?;
@@ -72,6 +75,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
     let findings = evidence.findings(&judgements, &root);
     let setting = Setting {
         against: inputs::against(arguments),
+        rules: inputs::rules_file(arguments),
         program,
         seconds,
         ..setting(&evidence)
@@ -250,7 +254,8 @@ impl<'a> Gathering<'a> {
         if self.workload.has_before() {
             prefix += &format!(" ({})", place.name());
         }
-        if let Some(so_far) = so_far.and_then(|so_far| least_certain(self.evidence.rules(), so_far)) {
+        if let Some(so_far) = so_far.and_then(|so_far| least_certain(self.evidence.rules(), so_far))
+        {
             prefix += &format!(", {so_far}");
         }
         prefix += ", ";

@@ -97,7 +97,13 @@ impl<'a> Workload<'a> {
     }
 
     pub fn has_before(&self) -> bool {
-        matches!(self.what, What::Program { before: Some(_), .. })
+        matches!(
+            self.what,
+            What::Program {
+                before: Some(_),
+                ..
+            }
+        )
     }
 
     pub fn is_program(&self) -> bool {
