@@ -16,9 +16,9 @@ use crate::survey;
 /// Functions on a way that are named.
 const LONGEST_WAY: usize = 8;
 
-/// How much of what a function grew by one of those that it calls must have grown by to be looked for
-/// below it.
-const MAIN_PART: f64 = 0.5;
+/// By how many standard errors one function must have grown more than all that its caller did besides
+/// to be looked into.
+const CLEAR: f64 = 2.0;
 
 /// What is behind a figure.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,6 +32,8 @@ pub struct Culprit {
     pub way: Vec<Place>,
     /// Of the seconds, or of the growth, in question.
     pub seconds: f64,
+    /// Whether the samples show that it is this one, and none that it calls.
+    pub is_clear: bool,
 }
 
 /// Where most of the time of what is selected is spent, or, with a profile of before, where most of
@@ -64,8 +66,11 @@ pub fn find(
             Side::Before,
         );
     }
-    let path = tree.main_path(grows)?;
-    Some(tree.culprit(&path, root))
+    let (path, is_clear) = tree.main_path(grows)?;
+    Some(Culprit {
+        is_clear,
+        ..tree.culprit(&path, root)
+    })
 }
 
 /// What stands at a place of the tree: told by name and short file, since files of two versions lie in
@@ -80,10 +85,22 @@ struct Node {
     key: u32,
     /// Seconds a run, of before and after the difference.
     weight: f64,
+    /// Variance of that, since it was counted in samples.
+    error: f64,
     /// The line that ran, with how long it did, of the version that is judged if it has any.
     lines: FxHashMap<u32, f64>,
     file: String,
     children: FxHashMap<u32, usize>,
+}
+
+/// How much of what a function grew by is in one that it calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Main,
+    /// The caller grew by itself, or by several.
+    Minor,
+    /// The samples do not tell.
+    Unclear,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,6 +122,7 @@ impl Tree {
         let root = Node {
             key: u32::MAX,
             weight: 0.0,
+            error: 0.0,
             lines: FxHashMap::default(),
             file: String::new(),
             children: FxHashMap::default(),
@@ -142,8 +160,10 @@ impl Tree {
                 None
             };
             let weight = seconds(values, clock) * scale;
+            let error = weight.powi(2) / values.count.max(1) as f64;
             let mut at = 0;
             self.nodes[0].weight += weight;
+            self.nodes[0].error += error;
             for (depth, frame) in frames.iter().enumerate() {
                 let key = *keys
                     .entry(frame.function)
@@ -151,6 +171,7 @@ impl Tree {
                 at = self.child(at, key);
                 let node = &mut self.nodes[at];
                 node.weight += weight;
+                node.error += error;
                 if side == Side::After {
                     *node.lines.entry(frame.line).or_default() += weight;
                     if node.file.is_empty() {
@@ -188,6 +209,7 @@ impl Tree {
         self.nodes.push(Node {
             key,
             weight: 0.0,
+            error: 0.0,
             lines: FxHashMap::default(),
             file: String::new(),
             children: FxHashMap::default(),
@@ -196,9 +218,11 @@ impl Tree {
         child
     }
 
-    /// From the outermost function down to where the weight is its own.
-    fn main_path(&self, grows: bool) -> Option<Vec<usize>> {
+    /// From the outermost function down to where the weight is its own, or it is not clear any more
+    /// whose it is; and whether that is clear.
+    fn main_path(&self, grows: bool) -> Option<(Vec<usize>, bool)> {
         let mut path = Vec::new();
+        let mut is_clear = true;
         let mut at = 0;
         // Of a mere limit, what is selected is what is spoken of: no need to look into it.
         while grows || !self.items.contains(&at) {
@@ -209,14 +233,35 @@ impl Tree {
             }) else {
                 break;
             };
-            let enough = self.nodes[at].weight * MAIN_PART;
-            if grows && self.nodes[next].weight < enough || self.nodes[next].weight <= 0.0 {
+            if self.nodes[next].weight <= 0.0 {
                 break;
+            }
+            match self.part(at, next) {
+                Part::Main => {}
+                _ if !grows => {}
+                Part::Minor => break,
+                Part::Unclear => {
+                    is_clear = false;
+                    break;
+                }
             }
             path.push(next);
             at = next;
         }
-        (!path.is_empty()).then_some(path)
+        (!path.is_empty()).then_some((path, is_clear))
+    }
+
+    /// How much of what a function grew by is in this one that it calls.
+    fn part(&self, parent: usize, child: usize) -> Part {
+        let (parent, child) = (&self.nodes[parent], &self.nodes[child]);
+        let rest = parent.weight - child.weight;
+        // What is not the child's was counted in other samples than what is.
+        let error = parent.error.max(child.error).sqrt() * CLEAR;
+        match child.weight - rest {
+            more if more >= error => Part::Main,
+            less if less <= -error => Part::Minor,
+            _ => Part::Unclear,
+        }
     }
 
     fn culprit(&self, path: &[usize], root: &Path) -> Culprit {
@@ -244,6 +289,7 @@ impl Tree {
             callee: (last != place).then(|| self.place(last, root)),
             way: way.iter().map(|&node| self.place(node, root)).collect(),
             seconds: self.nodes[last].weight,
+            is_clear: true,
         }
     }
 

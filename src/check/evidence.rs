@@ -189,6 +189,20 @@ impl Evidence {
         self.rules.iter().zip(judgements).map(of).collect()
     }
 
+    /// Whether it is clear where each broken rule is broken, as far as that can become clear.
+    #[must_use]
+    pub fn knows_where(&self, judgements: &[Judgement], root: &Path) -> bool {
+        let mut broken = self
+            .rules
+            .iter()
+            .zip(judgements)
+            .filter(|(_, judgement)| judgement.verdict == Verdict::Failed);
+        broken.all(|(rule, _)| {
+            let culprit = self.culprit(rule, root);
+            culprit.is_none_or(|culprit| culprit.is_clear)
+        })
+    }
+
     fn culprit(&self, rule: &Rule, root: &Path) -> Option<Culprit> {
         let limit = rule.limit();
         let clock = limit

@@ -128,6 +128,7 @@ impl Words<'_> {
             None => String::new(),
         };
         let mostly = match self.rule.demand {
+            Demand::Below(_) if !culprit.is_clear => "somewhere below it, not clear where:",
             Demand::Below(_) => "most of it",
             Demand::Never | Demand::Always => "most of them",
         };

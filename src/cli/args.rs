@@ -175,9 +175,9 @@ pub struct Sampling {
     #[arg(short, long, value_name = "SECONDS", default_value = "unlimited", value_parser = parse_duration)]
     pub duration: RecordDuration,
 
-    /// How many times a second to look
-    #[arg(short, long, value_name = "HZ", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub rate: u32,
+    /// How many times a second to look [default: 100; of check 1000]
+    #[arg(short, long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
 
     /// Count waiting threads, too; changes nothing beside --gil
     #[arg(short, long)]
@@ -456,7 +456,7 @@ mod tests {
             let record = record(&words).unwrap();
             assert_eq!(
                 (record.sampling.rate, record.program.len()),
-                (7, 5),
+                (Some(7), 5),
                 "{words:?}"
             );
         }

@@ -27,6 +27,9 @@ const FIRST_OF_ONE: usize = 3;
 const PAIRS: usize = 30;
 const REPEATS: usize = 10;
 
+/// Runs are short, and what a function grew by is told by few of their samples.
+const RATE: u32 = 1000;
+
 /// Records, judges and tells with which code to leave.
 pub fn run(arguments: &Check) -> u8 {
     match check(arguments) {
@@ -49,7 +52,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         .as_deref()
         .map(inputs::baseline)
         .transpose()?;
-    let mut session = Session::begin(&arguments.sampling).code(exit::FAILED)?;
+    let mut session = Session::begin(&arguments.sampling, RATE).code(exit::FAILED)?;
     session.thread_names = false;
     let outputs = reports::Outputs::check(arguments, &session)?;
 
@@ -200,7 +203,8 @@ impl<'a> Gathering<'a> {
         if self.workload.has_before() {
             self.warm_up()?;
         }
-        let mut judgements = None;
+        let mut judgements: Option<Vec<Judgement>> = None;
+        let root = self.workload.root();
         for repeat in 1..=self.most {
             for place in self.workload.order(repeat) {
                 self.record(repeat, place, judgements.as_deref())?;
@@ -211,10 +215,15 @@ impl<'a> Gathering<'a> {
             }
             let over = repeat == self.most || self.is_late(repeat);
             if let Some(error) = self.looks.due(repeat, over) {
-                let found = self.evidence.judge(error);
                 // Once one rule is broken the verdict stands; until then all must be certain.
-                let certain = verdicts(&found).any(|it| it == Verdict::Failed)
-                    || verdicts(&found).all(|it| it == Verdict::Passed);
+                let found = match judgements {
+                    Some(found) if is_broken(&found) => found,
+                    _ => self.evidence.judge(error),
+                };
+                let certain = match is_broken(&found) {
+                    true => self.evidence.knows_where(&found, &root),
+                    false => verdicts(&found).all(|it| it == Verdict::Passed),
+                };
                 if !over && !certain {
                     self.tell(repeat, &found);
                 }
@@ -226,7 +235,7 @@ impl<'a> Gathering<'a> {
             }
         }
         Ok(Gathered {
-            root: self.workload.root(),
+            root,
             evidence: self.evidence,
             judgements,
             seconds: self.seconds,
@@ -286,17 +295,26 @@ impl<'a> Gathering<'a> {
 
     /// Says how certain it is, where there is no line that shows it.
     fn tell(&self, repeat: usize, found: &[Judgement]) {
-        let Some(so_far) = least_certain(self.evidence.rules(), found) else {
+        let so_far = match is_broken(found) {
+            true => Some("a rule is broken, and it is not clear yet where".to_owned()),
+            false => least_certain(self.evidence.rules(), found)
+                .map(|so_far| format!("{so_far}, not certain yet")),
+        };
+        let Some(so_far) = so_far else {
             return;
         };
         let each = self.begun.elapsed() / u32::try_from(repeat).unwrap_or(u32::MAX);
         let rest = each * u32::try_from(self.most - repeat).unwrap_or(u32::MAX);
         terminal::say(format_args!(
-            "After {repeat} of {} repeats: {so_far}; not certain yet, {} more at most",
+            "After {repeat} of {} repeats: {so_far}; {} more at most",
             self.most,
             about(rest)
         ));
     }
+}
+
+fn is_broken(judgements: &[Judgement]) -> bool {
+    verdicts(judgements).any(|verdict| verdict == Verdict::Failed)
 }
 
 fn verdicts(judgements: &[Judgement]) -> impl Iterator<Item = Verdict> {

@@ -193,7 +193,7 @@ impl<'a> Workload<'a> {
         units: Option<f64>,
     ) -> Result<Recorded, Failure> {
         if profile.is_empty() {
-            let why = empty::explain(report, self.arguments.sampling.rate, own_end);
+            let why = empty::explain(report, self.session.rate, own_end);
             return Err(anyhow!("nothing was sampled: {why}")).code(exit::NOTHING_SAMPLED);
         }
         Ok(Recorded {
