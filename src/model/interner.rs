@@ -2,7 +2,11 @@
 //! distinct texts, functions and stacks, not with time, and not beyond a bound: a program may make
 //! up names for ever.
 
+mod growth;
+
 use rustc_hash::FxHashMap;
+
+pub use growth::{Growth, Mark};
 
 use super::{FrameId, FunctionId, Pid, ProcessId, StackId, TargetStr, TextId, ThreadId, ThreadKey};
 
@@ -79,6 +83,12 @@ impl PythonVersion {
             level,
             free_threaded,
         }
+    }
+
+    /// `PY_VERSION_HEX`.
+    #[must_use]
+    pub fn hex(self) -> u32 {
+        u32::from_be_bytes([self.major, self.minor, self.micro, self.level])
     }
 }
 
@@ -187,6 +197,11 @@ impl Interner {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Says that something found no room when what is in the tables was collected.
+    pub(crate) fn set_full(&mut self) {
+        self.full = true;
     }
 
     pub fn intern_text(&mut self, text: &TargetStr) -> TextId {

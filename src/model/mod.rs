@@ -1,14 +1,18 @@
 //! The words that every stage shares. Nothing here knows how a sample is taken or shown.
 
+mod command;
 mod ids;
 mod interner;
 mod sample;
 mod text;
 
+pub use command::Program;
 pub use ids::{
     Addr, CodeAddr, FrameId, FunctionId, Nanos, Pid, ProcessId, StackId, TextId, ThreadId,
     ThreadKey, Tid,
 };
-pub use interner::{Frame, Function, Interner, Process, PythonVersion, Stack, TOO_MANY, Thread};
+pub use interner::{
+    Frame, Function, Growth, Interner, Mark, Process, PythonVersion, Stack, TOO_MANY, Thread,
+};
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;

@@ -1,23 +1,10 @@
 //! What was recorded and how well, in a line each.
 
-use crate::model::{Nanos, TargetStr};
+use crate::model::{Nanos, Program, TargetStr};
 use crate::profile::{IdlePolicy, Profile};
 
 use super::Side;
 use super::escape::visible;
-
-/// Programs whose first plain argument says what they do. Other arguments are never shown: they
-/// may hold secrets.
-const HAS_SUBCOMMAND: &[&str] = &[
-    "manage.py",
-    "django-admin",
-    "django-admin.py",
-    "flask",
-    "django",
-];
-
-/// Options of the interpreter that take the next argument.
-const TAKES_ARGUMENT: &[&str] = &["-W", "-X", "--check-hash-based-pycs"];
 
 /// `manage.py runserver · pid 4242 · Python 3.11.7 · 100 Hz · 30.0 s · 2,874 samples`
 pub(super) fn title(profile: &Profile) -> String {
@@ -107,62 +94,7 @@ pub(super) fn quality(profile: &Profile) -> String {
 /// The script and its subcommand, without the interpreter, its options and all else.
 #[must_use]
 pub fn program(command: &[TargetStr]) -> String {
-    let Some((first, arguments)) = command.split_first() else {
-        return String::new();
-    };
-    // A process may set its own title, with all its arguments in the one place.
-    let own_title = first.untrusted().split(' ').next().unwrap_or_default();
-    let executable = base_name(own_title.trim_end_matches(':'));
-    let (name, rest) = if is_interpreter(executable) {
-        script(executable, arguments)
-    } else {
-        (executable.to_owned(), arguments)
-    };
-    let known = HAS_SUBCOMMAND.contains(&name.trim_start_matches("-m "));
-    let subcommand = rest
-        .first()
-        .map(TargetStr::untrusted)
-        .filter(|word| known && !word.starts_with('-') && word.len() <= 40);
-    let shown = match subcommand {
-        Some(word) => format!("{name} {word}"),
-        None => name,
-    };
-    visible(&TargetStr::new(shown)).into_owned()
-}
-
-/// What the interpreter was told to run, and the arguments after that.
-fn script<'a>(interpreter: &str, arguments: &'a [TargetStr]) -> (String, &'a [TargetStr]) {
-    let mut rest = arguments;
-    while let Some((argument, after)) = rest.split_first() {
-        rest = after;
-        match argument.untrusted() {
-            "-c" => return ("-c".to_owned(), &[]),
-            "-m" => {
-                let module = rest.first().map_or("", TargetStr::untrusted);
-                return (format!("-m {module}"), rest.get(1..).unwrap_or(&[]));
-            }
-            option if TAKES_ARGUMENT.contains(&option) => rest = rest.get(1..).unwrap_or(&[]),
-            option if option.starts_with('-') && option.len() > 1 => {}
-            script => return (base_name(script).to_owned(), rest),
-        }
-    }
-    (interpreter.to_owned(), rest)
-}
-
-fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-/// `python`, `python3`, `python3.13t`, `pypy3`
-fn is_interpreter(executable: &str) -> bool {
-    ["python", "pypy"].iter().any(|name| {
-        executable.strip_prefix(name).is_some_and(|version| {
-            version
-                .trim_end_matches(['t', 'd'])
-                .chars()
-                .all(|c| c.is_ascii_digit() || c == '.')
-        })
-    })
+    visible(&Program::of(command).name).into_owned()
 }
 
 /// `1 sample`, `2,874 samples`
@@ -230,6 +162,8 @@ mod tests {
             ("python|a\nb\x1b[0m.py", "a\\nb\\x1b[0m.py"),
         ] {
             assert_eq!(shown(command), expected, "{command}");
+            let command: Vec<_> = command.split('|').map(TargetStr::new).collect();
+            assert_eq!(program(&Program::of(&command).words), expected);
         }
         assert_eq!(program(&[]), "");
     }

@@ -2,11 +2,8 @@
 //! in time. Knows nothing of how samples are taken, nor of any output.
 
 mod absorb;
-pub mod file {
-    pub fn read(_: std::fs::File) -> Result<super::Profile, std::io::Error> {
-        Err(std::io::ErrorKind::Unsupported.into())
-    }
-}
+mod delta;
+pub mod file;
 mod recording;
 mod spill;
 mod timeline;
@@ -16,8 +13,9 @@ use std::ops::AddAssign;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{FrameId, Interner, Nanos, Proof, Sample, StackId, ThreadId};
+use crate::model::{FrameId, Interner, Mark, Nanos, Proof, Sample, StackId, ThreadId};
 
+pub use delta::{Delta, Mirror};
 pub use recording::{IdlePolicy, Recording, Ticks};
 pub use timeline::{Run, Runs, Timeline};
 
@@ -49,11 +47,28 @@ pub struct Profile {
     /// The names behind the handles. An engine fills it in while it reads.
     pub interner: Interner,
     pub recording: Recording,
-    entries: Vec<((ThreadId, StackId), Values)>,
+    entries: Vec<Entry>,
     positions: FxHashMap<(ThreadId, StackId), usize>,
     /// Stacks that could not be proven whole, as they are shown.
     unproven: FxHashMap<StackId, StackId>,
     timeline: Timeline,
+    handed_over: HandedOver,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    key: (ThreadId, StackId),
+    values: Values,
+    /// It changed since the last [`Delta`] and is listed for the next.
+    touched: bool,
+}
+
+/// What the last [`Delta`] left off with.
+#[derive(Debug)]
+struct HandedOver {
+    mark: Mark,
+    /// Positions of the entries that changed since.
+    touched: Vec<usize>,
 }
 
 /// The root below which stacks stand that could not be proven to be of one moment: who reads the
@@ -67,14 +82,24 @@ impl Profile {
     /// When no temporary file can be had for the timeline: better known before the recording than
     /// hours into it.
     pub fn new(recording: Recording) -> io::Result<Profile> {
-        Ok(Profile {
-            interner: Interner::default(),
-            timeline: Timeline::new(recording.period())?,
+        let timeline = Timeline::new(recording.period())?;
+        Ok(Profile::with_timeline(recording, timeline))
+    }
+
+    fn with_timeline(recording: Recording, timeline: Timeline) -> Profile {
+        let interner = Interner::default();
+        Profile {
+            handed_over: HandedOver {
+                mark: interner.mark(),
+                touched: Vec::new(),
+            },
+            interner,
+            timeline,
             recording,
             entries: Vec::new(),
             positions: FxHashMap::default(),
             unproven: FxHashMap::default(),
-        })
+        }
     }
 
     /// Counts one sample. Samples of a thread come in the order of their time.
@@ -95,10 +120,19 @@ impl Profile {
 
     fn count(&mut self, key: (ThreadId, StackId), more: Values) {
         let position = *self.positions.entry(key).or_insert_with(|| {
-            self.entries.push((key, Values::default()));
+            self.entries.push(Entry {
+                key,
+                values: Values::default(),
+                touched: false,
+            });
             self.entries.len() - 1
         });
-        self.entries[position].1 += more;
+        let entry = &mut self.entries[position];
+        if !entry.touched {
+            entry.touched = true;
+            self.handed_over.touched.push(position);
+        }
+        entry.values += more;
     }
 
     /// The same stack below [`UNPROVEN`].
@@ -121,14 +155,34 @@ impl Profile {
     pub fn entries(
         &self,
     ) -> impl ExactSizeIterator<Item = ((ThreadId, StackId), Values)> + Clone + '_ {
-        self.entries.iter().copied()
+        self.entries.iter().map(|entry| (entry.key, entry.values))
+    }
+
+    /// Where among the entries that of a stack of a thread is.
+    fn position(&self, thread: ThreadId, stack: StackId) -> Option<usize> {
+        self.positions.get(&(thread, stack)).copied()
+    }
+
+    /// Makes an entry of what was added up elsewhere, unless there is one.
+    fn push_entry(&mut self, key: (ThreadId, StackId), values: Values) -> bool {
+        let position = self.entries.len();
+        let is_new = *self.positions.entry(key).or_insert(position) == position;
+        if is_new {
+            self.entries.push(Entry {
+                key,
+                values,
+                touched: true,
+            });
+            self.handed_over.touched.push(position);
+        }
+        is_new
     }
 
     /// The sum over all entries.
     #[must_use]
     pub fn total(&self) -> Values {
         let mut total = Values::default();
-        for &(_, values) in &self.entries {
+        for (_, values) in self.entries() {
             total += values;
         }
         total

@@ -4,13 +4,15 @@ use crate::model::{Nanos, Pid, PythonVersion, TargetStr};
 
 /// What was recorded, how it was asked for, and how well it went. The sampler fills it in as it
 /// goes on; an output reads it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recording {
     /// The process that was named or started; those recorded with it are in the interner.
     pub pid: Pid,
     /// Its command line, argument by argument.
     pub command: Vec<TargetStr>,
     pub python: Option<PythonVersion>,
+    /// The version of spyhole that recorded.
+    pub spyhole: String,
     /// The engine, as `--engine` takes it.
     pub engine: String,
     /// Ticks a second that were asked for.
@@ -47,6 +49,7 @@ impl Recording {
             pid,
             command,
             python: None,
+            spyhole: env!("CARGO_PKG_VERSION").to_owned(),
             engine: String::new(),
             rate,
             started: jiff::Timestamp::now(),

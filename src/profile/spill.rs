@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Run;
 use crate::model::{Nanos, StackId, ThreadId};
@@ -22,7 +23,7 @@ pub(super) struct Extent {
 /// A file of records that only grows.
 #[derive(Debug)]
 pub(super) struct Spill {
-    file: File,
+    file: Arc<File>,
     records: u64,
 }
 
@@ -48,7 +49,23 @@ impl Spill {
     }
 
     pub fn in_file(file: File) -> Spill {
-        Spill { file, records: 0 }
+        Spill {
+            file: Arc::new(file),
+            records: 0,
+        }
+    }
+
+    /// The same file, to be read while it grows.
+    pub fn for_reading(&self) -> Spill {
+        Spill {
+            file: Arc::clone(&self.file),
+            records: self.records,
+        }
+    }
+
+    /// How many runs it holds.
+    pub fn len(&self) -> u64 {
+        self.records
     }
 
     /// Appends the runs and tells where they are. If that fails the file is as before.

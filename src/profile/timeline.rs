@@ -44,7 +44,7 @@ pub struct Timeline {
     dropped: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct ThreadRuns {
     open: Option<OpenRun>,
     /// Where this thread's runs are in the spill file, in order.
@@ -106,29 +106,81 @@ impl Timeline {
             return;
         }
         self.closed.push(run);
-        if self.closed.len() >= self.closed_limit {
-            self.spill_closed();
+        if self.closed.len() >= self.closed_limit
+            && let Err(error) = self.spill_closed()
+        {
+            // What is in memory stays there; from here on nothing is added to it.
+            self.failure = Some(error);
         }
+    }
+
+    /// Adds a run that is over, as it was read from a file. Those of a thread come in order.
+    pub(super) fn push_run(&mut self, run: Run) -> io::Result<()> {
+        self.threads.entry(run.thread).or_default();
+        self.closed.push(run);
+        if self.closed.len() >= self.closed_limit {
+            self.spill_closed()?;
+        }
+        Ok(())
+    }
+
+    /// Says that runs are missing, where that is known from a file.
+    pub(super) fn set_failure(&mut self, why: String, dropped: u64) {
+        self.failure = Some(io::Error::other(why));
+        self.dropped = dropped;
+    }
+
+    /// What is there now, to be read while this one grows.
+    pub(super) fn snapshot(&self) -> Timeline {
+        Timeline {
+            slack: self.slack,
+            threads: self.threads.clone(),
+            closed: self.closed.clone(),
+            // The file is the other's to write.
+            closed_limit: usize::MAX,
+            spill: self.spill.for_reading(),
+            failure: self
+                .failure
+                .as_ref()
+                .map(|error| io::Error::other(error.to_string())),
+            dropped: self.dropped,
+        }
+    }
+
+    /// A timeline of which all runs are missing.
+    pub(super) fn left_out(&self, why: &str) -> Timeline {
+        Timeline {
+            slack: self.slack,
+            threads: BTreeMap::new(),
+            closed: Vec::new(),
+            closed_limit: usize::MAX,
+            spill: self.spill.for_reading(),
+            failure: Some(io::Error::other(why)),
+            dropped: self.run_count().saturating_add(self.dropped),
+        }
+    }
+
+    /// How many runs there are.
+    #[must_use]
+    pub fn run_count(&self) -> u64 {
+        let open = self.threads.values().filter(|runs| runs.open.is_some());
+        self.spill.len() + (self.closed.len() + open.count()) as u64
     }
 
     /// Writes the closed runs out, those of one thread together, so that a thread can be read back
     /// without reading all others.
-    fn spill_closed(&mut self) {
+    fn spill_closed(&mut self) -> io::Result<()> {
         // Stable: the runs of a thread keep their order.
         self.closed.sort_by_key(|run| run.thread);
-        match self.spill.append(&self.closed) {
-            Ok(Extent { mut first, .. }) => {
-                for group in self.closed.chunk_by(|a, b| a.thread == b.thread) {
-                    let count = group.len() as u64;
-                    let runs = self.threads.entry(group[0].thread).or_default();
-                    runs.push_extent(Extent { first, count });
-                    first += count;
-                }
-                self.closed.clear();
-            }
-            // What is in memory stays there; from here on nothing is added to it.
-            Err(error) => self.failure = Some(error),
+        let Extent { mut first, .. } = self.spill.append(&self.closed)?;
+        for group in self.closed.chunk_by(|a, b| a.thread == b.thread) {
+            let count = group.len() as u64;
+            let runs = self.threads.entry(group[0].thread).or_default();
+            runs.push_extent(Extent { first, count });
+            first += count;
         }
+        self.closed.clear();
+        Ok(())
     }
 
     /// The threads that have runs, in the order in which they were met.

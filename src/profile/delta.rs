@@ -1,0 +1,156 @@
+//! A copy of a profile that another thread keeps, while the sampler goes on with the profile
+//! itself: it is handed what is new and what changed, so that a handover costs what was seen since the
+//! last one and not what was seen in all.
+
+use super::{Entry, Profile, Recording, Timeline, Values};
+use crate::model::{Growth, StackId, ThreadId};
+
+/// What is new in a profile since the last one was taken.
+#[derive(Debug)]
+pub struct Delta {
+    /// As it stands.
+    pub recording: Recording,
+    growth: Growth,
+    /// In the order of their positions as far as they are new.
+    entries: Vec<Changed>,
+    timeline: Timeline,
+}
+
+#[derive(Debug)]
+struct Changed {
+    position: usize,
+    key: (ThreadId, StackId),
+    values: Values,
+}
+
+impl Profile {
+    /// What is new since this was last asked. The order in time is left out, and says so, where it
+    /// has more than so many runs.
+    pub fn take_delta(&mut self, most_runs: u64) -> Delta {
+        let growth = self.interner.growth_since(self.handed_over.mark);
+        self.handed_over.mark = self.interner.mark();
+        let mut entries = Vec::with_capacity(self.handed_over.touched.len());
+        for position in self.handed_over.touched.drain(..) {
+            let entry = &mut self.entries[position];
+            entry.touched = false;
+            entries.push(Changed {
+                position,
+                key: entry.key,
+                values: entry.values,
+            });
+        }
+        Delta {
+            recording: self.recording.clone(),
+            growth,
+            entries,
+            timeline: match self.timeline.run_count() {
+                few if few <= most_runs => self.timeline.snapshot(),
+                _ => self
+                    .timeline
+                    .left_out("it is long, and the recording was still going on"),
+            },
+        }
+    }
+}
+
+/// The copy.
+#[derive(Debug, Default)]
+pub struct Mirror {
+    profile: Option<Profile>,
+}
+
+impl Mirror {
+    /// The profile as it was when the delta was taken. Deltas come in the order in which they were
+    /// taken, from the first on.
+    pub fn update(&mut self, delta: Delta) -> &Profile {
+        let profile = match self.profile.take() {
+            Some(mut profile) => {
+                profile.recording = delta.recording;
+                profile.timeline = delta.timeline;
+                profile
+            }
+            None => Profile::with_timeline(delta.recording, delta.timeline),
+        };
+        let profile = self.profile.insert(profile);
+        profile.interner.grow(delta.growth);
+        for Changed {
+            position,
+            key,
+            values,
+        } in delta.entries
+        {
+            match profile.entries.get_mut(position) {
+                Some(entry) => entry.values = values,
+                None => {
+                    profile.positions.insert(key, profile.entries.len());
+                    profile.entries.push(Entry {
+                        key,
+                        values,
+                        touched: false,
+                    });
+                }
+            }
+        }
+        profile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::file::tests::{Step, added, written};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_copy_that_is_given_what_is_new_is_written_as_the_profile_itself(
+            steps in prop::collection::vec(any::<Step>(), 1..200),
+            handovers in prop::collection::vec(1usize..60, 1..6),
+        ) {
+            let mut profile = super::super::file::tests::empty();
+            let mut mirror = Mirror::default();
+            let mut steps = steps.as_slice();
+            for count in handovers {
+                let (now, later) = steps.split_at(count.min(steps.len()));
+                steps = later;
+                added(&mut profile, now);
+                profile.recording.looks += 1;
+                let copy = mirror.update(profile.take_delta(u64::MAX));
+                prop_assert_eq!(written(copy), written(&profile));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_handed_over_again() {
+        let mut profile = super::super::file::tests::empty();
+        let step = |number: u32| Step {
+            thread: 0,
+            stack: number,
+            ..Step::default()
+        };
+        added(&mut profile, &(0..50).map(step).collect::<Vec<_>>());
+        let all = profile.entries().len();
+        assert_eq!(profile.take_delta(0).entries.len(), all);
+        added(&mut profile, &[step(8), step(8)]);
+        let delta = profile.take_delta(0);
+        assert_eq!(delta.entries.len(), 1);
+        assert_eq!(delta.entries[0].values.count, 3);
+    }
+
+    #[test]
+    fn a_long_timeline_is_left_out_and_that_is_said() {
+        let mut profile = super::super::file::tests::empty();
+        let step = |number: u32| Step {
+            thread: 0,
+            stack: number % 2,
+            ..Step::default()
+        };
+        added(&mut profile, &(0..50).map(step).collect::<Vec<_>>());
+        let mut mirror = Mirror::default();
+        let timeline = mirror.update(profile.take_delta(49)).timeline();
+        assert_eq!((timeline.run_count(), timeline.dropped()), (0, 50));
+        assert!(timeline.failure().is_some());
+    }
+}

@@ -1,0 +1,573 @@
+//! Reading a profile file. It may come from anywhere: all that it says is checked, and what it may
+//! take of memory and disk is bounded.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use prost::Message;
+
+use super::schema::{self, field};
+use super::{FORMAT, LARGEST, MOST_RUNS};
+use crate::model::{
+    Frame, FrameId, Function, FunctionId, Interner, Nanos, Pid, Process, ProcessId, PythonVersion,
+    StackId, TargetStr, ThreadId, ThreadKey, Tid,
+};
+use crate::profile::{IdlePolicy, Profile, Recording, Run, Ticks, Values};
+
+/// Bytes of one message: more than the deepest stack that is recorded takes.
+const LARGEST_MESSAGE: u64 = 8 << 20;
+
+/// Frames of one stack.
+const DEEPEST_STACK: usize = 1 << 20;
+
+/// Strings, functions, lines, and stacks of threads, of each.
+const MOST_ENTRIES: usize = 8 << 20;
+
+/// Bytes of all strings, and of all words of command lines.
+const MOST_TEXT: usize = 256 << 20;
+
+const MOST_PROCESSES: usize = 1 << 20;
+
+/// Recorded processes of which each started the next.
+const LONGEST_LINEAGE: usize = 1000;
+
+/// Why a file could not be read as a profile.
+#[derive(thiserror::Error, Debug)]
+pub enum ReadError {
+    #[error("it is no profile: neither a gzipped nor a plain pprof file")]
+    NoProfile,
+    #[error("it is a pprof profile that spyhole did not write")]
+    Foreign,
+    #[error("a later spyhole wrote it, in format {0}; this one reads up to format {FORMAT}")]
+    Later(u64),
+    #[error("it ends too early: the rest of it is missing")]
+    Truncated,
+    #[error("it is damaged: {0}")]
+    Damaged(&'static str),
+    #[error("it holds more than a recording does: {0}")]
+    TooLarge(&'static str),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+use ReadError::{Damaged, TooLarge};
+
+/// Reads a profile as [`write`](super::write) wrote it, gzipped or not.
+///
+/// Handles of threads and processes are the same as in the profile that was written; those of texts,
+/// functions, frames and stacks need not be.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read(mut from: impl Read) -> Result<Profile, ReadError> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let mut start = Vec::new();
+    from.by_ref()
+        .take(GZIP.len() as u64)
+        .read_to_end(&mut start)?;
+    let is_zipped = start == GZIP;
+    let from = BufReader::new(io::Cursor::new(start).chain(from));
+    if is_zipped {
+        profile(BufReader::new(MultiGzDecoder::new(from)), is_zipped)
+    } else {
+        profile(from, is_zipped)
+    }
+}
+
+fn profile(from: impl BufRead, is_zipped: bool) -> Result<Profile, ReadError> {
+    let mut fields = Fields {
+        from,
+        is_zipped,
+        bytes: 0,
+        payload: Vec::new(),
+    };
+    match fields.next() {
+        Ok(Some((field::FORMAT, Value::Number(format)))) if format > FORMAT => {
+            return Err(ReadError::Later(format));
+        }
+        Ok(Some((field::FORMAT, Value::Number(_)))) => {}
+        first => return Err(what_else(first.map(|first| first.is_some()), &mut fields)),
+    }
+    let mut reader = Reader::default();
+    while let Some((field, value)) = fields.next()? {
+        reader.take(field, value)?;
+    }
+    let whole = reader.profile.filter(|_| reader.is_over);
+    whole.ok_or(ReadError::Truncated)
+}
+
+/// What a file is that does not begin as ours do.
+fn what_else(first: Result<bool, ReadError>, fields: &mut Fields<impl BufRead>) -> ReadError {
+    let mut next = first;
+    let mut any = false;
+    loop {
+        match next {
+            Ok(true) => any = true,
+            Ok(false) if any => return ReadError::Foreign,
+            Err(ReadError::Truncated) if fields.is_zipped => return ReadError::Truncated,
+            Ok(false) | Err(ReadError::Truncated | TooLarge(_) | Damaged(NO_FIELD)) => {
+                return ReadError::NoProfile;
+            }
+            Err(error) => return error,
+        }
+        next = fields.next().map(|field| field.is_some());
+    }
+}
+
+const NO_FIELD: &str = "there is something that is no field";
+
+/// The fields of the file one after the other, in protobuf's encoding.
+struct Fields<R> {
+    from: R,
+    is_zipped: bool,
+    bytes: u64,
+    /// Of the field that was read last.
+    payload: Vec<u8>,
+}
+
+enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+    /// A kind that we have none of.
+    Other,
+}
+
+impl<R: BufRead> Fields<R> {
+    fn next(&mut self) -> Result<Option<(u32, Value<'_>)>, ReadError> {
+        if self.from.fill_buf().map_err(unzipped)?.is_empty() {
+            return Ok(None);
+        }
+        let key = self.varint()?;
+        let field = u32::try_from(key >> 3).map_err(|_| Damaged(NO_FIELD))?;
+        if field == 0 || field >= 1 << 29 {
+            return Err(Damaged(NO_FIELD));
+        }
+        let value = match key & 7 {
+            0 => Value::Number(self.varint()?),
+            1 => self.bytes(8).map(|_| Value::Other)?,
+            2 => {
+                let len = self.varint()?;
+                Value::Bytes(self.bytes(len)?)
+            }
+            5 => self.bytes(4).map(|_| Value::Other)?,
+            _ => return Err(Damaged(NO_FIELD)),
+        };
+        Ok(Some((field, value)))
+    }
+
+    fn varint(&mut self) -> Result<u64, ReadError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let mut byte = [0];
+            self.from.read_exact(&mut byte).map_err(unzipped)?;
+            self.count(1)?;
+            let bits = u64::from(byte[0] & 0x7f);
+            if bits << shift >> shift != bits {
+                break;
+            }
+            number |= bits << shift;
+            if byte[0] < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(Damaged(NO_FIELD))
+    }
+
+    fn bytes(&mut self, len: u64) -> Result<&[u8], ReadError> {
+        if len > LARGEST_MESSAGE {
+            return Err(TooLarge("a field"));
+        }
+        self.count(len)?;
+        self.payload.clear();
+        // Grows with what is there, whatever the length says.
+        let mut part = self.from.by_ref().take(len);
+        let read = part.read_to_end(&mut self.payload).map_err(unzipped)?;
+        if (read as u64) < len {
+            return Err(ReadError::Truncated);
+        }
+        Ok(&self.payload)
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), ReadError> {
+        self.bytes += bytes;
+        if self.bytes > LARGEST {
+            return Err(TooLarge("its size, unzipped"));
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong while reading through gzip.
+fn unzipped(error: io::Error) -> ReadError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => ReadError::Truncated,
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Damaged("its compression"),
+        _ => ReadError::Io(error),
+    }
+}
+
+/// Puts the profile together.
+#[derive(Default)]
+struct Reader {
+    strings: Vec<TargetStr>,
+    text: usize,
+    /// There from the recording on.
+    profile: Option<Profile>,
+    /// Entered at the end: a parent may come after its child.
+    processes: Vec<Process>,
+    functions: Vec<FunctionId>,
+    frames: Vec<FrameId>,
+    samples: Vec<(ThreadId, StackId)>,
+    runs: u64,
+    is_over: bool,
+}
+
+impl Reader {
+    fn take(&mut self, field: u32, value: Value<'_>) -> Result<(), ReadError> {
+        if self.is_over {
+            return Err(Damaged("something follows its end"));
+        }
+        let bytes = match value {
+            Value::Bytes(bytes) => bytes,
+            Value::Number(_) if field == field::FORMAT => {
+                return Err(Damaged("it begins twice"));
+            }
+            Value::Number(_) | Value::Other => return Ok(()),
+        };
+        match field {
+            field::STRING => self.string(bytes),
+            field::RECORDING => self.recording(&decode(bytes, "the recording")?),
+            field::PROCESS => self.process(&decode(bytes, "a process")?),
+            field::THREAD => self.thread(&decode(bytes, "a thread")?),
+            field::FUNCTION => self.function(&decode(bytes, "a function")?),
+            field::LOCATION => self.frame(&decode(bytes, "a line")?),
+            field::SAMPLE => self.sample(&decode(bytes, "a sample")?),
+            field::RUNS => self.timeline(&decode(bytes, "the order in time")?),
+            field::END => self.end(decode(bytes, "its end")?),
+            _ => Ok(()),
+        }
+    }
+
+    fn string(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        let text = str::from_utf8(bytes).map_err(|_| Damaged("a text is not UTF-8"))?;
+        self.text += text.len();
+        if self.text > MOST_TEXT || self.strings.len() >= MOST_ENTRIES {
+            return Err(TooLarge("texts"));
+        }
+        self.strings.push(TargetStr::new(text));
+        Ok(())
+    }
+
+    fn text(&self, index: i64) -> Result<&TargetStr, ReadError> {
+        let text = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.strings.get(index));
+        text.ok_or(Damaged("a text is not there"))
+    }
+
+    fn own_text(&self, index: i64) -> Result<String, ReadError> {
+        Ok(self.text(index)?.untrusted().to_owned())
+    }
+
+    fn texts(&mut self, indices: &[i64]) -> Result<Vec<TargetStr>, ReadError> {
+        let mut texts = Vec::new();
+        for &index in indices {
+            let text = self.text(index)?.clone();
+            // A long one may be named often.
+            self.text += text.untrusted().len() + size_of::<TargetStr>();
+            if self.text > MOST_TEXT {
+                return Err(TooLarge("texts"));
+            }
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+
+    fn recording(&mut self, message: &schema::Recording) -> Result<(), ReadError> {
+        if self.profile.is_some() {
+            return Err(Damaged("there are two recordings"));
+        }
+        let ticks = message.ticks.unwrap_or_default();
+        let notes = self.texts(&message.notes)?;
+        let started = jiff::Timestamp::from_nanosecond(message.started.into())
+            .map_err(|_| Damaged("when it was recorded"))?;
+        let command = self.texts(&message.command)?;
+        let recording = Recording {
+            pid: Pid(message.pid),
+            command,
+            python: message.python.map(python),
+            spyhole: self.own_text(message.spyhole)?,
+            engine: self.own_text(message.engine)?,
+            rate: message.rate,
+            started,
+            duration: Nanos(message.duration),
+            cpu: message.cpu.map(Nanos),
+            looks: message.looks,
+            ticks: Ticks {
+                expected: ticks.expected,
+                sampled: ticks.sampled,
+                idle: ticks.idle,
+                missed: ticks.missed,
+                lost: ticks.lost,
+                unproven: ticks.unproven,
+            },
+            pauses: message.pauses,
+            pauses_refused: message.pauses_refused,
+            how_held: self.own_text(message.how_held)?,
+            idle: match message.idle {
+                0 => IdlePolicy::LeftOut,
+                1 => IdlePolicy::AtWork,
+                2 => IdlePolicy::Counted,
+                _ => return Err(Damaged("which threads were counted")),
+            },
+            gil_only: message.gil_only,
+            notes: notes
+                .iter()
+                .map(|note| note.untrusted().to_owned())
+                .collect(),
+        };
+        self.profile = Some(Profile::new(recording)?);
+        Ok(())
+    }
+
+    fn process(&mut self, message: &schema::Process) -> Result<(), ReadError> {
+        if self.processes.len() >= MOST_PROCESSES {
+            return Err(TooLarge("processes"));
+        }
+        let command = self.texts(&message.command)?;
+        self.processes.push(Process {
+            pid: Pid(message.pid),
+            parent: message.parent.map(ProcessId::from_index),
+            command,
+            python: message.python.map(python),
+            generation: message.generation,
+        });
+        Ok(())
+    }
+
+    fn thread(&mut self, message: &schema::Thread) -> Result<(), ReadError> {
+        let process = ProcessId::from_index(message.process);
+        if process.index() >= self.processes.len() {
+            return Err(Damaged("a thread's process is not there"));
+        }
+        let name = message.name.map(|name| self.text(name)).transpose()?;
+        let name = name.cloned();
+        let interner = self.interner()?;
+        let key = ThreadKey {
+            pid: Pid(message.pid),
+            python_id: message.python_id,
+            tid: message.tid.map(Tid),
+            started: message.started,
+        };
+        let position = interner.threads().len();
+        let thread = interner.intern_thread(key, process);
+        if thread.index() != position {
+            return Err(Damaged("a thread is there twice"));
+        }
+        if let Some(name) = name {
+            let name = interner.intern_text(&name);
+            interner.name_thread(thread, name);
+        }
+        Ok(())
+    }
+
+    fn function(&mut self, message: &schema::Function) -> Result<(), ReadError> {
+        check_next(message.id, self.functions.len())?;
+        let name = self.text(message.name)?.clone();
+        let file = self.text(message.filename)?.clone();
+        let short_file = self.text(message.short_file)?.clone();
+        let interner = self.interner()?;
+        let function = Function {
+            name: interner.intern_text(&name),
+            file: interner.intern_text(&file),
+            short_file: interner.intern_text(&short_file),
+            first_line: line(message.start_line)?,
+        };
+        let function = interner.intern_function(function);
+        self.functions.push(function);
+        Ok(())
+    }
+
+    fn frame(&mut self, message: &schema::Location) -> Result<(), ReadError> {
+        check_next(message.id, self.frames.len())?;
+        let [
+            schema::Line {
+                function_id,
+                line: number,
+            },
+        ] = message.line[..]
+        else {
+            return Err(Damaged("a frame has not one line"));
+        };
+        let function = *numbered(&self.functions, function_id)
+            .ok_or(Damaged("a frame's function is not there"))?;
+        let frame = self.interner()?.intern_frame(Frame {
+            function,
+            line: line(number)?,
+        });
+        self.frames.push(frame);
+        Ok(())
+    }
+
+    fn sample(&mut self, message: &schema::Sample) -> Result<(), ReadError> {
+        if self.samples.len() >= MOST_ENTRIES {
+            return Err(TooLarge("samples"));
+        }
+        if message.location_id.len() > DEEPEST_STACK {
+            return Err(TooLarge("a stack"));
+        }
+        let profile = self.profile.as_mut().ok_or(NO_RECORDING)?;
+        let thread = ThreadId::from_index(message.thread);
+        if thread.index() >= profile.interner.threads().len() {
+            return Err(Damaged("a sample's thread is not there"));
+        }
+        let mut stack = StackId::EMPTY;
+        for id in message.location_id.iter().rev() {
+            let frame =
+                numbered(&self.frames, *id).ok_or(Damaged("a sample's frame is not there"))?;
+            stack = profile.interner.intern_stack(stack, *frame);
+        }
+        let [count, wall, cpu] = message.value[..] else {
+            return Err(Damaged("a sample has not three values"));
+        };
+        let value = |value| u64::try_from(value).map_err(|_| Damaged("a sample's value"));
+        let values = Values {
+            count: value(count)?,
+            wall: Nanos(value(wall)?),
+            cpu: Nanos(value(cpu)?),
+            unproven: message.unproven,
+        };
+        if values.unproven > values.count {
+            return Err(Damaged("more samples are unproven than there are"));
+        }
+        if !profile.push_entry((thread, stack), values) {
+            return Err(Damaged("a stack is there twice"));
+        }
+        self.samples.push((thread, stack));
+        Ok(())
+    }
+
+    fn timeline(&mut self, message: &schema::Runs) -> Result<(), ReadError> {
+        let profile = self.profile.as_mut().ok_or(NO_RECORDING)?;
+        let count = message.sample.len();
+        let columns = [
+            message.gap.len(),
+            message.length.len(),
+            message.samples.len(),
+        ];
+        if columns != [count; 3] {
+            return Err(Damaged("the order in time has uneven columns"));
+        }
+        self.runs += count as u64;
+        if self.runs > MOST_RUNS {
+            return Err(TooLarge("the order in time"));
+        }
+        let mut end = 0_u64;
+        let times = message.gap.iter().zip(&message.length);
+        let runs = message.sample.iter().zip(times).zip(&message.samples);
+        for ((&sample, (&gap, &length)), &samples) in runs {
+            let key = usize::try_from(sample)
+                .ok()
+                .and_then(|sample| self.samples.get(sample));
+            let &(thread, stack) = key.ok_or(Damaged("a run's sample is not there"))?;
+            let start = end.wrapping_add(gap.cast_unsigned());
+            end = start.wrapping_add(length);
+            profile.timeline.push_run(Run {
+                thread,
+                stack,
+                start: Nanos(start),
+                length: Nanos(length),
+                samples,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, message: schema::End) -> Result<(), ReadError> {
+        if (message.samples, message.runs) != (self.samples.len() as u64, self.runs) {
+            return Err(Damaged("not all is there"));
+        }
+        check_lineage(&self.processes)?;
+        let failure = message.failure.map(|why| self.own_text(why)).transpose()?;
+        let profile = self.profile.as_mut().ok_or(NO_RECORDING)?;
+        for process in self.processes.drain(..) {
+            profile.interner.add_process(process);
+        }
+        match (profile.interner.is_full(), message.full) {
+            (true, false) => return Err(TooLarge("names, lines and stacks")),
+            (_, true) => profile.interner.set_full(),
+            (false, false) => {}
+        }
+        if let Some(why) = failure {
+            profile.timeline.set_failure(why, message.dropped);
+        }
+        self.is_over = true;
+        Ok(())
+    }
+
+    fn interner(&mut self) -> Result<&mut Interner, ReadError> {
+        let profile = self.profile.as_mut().ok_or(NO_RECORDING)?;
+        Ok(&mut profile.interner)
+    }
+}
+
+const NO_RECORDING: ReadError = Damaged("what was recorded is not told first");
+
+fn decode<M: Message + Default>(bytes: &[u8], what: &'static str) -> Result<M, ReadError> {
+    M::decode(bytes).map_err(|_| Damaged(what))
+}
+
+/// Whether an id is that of the next of so many.
+fn check_next(id: u64, count: usize) -> Result<(), ReadError> {
+    if count >= MOST_ENTRIES {
+        return Err(TooLarge("functions and lines"));
+    }
+    if id != count as u64 + 1 {
+        return Err(Damaged("ids are not in order"));
+    }
+    Ok(())
+}
+
+/// What has that id; they count from 1.
+fn numbered<T>(items: &[T], id: u64) -> Option<&T> {
+    items.get(usize::try_from(id.checked_sub(1)?).ok()?)
+}
+
+fn line(number: i64) -> Result<u32, ReadError> {
+    u32::try_from(number).map_err(|_| Damaged("a line's number"))
+}
+
+fn python(message: schema::Python) -> PythonVersion {
+    PythonVersion::from_hex(message.hex, message.free_threaded)
+}
+
+/// Checks that all parents are there and that nobody is his own ancestor.
+fn check_lineage(processes: &[Process]) -> Result<(), ReadError> {
+    // How many stand above each, and itself; 0 where that is not known yet.
+    let mut depths = vec![0_usize; processes.len()];
+    for start in 0..processes.len() {
+        let mut path = Vec::new();
+        let mut at = Some(start);
+        let mut depth = loop {
+            let Some(index) = at else { break 0 };
+            let process = processes.get(index);
+            let process = process.ok_or(Damaged("a process's parent is not there"))?;
+            if depths[index] > 0 {
+                break depths[index];
+            }
+            if path.len() >= LONGEST_LINEAGE {
+                return Err(Damaged("processes that started each other"));
+            }
+            path.push(index);
+            at = process.parent.map(ProcessId::index);
+        };
+        for index in path.into_iter().rev() {
+            depth += 1;
+            depths[index] = depth;
+        }
+        if depth > LONGEST_LINEAGE {
+            return Err(TooLarge("processes that started one another"));
+        }
+    }
+    Ok(())
+}

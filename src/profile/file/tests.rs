@@ -1,0 +1,732 @@
+//! What is written is what is read, and what was not written so is an error.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use proptest::prelude::*;
+use prost::Message;
+
+use super::schema::{self, field};
+use super::{ReadError, read, write};
+use crate::model::{
+    Frame, Function, GilState, Nanos, Pid, Process, ProcessId, Program, Proof, PythonVersion,
+    Sample, StackId, TargetStr, ThreadKey, Tid,
+};
+use crate::profile::{IdlePolicy, Profile, Recording, Run, Ticks, UNPROVEN, Values};
+
+const HOSTILE: &str = "a;b\n\u{1b}[2J<\u{202e}\0";
+
+/// One sample of a made-up recording.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::profile) struct Step {
+    pub thread: u32,
+    pub stack: u32,
+    pub step: u64,
+    pub cpu: u64,
+    pub unproven: bool,
+}
+
+impl Arbitrary for Step {
+    type Parameters = ();
+    type Strategy = BoxedStrategy<Step>;
+
+    fn arbitrary_with((): ()) -> BoxedStrategy<Step> {
+        (
+            0..5_u32,
+            0..40_u32,
+            0..3_000_000_u64,
+            any::<u32>(),
+            any::<bool>(),
+        )
+            .prop_map(|(thread, stack, step, cpu, unproven)| Step {
+                thread,
+                stack,
+                step,
+                cpu: cpu.into(),
+                unproven,
+            })
+            .boxed()
+    }
+}
+
+pub(in crate::profile) fn empty() -> Profile {
+    let words = [
+        "/usr/bin/python3",
+        "-u",
+        "manage.py",
+        "runserver",
+        "--key",
+        "secret",
+    ];
+    let command = words.map(TargetStr::new).to_vec();
+    let recording = Recording {
+        python: Some(PythonVersion::from_hex(0x030f_00c2, true)),
+        engine: "cpython".to_owned(),
+        duration: Nanos(12_345),
+        cpu: Some(Nanos(0)),
+        looks: 7,
+        ticks: Ticks {
+            expected: 21,
+            sampled: 1,
+            idle: 2,
+            missed: 3,
+            lost: 15,
+            unproven: 5,
+        },
+        pauses: 8,
+        pauses_refused: 9,
+        how_held: "standing".to_owned(),
+        idle: IdlePolicy::AtWork,
+        gil_only: true,
+        notes: vec!["A note.".to_owned(), HOSTILE.to_owned()],
+        ..Recording::starting_now(Pid(7), command, 1000)
+    };
+    let mut profile = Profile::new(recording).expect("a temporary file");
+    for (parent, generation) in [(Some(1), Some(2)), (None, None)] {
+        profile.interner.add_process(Process {
+            pid: Pid(7),
+            parent: parent.map(ProcessId::from_index),
+            command: ["python", "-c", "secret"].map(TargetStr::new).to_vec(),
+            python: generation.map(|_| PythonVersion::from_hex(0x030b_07f0, false)),
+            generation,
+        });
+    }
+    profile
+}
+
+/// Adds samples, after those that are there.
+pub(in crate::profile) fn added(profile: &mut Profile, steps: &[Step]) {
+    let mut at = profile.total().wall;
+    for step in steps {
+        at = Nanos(at.0 + step.step);
+        let interner = &mut profile.interner;
+        let key = ThreadKey {
+            pid: Pid(7),
+            python_id: u64::MAX - u64::from(step.thread),
+            tid: (step.thread > 0).then(|| Tid(step.thread.cast_signed())),
+            started: 5,
+        };
+        let thread = interner.intern_thread(key, ProcessId::from_index(step.thread % 2));
+        if step.thread > 1 {
+            let name = interner.intern_text(&TargetStr::new(format!("{HOSTILE}{}", step.thread)));
+            interner.name_thread(thread, name);
+        }
+        let mut stack = StackId::EMPTY;
+        for depth in 0..step.stack % 7 {
+            let mut text = |what| {
+                let text = format!("{what}{HOSTILE}{}", (step.stack + depth) % 11);
+                interner.intern_text(&TargetStr::new(text))
+            };
+            let function = Function {
+                name: text("name"),
+                file: text("/a/file"),
+                short_file: text("file"),
+                first_line: step.stack / 3,
+            };
+            let function = interner.intern_function(function);
+            let frame = interner.intern_frame(Frame {
+                function,
+                line: step.stack,
+            });
+            stack = interner.intern_stack(stack, frame);
+        }
+        profile.add(&Sample {
+            thread,
+            stack,
+            at,
+            wall: Nanos(step.step),
+            cpu: Nanos(step.cpu),
+            on_cpu: true,
+            at_work: false,
+            gil: GilState::Holds,
+            proof: if step.unproven {
+                Proof::Unproven
+            } else {
+                Proof::Proven
+            },
+        });
+    }
+}
+
+pub(in crate::profile) fn written(profile: &Profile) -> Vec<u8> {
+    let comments = ["A comment.".to_owned(), HOSTILE.to_owned()];
+    let mut bytes = Vec::new();
+    write(profile, &comments, &mut bytes).expect("written");
+    bytes
+}
+
+fn unzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut plain).expect("gzip");
+    plain
+}
+
+fn filled(steps: &[Step]) -> Profile {
+    let mut profile = empty();
+    added(&mut profile, steps);
+    profile
+}
+
+fn some_steps(count: u32) -> Vec<Step> {
+    let step = |number: u32| Step {
+        thread: number % 5,
+        stack: number % 37,
+        step: u64::from(number) * 1001 % 2_000_000,
+        cpu: 500,
+        unproven: number % 7 == 0,
+    };
+    (0..count).map(step).collect()
+}
+
+/// All that outputs make of a profile, by name.
+type Contents = (
+    Recording,
+    Vec<Process>,
+    Vec<(ThreadKey, ProcessId, Option<String>)>,
+    Vec<(u32, Vec<(String, String, String, u32, u32)>, Values)>,
+    Vec<(u32, Vec<(Run, Vec<(String, u32)>)>)>,
+);
+
+fn contents(profile: &Profile) -> Contents {
+    let interner = &profile.interner;
+    let text = |id| interner.text(id).untrusted().to_owned();
+    let frames = |stack| -> Vec<_> {
+        let frames = interner.frames_of(stack).map(|frame| {
+            let frame = interner.frame(frame);
+            let function = interner.function(frame.function);
+            (
+                text(function.name),
+                text(function.file),
+                text(function.short_file),
+                function.first_line,
+                frame.line,
+            )
+        });
+        frames.collect()
+    };
+    let mut recording = profile.recording.clone();
+    recording.command = Program::of(&recording.command).words;
+    let processes = interner.processes().map(|(_, process)| Process {
+        command: Program::of(&process.command).words,
+        ..process.clone()
+    });
+    let threads = interner
+        .threads()
+        .map(|(_, thread)| (thread.key, thread.process, thread.name.map(text)));
+    let entries = profile
+        .entries()
+        .map(|((thread, stack), values)| (thread.index() as u32, frames(stack), values));
+    let timeline = profile.timeline();
+    let runs = timeline.threads().map(|thread| {
+        let runs = timeline.runs(thread).map(|run| {
+            let run = run.expect("readable");
+            let names = frames(run.stack);
+            let names = names.into_iter().map(|(name, .., line)| (name, line));
+            let run = Run {
+                stack: StackId::EMPTY,
+                ..run
+            };
+            (run, names.collect())
+        });
+        (thread.index() as u32, runs.collect())
+    });
+    (
+        recording,
+        processes.collect(),
+        threads.collect(),
+        entries.collect(),
+        runs.collect(),
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_and_written_again_as_it_was(
+        steps in prop::collection::vec(any::<Step>(), 0..300),
+    ) {
+        let profile = filled(&steps);
+        let bytes = written(&profile);
+        let again = read(bytes.as_slice()).expect("a profile");
+        prop_assert_eq!(contents(&again), contents(&profile));
+        prop_assert_eq!(&written(&again), &bytes);
+        let plain = read(unzipped(&bytes).as_slice()).expect("a profile");
+        prop_assert_eq!(&written(&plain), &bytes);
+    }
+
+    #[test]
+    fn a_file_with_bits_turned_over_is_an_error_or_a_profile(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u32), 1..6),
+        zipped in any::<bool>(),
+    ) {
+        let mut bytes = written(&filled(&some_steps(60)));
+        if !zipped {
+            bytes = unzipped(&bytes);
+        }
+        for (at, bit) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        if let Ok(profile) = read(bytes.as_slice()) {
+            contents(&profile);
+        }
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(read(bytes.as_slice()).is_err());
+    }
+}
+
+#[test]
+fn a_timeline_of_many_pieces_is_read_as_it_was() {
+    let profile = filled(&some_steps(30_000));
+    assert!(profile.timeline().run_count() > 20_000);
+    let bytes = written(&profile);
+    let again = read(bytes.as_slice()).expect("a profile");
+    assert!(contents(&again) == contents(&profile));
+    assert!(written(&again) == bytes);
+}
+
+#[test]
+fn what_is_missing_of_the_timeline_is_told_again() {
+    let mut profile = filled(&some_steps(10));
+    profile.timeline.set_failure("No space left".to_owned(), 4);
+    profile.interner.set_full();
+    let again = read(written(&profile).as_slice()).expect("a profile");
+    let timeline = again.timeline();
+    assert_eq!(timeline.dropped(), 4);
+    assert_eq!(
+        timeline.failure().map(ToString::to_string).as_deref(),
+        Some("No space left")
+    );
+    assert!(again.interner.is_full());
+}
+
+#[test]
+fn of_command_lines_only_what_titles_show_is_in_the_file() {
+    let bytes = unzipped(&written(&filled(&some_steps(10))));
+    let has = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
+    assert!(has("manage.py") && has("runserver"));
+    assert!(!has("secret"));
+}
+
+#[test]
+fn a_file_that_ends_too_early_says_so_wherever_it_ends() {
+    let zipped = written(&filled(&some_steps(40)));
+    let plain = unzipped(&zipped);
+    for len in 2..zipped.len() {
+        let result = read(&zipped[..len]);
+        assert!(
+            matches!(result, Err(ReadError::Truncated)),
+            "{len} {result:?}"
+        );
+    }
+    // The first field takes four bytes.
+    for len in 4..plain.len() {
+        let result = read(&plain[..len]);
+        assert!(
+            matches!(result, Err(ReadError::Truncated)),
+            "{len} {result:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_profile_of_ours_is_told_apart() {
+    for other in [
+        "",
+        "\0",
+        "<?xml version=\"1.0\"?>",
+        "{\"a\": 1}",
+        "main;work 12\n",
+        "\x1f",
+    ] {
+        let result = read(other.as_bytes());
+        assert!(
+            matches!(result, Err(ReadError::NoProfile)),
+            "{other:?} {result:?}"
+        );
+    }
+    // A pprof with one empty sample, and its empty string.
+    let result = read(&[0x12, 0, 0x32, 0][..]);
+    assert!(matches!(result, Err(ReadError::Foreign)), "{result:?}");
+
+    let mut later = unzipped(&written(&filled(&some_steps(10))));
+    assert_eq!(later[3], 1);
+    later[3] = 2;
+    let result = read(later.as_slice());
+    assert!(matches!(result, Err(ReadError::Later(2))), "{result:?}");
+}
+
+#[test]
+fn a_damaged_archive_or_something_after_the_end_is_damage() {
+    let zipped = written(&filled(&some_steps(10)));
+    let mut turned = zipped.clone();
+    // Its checksum.
+    let at = turned.len() - 6;
+    turned[at] ^= 1;
+    let mut followed = zipped.clone();
+    followed.extend_from_slice(b"more than a header");
+    let twice = [zipped.as_slice(), &zipped].concat();
+    for bytes in [turned, followed, twice] {
+        let result = read(bytes.as_slice());
+        assert!(matches!(result, Err(ReadError::Damaged(_))), "{result:?}");
+    }
+}
+
+/// A file of these fields, after those that all have.
+fn file(fields: &[(u32, &dyn Field)]) -> Result<Profile, ReadError> {
+    let mut bytes = Vec::new();
+    prost::encoding::encode_key(field::FORMAT, prost::encoding::WireType::Varint, &mut bytes);
+    bytes.push(1);
+    for (field, value) in fields {
+        value.encode_as(*field, &mut bytes);
+    }
+    read(bytes.as_slice())
+}
+
+trait Field {
+    fn encode_as(&self, field: u32, bytes: &mut Vec<u8>);
+}
+
+impl<M: Message> Field for M {
+    fn encode_as(&self, field: u32, bytes: &mut Vec<u8>) {
+        prost::encoding::message::encode(field, self, bytes);
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_damage() {
+    use field::*;
+    // `()` is an empty message, and so an empty string.
+    let recording = schema::Recording::default();
+    let process = schema::Process::default();
+    let thread = schema::Thread::default();
+    let sample = schema::Sample {
+        value: vec![1, 1, 1],
+        ..Default::default()
+    };
+    let runs = schema::Runs {
+        sample: vec![0],
+        gap: vec![0],
+        length: vec![1],
+        samples: vec![1],
+    };
+    let end = schema::End {
+        samples: 1,
+        runs: 1,
+        ..Default::default()
+    };
+    let whole: Vec<(u32, &dyn Field)> = vec![
+        (STRING, &()),
+        (RECORDING, &recording),
+        (PROCESS, &process),
+        (THREAD, &thread),
+        (SAMPLE, &sample),
+        (RUNS, &runs),
+        (END, &end),
+    ];
+    assert_eq!(file(&whole).expect("a profile").total().count, 1);
+    // Whichever is missing, or there twice, or is in the place of the one after it.
+    for at in 0..whole.len() {
+        let mut less = whole.clone();
+        less.remove(at);
+        assert!(file(&less).is_err(), "{at}");
+        let mut swapped = whole.clone();
+        swapped.swap(at, (at + 1) % whole.len());
+        // Processes may come before the recording.
+        assert!(at == 1 || file(&swapped).is_err(), "{at}");
+    }
+    for at in [1, 3, 4, 5, 6] {
+        let mut more = whole.clone();
+        more.insert(at, whole[at]);
+        assert!(file(&more).is_err(), "{at}");
+    }
+    let damaged = |at: usize, value: &dyn Field| {
+        let mut fields = whole.clone();
+        fields[at].1 = value;
+        let result = file(&fields);
+        assert!(matches!(result, Err(ReadError::Damaged(_))), "{result:?}");
+    };
+    damaged(
+        1,
+        &schema::Recording {
+            engine: 1,
+            ..recording.clone()
+        },
+    );
+    damaged(
+        1,
+        &schema::Recording {
+            engine: -1,
+            ..recording.clone()
+        },
+    );
+    damaged(
+        1,
+        &schema::Recording {
+            idle: 3,
+            ..recording.clone()
+        },
+    );
+    damaged(
+        1,
+        &schema::Recording {
+            notes: vec![9],
+            ..recording.clone()
+        },
+    );
+    // Its own parent, and none that is there.
+    damaged(
+        2,
+        &schema::Process {
+            parent: Some(0),
+            ..process.clone()
+        },
+    );
+    damaged(
+        2,
+        &schema::Process {
+            parent: Some(1),
+            ..process.clone()
+        },
+    );
+    damaged(
+        3,
+        &schema::Thread {
+            process: 1,
+            ..thread
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
+            thread: 1,
+            ..sample.clone()
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
+            location_id: vec![1],
+            ..sample.clone()
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
+            location_id: vec![0],
+            ..sample.clone()
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
+            unproven: 2,
+            ..sample.clone()
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
+            value: vec![1, 1],
+            ..sample.clone()
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
+            value: vec![1, -1, 1],
+            ..sample.clone()
+        },
+    );
+    damaged(
+        5,
+        &schema::Runs {
+            sample: vec![1],
+            ..runs.clone()
+        },
+    );
+    damaged(
+        5,
+        &schema::Runs {
+            gap: Vec::new(),
+            ..runs.clone()
+        },
+    );
+    damaged(
+        6,
+        &schema::End {
+            failure: Some(4),
+            ..end
+        },
+    );
+}
+
+#[test]
+fn what_no_recording_holds_is_refused() {
+    let recording = schema::Recording::default();
+    let chain = |number: u32| schema::Process {
+        parent: number.checked_sub(1),
+        ..Default::default()
+    };
+    let chain: Vec<_> = (0..2000).map(chain).collect();
+    let mut fields: Vec<(u32, &dyn Field)> =
+        vec![(field::STRING, &()), (field::RECORDING, &recording)];
+    fields.extend(
+        chain
+            .iter()
+            .map(|process| (field::PROCESS, process as &dyn Field)),
+    );
+    let end = schema::End::default();
+    fields.push((field::END, &end));
+    assert!(matches!(file(&fields), Err(ReadError::TooLarge(_))));
+}
+
+/// pprof's own view of a file, without what it does not know.
+#[derive(Clone, PartialEq, Message)]
+struct File {
+    #[prost(message, repeated, tag = "1")]
+    sample_type: Vec<schema::ValueType>,
+    #[prost(message, repeated, tag = "2")]
+    sample: Vec<schema::Sample>,
+    #[prost(message, repeated, tag = "3")]
+    mapping: Vec<schema::Mapping>,
+    #[prost(message, repeated, tag = "4")]
+    location: Vec<schema::Location>,
+    #[prost(message, repeated, tag = "5")]
+    function: Vec<schema::Function>,
+    #[prost(string, repeated, tag = "6")]
+    string_table: Vec<String>,
+    #[prost(int64, tag = "9")]
+    time_nanos: i64,
+    #[prost(int64, tag = "10")]
+    duration_nanos: i64,
+    #[prost(message, optional, tag = "11")]
+    period_type: Option<schema::ValueType>,
+    #[prost(int64, tag = "12")]
+    period: i64,
+    #[prost(int64, repeated, tag = "13")]
+    comment: Vec<i64>,
+    #[prost(int64, tag = "14")]
+    default_sample_type: i64,
+}
+
+/// Two threads, each twice in `inner` called from `outer`, once of these unproven.
+fn profile() -> Profile {
+    let recording = Recording::starting_now(Pid(7), vec![TargetStr::new("python3")], 100);
+    let mut profile = Profile::new(recording).expect("a temporary file");
+    let interner = &mut profile.interner;
+    let process = interner.add_process(Process {
+        pid: Pid(7),
+        parent: None,
+        command: Vec::new(),
+        python: None,
+        generation: Some(2),
+    });
+    let mut stack = StackId::EMPTY;
+    for (name, line) in [("outer", 3), (HOSTILE, 9)] {
+        let name = interner.intern_text(&TargetStr::new(name));
+        let function = interner.intern_function(Function {
+            name,
+            file: name,
+            short_file: name,
+            first_line: line - 1,
+        });
+        let frame = interner.intern_frame(Frame { function, line });
+        stack = interner.intern_stack(stack, frame);
+    }
+    for tid in [7, 8] {
+        let key = ThreadKey {
+            pid: Pid(7),
+            python_id: tid as u64,
+            tid: Some(Tid(tid)),
+            started: 0,
+        };
+        let thread = profile.interner.intern_thread(key, process);
+        let name = profile.interner.intern_text(&TargetStr::new(HOSTILE));
+        profile.interner.name_thread(thread, name);
+        for proof in [Proof::Proven, Proof::Unproven] {
+            profile.add(&Sample {
+                thread,
+                stack,
+                at: Nanos(10),
+                wall: Nanos(1_000_000),
+                cpu: Nanos(250),
+                on_cpu: true,
+                at_work: false,
+                gil: GilState::Holds,
+                proof,
+            });
+        }
+    }
+    profile
+}
+
+fn decoded(profile: &Profile) -> File {
+    let bytes = unzipped(&written(profile));
+    File::decode(bytes.as_slice()).expect("a profile.proto")
+}
+
+#[test]
+fn all_that_was_counted_is_in_it() {
+    let profile = profile();
+    let file = decoded(&profile);
+    let sum = |value: usize| file.sample.iter().map(|sample| sample.value[value]).sum();
+    let total = profile.total();
+    let sums: [i64; 3] = [sum(0), sum(1), sum(2)];
+    let expected = [total.count, total.wall.0, total.cpu.0].map(u64::cast_signed);
+    assert_eq!(sums, expected);
+    assert_eq!(file.sample.len(), profile.entries().len());
+    assert_eq!(file.period, 10_000_000);
+    assert!(file.time_nanos > 0 && file.comment.len() == 2);
+    let names = file.sample_type.iter().map(|it| it.r#type);
+    let names: Vec<_> = names
+        .map(|index| file.string_table[usize::try_from(index).unwrap()].as_str())
+        .collect();
+    assert_eq!(names, ["samples", "wall", "cpu"]);
+}
+
+#[test]
+fn stacks_are_innermost_first_with_names_as_they_are() {
+    let file = decoded(&profile());
+    let string = |index: i64| file.string_table[usize::try_from(index).unwrap()].as_str();
+    assert_eq!(string(0), "");
+    let name = |location: u64| {
+        let mut locations = file.location.iter().filter(|it| it.id == location);
+        let line = &locations.next().expect("defined").line[0];
+        assert!(locations.next().is_none(), "defined twice");
+        let mut functions = file.function.iter().filter(|it| it.id == line.function_id);
+        let function = functions.next().expect("defined");
+        assert!(functions.next().is_none(), "defined twice");
+        (string(function.name), line.line, function.start_line)
+    };
+    let stack = |sample: &schema::Sample| sample.location_id.iter().map(|id| name(*id)).collect();
+    let stacks: Vec<Vec<_>> = file.sample.iter().map(stack).collect();
+    let proven = vec![(HOSTILE, 9, 8), ("outer", 3, 2)];
+    let mut unproven = proven.clone();
+    unproven.push((UNPROVEN, 0, 0));
+    assert_eq!(
+        stacks,
+        [&proven, &unproven, &proven, &unproven].map(Clone::clone)
+    );
+
+    let labels = |sample: &schema::Sample| -> Vec<_> {
+        let labels = sample.label.iter();
+        labels
+            .map(|it| (string(it.key).to_owned(), it.num, string(it.str).to_owned()))
+            .collect()
+    };
+    let label = |key: &str, num, str: &str| (key.to_owned(), num, str.to_owned());
+    let expected = [
+        label("pid", 7, ""),
+        label("generation", 2, ""),
+        label("tid", 8, ""),
+        label("thread", 0, HOSTILE),
+    ];
+    assert_eq!(labels(&file.sample[2]), expected);
+}
