@@ -29,9 +29,37 @@ struct State {
     program: Option<Pid>,
     /// The file that is being written.
     unfinished: Option<Unfinished>,
+    /// What was written before.
+    written: Written,
     first_signal: Option<(Instant, Signal)>,
     /// All that was to be written is: with this code we are about to leave.
     concluded: Option<u8>,
+}
+
+/// What of the recording is in its place.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Written {
+    #[default]
+    Nothing,
+    /// In this file, what was recorded until then.
+    SoFar(String, Instant),
+    Whole,
+}
+
+impl Written {
+    /// For the user, about a recording that is not complete.
+    #[must_use]
+    pub fn what_is_kept(&self) -> String {
+        match self {
+            Written::Nothing => "nothing was written".to_owned(),
+            Written::SoFar(name, until) => {
+                let age = until.elapsed().as_secs();
+                let seconds = if age == 1 { "second" } else { "seconds" };
+                format!("{name} holds what was recorded until {age} {seconds} ago")
+            }
+            Written::Whole => "all was written".to_owned(),
+        }
+    }
 }
 
 impl Control {
@@ -95,14 +123,26 @@ impl Control {
         Ok(file)
     }
 
-    /// Puts the output in its place.
+    /// Puts the output, which is then `written`, in its place.
     ///
     /// # Errors
     /// As [`OutputFile::commit`].
-    pub fn commit(&self, file: OutputFile) -> io::Result<()> {
-        let result = file.commit();
-        self.state().unfinished = None;
+    pub fn commit(&self, file: OutputFile, written: Written) -> io::Result<()> {
+        // What takes time is done without the lock.
+        let synced = file.sync();
+        let mut state = self.state();
+        let result = synced.and_then(|()| file.commit());
+        state.unfinished = None;
+        if result.is_ok() {
+            state.written = written;
+        }
         result
+    }
+
+    /// What was put in its place so far.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.state().written.clone()
     }
 
     /// Nothing is left to do but to wait for the program's end.
@@ -142,8 +182,24 @@ fn give_up(state: &State) -> ! {
         spawn::kill_all();
     }
     let code = state.concluded.unwrap_or_else(|| {
-        super::terminal::say("Given up, nothing was written");
+        super::terminal::say(format_args!("Given up, {}", state.written.what_is_kept()));
         super::exit::GIVEN_UP
     });
     std::process::exit(code.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_told_as_it_is() {
+        assert_eq!(Written::Nothing.what_is_kept(), "nothing was written");
+        let before = Instant::now().checked_sub(Duration::from_millis(3500));
+        let written = Written::SoFar("'x.pb.gz'".into(), before.expect("a machine that runs"));
+        assert_eq!(
+            written.what_is_kept(),
+            "'x.pb.gz' holds what was recorded until 3 seconds ago"
+        );
+    }
 }

@@ -6,6 +6,7 @@ mod control;
 mod doctor;
 mod empty;
 mod explain;
+mod periodic;
 mod program;
 mod progress;
 mod ps;

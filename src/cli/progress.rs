@@ -77,7 +77,7 @@ impl Progress {
 
     /// Something that tells the user a sentence at a time.
     #[must_use]
-    pub fn teller(&self) -> Box<dyn FnMut(&str)> {
+    pub fn teller(&self) -> Box<dyn FnMut(&str) + Send> {
         let news = self.news.clone();
         Box::new(move |text| drop(news.send(News::Text(text.to_owned()))))
     }

@@ -3,10 +3,13 @@
 use std::ffi::OsStr;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
 use super::args::Record;
+use super::control::Written;
+use super::periodic::KeptFile;
 use super::session::{Launch, Session, Telling};
 use super::{empty, exit, program, summary, target, terminal};
 use crate::model::{Interner, TOO_MANY};
@@ -37,6 +40,12 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
             output.format,
             Format::Speedscope | Format::Chrometrace | Format::Pprof
         );
+    if output.format == Format::Pprof && output.destination.is_regular() {
+        session.kept = Some(KeptFile {
+            destination: Arc::clone(&output.destination),
+            name: output.name(),
+        });
+    }
     let recorder = Recorder {
         arguments,
         session,
@@ -52,7 +61,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
 struct Output {
     path: PathBuf,
     format: Format,
-    destination: Destination,
+    destination: Arc<Destination>,
 }
 
 impl Output {
@@ -88,7 +97,7 @@ impl Output {
         Ok(Output {
             path,
             format,
-            destination,
+            destination: Arc::new(destination),
         })
     }
 }
@@ -198,8 +207,13 @@ impl Recorder<'_> {
                 own_code
             });
         }
-        self.write(report, profile)
-            .with_context(|| format!("{} could not be written", self.output.name()))?;
+        self.write(report, profile).with_context(|| {
+            let before = match self.session.control.written() {
+                Written::Nothing | Written::Whole => String::new(),
+                so_far => format!(", but {}", so_far.what_is_kept()),
+            };
+            format!("{} could not be written{before}", self.output.name())
+        })?;
         self.tell(report, profile);
         if self.arguments.open {
             let user = self.session.caller.as_ref();
@@ -232,7 +246,7 @@ impl Recorder<'_> {
         let file = file
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)?;
-        self.session.control.commit(file)?;
+        self.session.control.commit(file, Written::Whole)?;
         Ok(())
     }
 

@@ -9,14 +9,15 @@ use anyhow::{Context, anyhow};
 
 use super::args::{RecordDuration, Sampling};
 use super::control::Control;
+use super::periodic::{KeptFile, KeptUpToDate, Periodic};
 use super::program::{Program, Setup};
 use super::progress::{Line, Progress};
 use super::{explain, terminal};
 use crate::engine::{EngineOptions, Halting};
-use crate::model::{Interner, Nanos, Pid, Sample, TargetStr};
+use crate::model::{Nanos, Pid, TargetStr};
 use crate::profile::{IdlePolicy, Profile, Recording, Ticks};
 use crate::sampler::{
-    self, Follow, Keep, LiveWorld, LookBelow, Options, Report, Sink, Stop, SystemClock,
+    self, Follow, Keep, LiveWorld, LookBelow, Options, Report, SoFar, Stop, SystemClock,
 };
 use crate::survey::{self, Choice};
 use crate::sys::linux::credentials::Caller;
@@ -35,6 +36,8 @@ pub struct Session<'a> {
     pub rate: u32,
     /// Whether outputs will tell threads by name.
     pub thread_names: bool,
+    /// A file that shall be up to date while recording goes on.
+    pub kept: Option<KeptFile>,
 }
 
 /// What a recording found, and how it went.
@@ -95,6 +98,7 @@ impl<'a> Session<'a> {
             signals,
             rate: sampling.rate.unwrap_or(rate),
             thread_names: false,
+            kept: None,
         })
     }
 
@@ -251,16 +255,21 @@ impl<'a> Session<'a> {
             whom.passed_over,
             progress.teller(),
         );
+        let periodic = self.kept.as_ref().map(|file| {
+            Periodic::start(Arc::clone(&self.control), file.clone(), progress.teller())
+        });
+        let mut kept = KeptUpToDate::new(&mut profile, periodic);
         let result = sampler::run(
             &options,
             &mut SystemClock::start(),
             &mut world,
-            &mut profile,
+            &mut kept,
             &mut progress.watch(&self.control),
         );
+        kept.finish();
         progress.finish();
         let report = result?;
-        enter(&report, &mut profile.recording);
+        report.so_far().enter(&mut profile.recording);
         Ok((report, profile))
     }
 }
@@ -288,32 +297,28 @@ fn announce(pid: Pid, recording: &Recording, duration: Option<Duration>) {
     ));
 }
 
-/// Writes how the recording went into what the outputs are made from.
-fn enter(report: &Report, recording: &mut Recording) {
-    let tally = &report.tally;
-    recording.python = report.engines.python;
-    recording.engine = report.engines.name.unwrap_or_default().to_owned();
-    recording.duration = report.duration;
-    recording.looks = tally.rounds;
-    recording.pauses = tally.pauses;
-    recording.pauses_refused = tally.refused;
-    recording.how_held = report.engines.report.path.to_owned();
-    recording.ticks = Ticks {
-        expected: tally.expected,
-        sampled: tally.sampled,
-        idle: tally.idle,
-        missed: tally.missed,
-        lost: tally.lost,
-        unproven: tally.unproven,
-    };
-}
-
-impl Sink for Profile {
-    fn interner(&mut self) -> &mut Interner {
-        &mut self.interner
-    }
-
-    fn add(&mut self, sample: &Sample) {
-        Profile::add(self, sample);
+impl SoFar<'_> {
+    /// Writes how the recording goes into what outputs are made from.
+    pub(super) fn enter(self, recording: &mut Recording) {
+        let SoFar {
+            duration,
+            tally,
+            engines,
+        } = self;
+        recording.python = engines.python;
+        recording.engine = engines.name.unwrap_or_default().to_owned();
+        recording.duration = duration;
+        recording.looks = tally.rounds;
+        recording.pauses = tally.pauses;
+        recording.pauses_refused = tally.refused;
+        recording.how_held = engines.report.path.to_owned();
+        recording.ticks = Ticks {
+            expected: tally.expected,
+            sampled: tally.sampled,
+            idle: tally.idle,
+            missed: tally.missed,
+            lost: tally.lost,
+            unproven: tally.unproven,
+        };
     }
 }

@@ -6,7 +6,8 @@ mod growth;
 
 use rustc_hash::FxHashMap;
 
-pub use growth::{Growth, Mark};
+pub use growth::Growth;
+use growth::Handed;
 
 use super::{FrameId, FunctionId, Pid, ProcessId, StackId, TargetStr, TextId, ThreadId, ThreadKey};
 
@@ -145,6 +146,7 @@ pub struct Interner {
     threads: Vec<Thread>,
     thread_ids: FxHashMap<ThreadKey, ThreadId>,
     processes: Vec<Process>,
+    handed: Handed,
 }
 
 impl Default for Interner {
@@ -179,7 +181,7 @@ impl Interner {
                 OTHER_STACK
             )
         );
-        Interner {
+        let mut interner = Interner {
             limits,
             text_bytes: 0,
             full: false,
@@ -190,7 +192,10 @@ impl Interner {
             threads: Vec::new(),
             thread_ids: FxHashMap::default(),
             processes: Vec::new(),
-        }
+            handed: Handed::default(),
+        };
+        interner.handed = Handed::all_of(&interner);
+        interner
     }
 
     /// Whether something came that no table had room for, and [`TOO_MANY`] stands for it.
@@ -266,6 +271,7 @@ impl Interner {
             });
         }
         let id = ThreadId(next_index(self.threads.len() - 1));
+        self.handed.threads.insert(id);
         if full {
             self.full = true;
         } else {
@@ -275,19 +281,23 @@ impl Interner {
     }
 
     pub fn name_thread(&mut self, thread: ThreadId, name: TextId) {
-        let thread = &mut self.threads[thread.index()];
-        if thread.name != Some(OTHER_TEXT) {
-            thread.name = Some(name);
+        let known = &mut self.threads[thread.index()];
+        if known.name != Some(OTHER_TEXT) && known.name != Some(name) {
+            known.name = Some(name);
+            self.handed.threads.insert(thread);
         }
     }
 
     pub fn add_process(&mut self, process: Process) -> ProcessId {
         self.processes.push(process);
-        ProcessId(next_index(self.processes.len() - 1))
+        let id = ProcessId(next_index(self.processes.len() - 1));
+        self.handed.processes.insert(id);
+        id
     }
 
     pub fn set_generation(&mut self, process: ProcessId, generation: u32) {
         self.processes[process.index()].generation = Some(generation);
+        self.handed.processes.insert(process);
     }
 
     /// Enters which recorded process started another. Nothing is changed where that one would become
@@ -296,6 +306,7 @@ impl Interner {
         let mut above = std::iter::successors(Some(parent), |id| self.process(*id).parent);
         if !above.any(|id| id == process) {
             self.processes[process.index()].parent = Some(parent);
+            self.handed.processes.insert(process);
         }
     }
 

@@ -12,7 +12,7 @@ pub use ids::{
     ThreadKey, Tid,
 };
 pub use interner::{
-    Frame, Function, Growth, Interner, Mark, Process, PythonVersion, Stack, TOO_MANY, Thread,
+    Frame, Function, Growth, Interner, Process, PythonVersion, Stack, TOO_MANY, Thread,
 };
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;

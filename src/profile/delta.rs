@@ -2,6 +2,7 @@
 //! itself: it is handed what is new and what changed, so that a handover costs what was seen since the
 //! last one and not what was seen in all.
 
+use super::timeline::TimelineDelta;
 use super::{Entry, Profile, Recording, Timeline, Values};
 use crate::model::{Growth, StackId, ThreadId};
 
@@ -13,7 +14,7 @@ pub struct Delta {
     growth: Growth,
     /// In the order of their positions as far as they are new.
     entries: Vec<Changed>,
-    timeline: Timeline,
+    timeline: TimelineDelta,
 }
 
 #[derive(Debug)]
@@ -27,10 +28,9 @@ impl Profile {
     /// What is new since this was last asked. The order in time is left out, and says so, where it
     /// has more than so many runs.
     pub fn take_delta(&mut self, most_runs: u64) -> Delta {
-        let growth = self.interner.growth_since(self.handed_over.mark);
-        self.handed_over.mark = self.interner.mark();
-        let mut entries = Vec::with_capacity(self.handed_over.touched.len());
-        for position in self.handed_over.touched.drain(..) {
+        let growth = self.interner.take_growth();
+        let mut entries = Vec::with_capacity(self.touched.len());
+        for position in self.touched.drain(..) {
             let entry = &mut self.entries[position];
             entry.touched = false;
             entries.push(Changed {
@@ -43,12 +43,7 @@ impl Profile {
             recording: self.recording.clone(),
             growth,
             entries,
-            timeline: match self.timeline.run_count() {
-                few if few <= most_runs => self.timeline.snapshot(),
-                _ => self
-                    .timeline
-                    .left_out("it is long, and the recording was still going on"),
-            },
+            timeline: self.timeline.take_delta(most_runs),
         }
     }
 }
@@ -66,10 +61,10 @@ impl Mirror {
         let profile = match self.profile.take() {
             Some(mut profile) => {
                 profile.recording = delta.recording;
-                profile.timeline = delta.timeline;
+                profile.timeline.update(delta.timeline);
                 profile
             }
-            None => Profile::with_timeline(delta.recording, delta.timeline),
+            None => Profile::with_timeline(delta.recording, Timeline::begun_with(delta.timeline)),
         };
         let profile = self.profile.insert(profile);
         profile.interner.grow(delta.growth);
@@ -109,6 +104,7 @@ mod tests {
             handovers in prop::collection::vec(1usize..60, 1..6),
         ) {
             let mut profile = super::super::file::tests::empty();
+            profile.timeline.spill_after(7);
             let mut mirror = Mirror::default();
             let mut steps = steps.as_slice();
             for count in handovers {

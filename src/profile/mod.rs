@@ -13,7 +13,7 @@ use std::ops::AddAssign;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{FrameId, Interner, Mark, Nanos, Proof, Sample, StackId, ThreadId};
+use crate::model::{FrameId, Interner, Nanos, Proof, Sample, StackId, ThreadId};
 
 pub use delta::{Delta, Mirror};
 pub use recording::{IdlePolicy, Recording, Ticks};
@@ -52,7 +52,8 @@ pub struct Profile {
     /// Stacks that could not be proven whole, as they are shown.
     unproven: FxHashMap<StackId, StackId>,
     timeline: Timeline,
-    handed_over: HandedOver,
+    /// Positions of the entries that changed since the last [`Delta`].
+    touched: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +62,6 @@ struct Entry {
     values: Values,
     /// It changed since the last [`Delta`] and is listed for the next.
     touched: bool,
-}
-
-/// What the last [`Delta`] left off with.
-#[derive(Debug)]
-struct HandedOver {
-    mark: Mark,
-    /// Positions of the entries that changed since.
-    touched: Vec<usize>,
 }
 
 /// The root below which stacks stand that could not be proven to be of one moment: who reads the
@@ -87,16 +80,12 @@ impl Profile {
     }
 
     fn with_timeline(recording: Recording, timeline: Timeline) -> Profile {
-        let interner = Interner::default();
         Profile {
-            handed_over: HandedOver {
-                mark: interner.mark(),
-                touched: Vec::new(),
-            },
-            interner,
+            interner: Interner::default(),
             timeline,
             recording,
             entries: Vec::new(),
+            touched: Vec::new(),
             positions: FxHashMap::default(),
             unproven: FxHashMap::default(),
         }
@@ -130,7 +119,7 @@ impl Profile {
         let entry = &mut self.entries[position];
         if !entry.touched {
             entry.touched = true;
-            self.handed_over.touched.push(position);
+            self.touched.push(position);
         }
         entry.values += more;
     }
@@ -173,7 +162,7 @@ impl Profile {
                 values,
                 touched: true,
             });
-            self.handed_over.touched.push(position);
+            self.touched.push(position);
         }
         is_new
     }

@@ -2,6 +2,10 @@
 //! thread that does one thing for an hour is one run; runs that are over go to a file that has no
 //! name, so memory stays bounded however long a recording takes.
 
+mod delta;
+
+pub(super) use delta::TimelineDelta;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -35,6 +39,10 @@ pub struct Timeline {
     /// How far a sample may begin after its thread's last one ended and still go on with its run.
     slack: Nanos,
     threads: BTreeMap<ThreadId, ThreadRuns>,
+    /// How many of them have an open run.
+    open: u64,
+    /// Those that changed since the last delta.
+    touched: Vec<ThreadId>,
     /// Runs that are over and not yet written out, in the order in which they ended.
     closed: Vec<Run>,
     closed_limit: usize,
@@ -49,6 +57,8 @@ struct ThreadRuns {
     open: Option<OpenRun>,
     /// Where this thread's runs are in the spill file, in order.
     extents: Vec<Extent>,
+    /// Whether it is listed as changed.
+    touched: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +75,8 @@ impl Timeline {
             // if half a period of time is unaccounted for between them.
             slack: Nanos(period.0 / 2),
             threads: BTreeMap::new(),
+            open: 0,
+            touched: Vec::new(),
             closed: Vec::new(),
             closed_limit: RUNS_IN_MEMORY,
             spill: Spill::open()?,
@@ -75,6 +87,7 @@ impl Timeline {
 
     pub(super) fn add(&mut self, sample: &Sample) {
         let runs = self.threads.entry(sample.thread).or_default();
+        runs.touch(sample.thread, &mut self.touched);
         let start = sample.at.saturating_sub(sample.wall);
         if let Some(open) = &mut runs.open
             && open.run.stack == sample.stack
@@ -95,8 +108,9 @@ impl Timeline {
             },
             last: sample.at,
         };
-        if let Some(over) = runs.open.replace(next) {
-            self.close(over.run);
+        match runs.open.replace(next) {
+            Some(over) => self.close(over.run),
+            None => self.open += 1,
         }
     }
 
@@ -130,41 +144,15 @@ impl Timeline {
         self.dropped = dropped;
     }
 
-    /// What is there now, to be read while this one grows.
-    pub(super) fn snapshot(&self) -> Timeline {
-        Timeline {
-            slack: self.slack,
-            threads: self.threads.clone(),
-            closed: self.closed.clone(),
-            // The file is the other's to write.
-            closed_limit: usize::MAX,
-            spill: self.spill.for_reading(),
-            failure: self
-                .failure
-                .as_ref()
-                .map(|error| io::Error::other(error.to_string())),
-            dropped: self.dropped,
-        }
-    }
-
-    /// A timeline of which all runs are missing.
-    pub(super) fn left_out(&self, why: &str) -> Timeline {
-        Timeline {
-            slack: self.slack,
-            threads: BTreeMap::new(),
-            closed: Vec::new(),
-            closed_limit: usize::MAX,
-            spill: self.spill.for_reading(),
-            failure: Some(io::Error::other(why)),
-            dropped: self.run_count().saturating_add(self.dropped),
-        }
+    #[cfg(test)]
+    pub(super) fn spill_after(&mut self, runs: usize) {
+        self.closed_limit = runs;
     }
 
     /// How many runs there are.
     #[must_use]
     pub fn run_count(&self) -> u64 {
-        let open = self.threads.values().filter(|runs| runs.open.is_some());
-        self.spill.len() + (self.closed.len() + open.count()) as u64
+        self.spill.len() + self.closed.len() as u64 + self.open
     }
 
     /// Writes the closed runs out, those of one thread together, so that a thread can be read back
@@ -175,7 +163,9 @@ impl Timeline {
         let Extent { mut first, .. } = self.spill.append(&self.closed)?;
         for group in self.closed.chunk_by(|a, b| a.thread == b.thread) {
             let count = group.len() as u64;
-            let runs = self.threads.entry(group[0].thread).or_default();
+            let thread = group[0].thread;
+            let runs = self.threads.entry(thread).or_default();
+            runs.touch(thread, &mut self.touched);
             runs.push_extent(Extent { first, count });
             first += count;
         }
@@ -219,6 +209,13 @@ impl Timeline {
 }
 
 impl ThreadRuns {
+    fn touch(&mut self, thread: ThreadId, touched: &mut Vec<ThreadId>) {
+        if !self.touched {
+            self.touched = true;
+            touched.push(thread);
+        }
+    }
+
     fn push_extent(&mut self, extent: Extent) {
         match self.extents.last_mut() {
             Some(last) if last.first + last.count == extent.first => last.count += extent.count,

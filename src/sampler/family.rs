@@ -73,7 +73,7 @@ pub struct Engines {
     pub python: Option<PythonVersion>,
     /// Processes that were opened.
     pub opened: u64,
-    /// The sum over all.
+    /// The sum over all that were closed; the path of the first.
     pub report: EngineReport,
 }
 
@@ -82,12 +82,12 @@ impl Engines {
         self.opened += 1;
         self.name.get_or_insert(engine.name());
         self.python.get_or_insert(engine.python());
+        if self.report.path.is_empty() {
+            self.report.path = engine.report().path;
+        }
     }
 
     pub(super) fn retire(&mut self, report: &EngineReport) {
-        if self.report.path.is_empty() {
-            self.report.path = report.path;
-        }
         self.report.moves += report.moves;
         self.report.pauses += report.pauses;
         self.report.paused += report.paused;

@@ -51,6 +51,18 @@ pub trait Sink {
 
     /// Counts one sample.
     fn add(&mut self, sample: &Sample);
+
+    /// Told after each tick, when nothing is held.
+    fn ticked(&mut self, _: &SoFar<'_>) {}
+}
+
+/// How a recording goes, or went.
+#[derive(Clone, Copy, Debug)]
+pub struct SoFar<'a> {
+    /// From the moment that the first process was open.
+    pub duration: Nanos,
+    pub tally: &'a Tally,
+    pub engines: &'a Engines,
 }
 
 /// Looks on, and may end the recording.
@@ -91,6 +103,18 @@ pub struct Report {
     pub last_refusal: Option<anyhow::Error>,
     /// The last failure to read one.
     pub last_unreadable: Option<String>,
+}
+
+impl Report {
+    /// How it went in all.
+    #[must_use]
+    pub fn so_far(&self) -> SoFar<'_> {
+        SoFar {
+            duration: self.duration,
+            tally: &self.tally,
+            engines: &self.engines,
+        }
+    }
 }
 
 /// The longest sleep without a look at whether to stop.
@@ -145,7 +169,13 @@ pub fn run(
                 let missed = schedule.advance(clock.now());
                 // Nothing was expected of a moment at which no process was open.
                 recorder.tally.missed(missed * open);
-                watch.ticked(clock.now(), &recorder.tally);
+                let now = clock.now();
+                sink.ticked(&SoFar {
+                    duration: now.saturating_sub(*start),
+                    tally: &recorder.tally,
+                    engines: &recorder.family.engines,
+                });
+                watch.ticked(now, &recorder.tally);
                 continue;
             }
             wake = wake.min(schedule.next()).min(end.unwrap_or(wake));

@@ -11,6 +11,7 @@ use super::failure::{Failure, WithCode};
 use crate::check::report::{self, ReportFormat};
 use crate::check::{Evidence, Flamegraphs, Outcome, Version};
 use crate::cli::args::{Annotations, Check};
+use crate::cli::control::Written;
 use crate::cli::session::Session;
 use crate::cli::{exit, terminal};
 use crate::output::{self, Format, LineMode, RenderOptions, Side};
@@ -179,7 +180,7 @@ fn write(
         let mut file = BufWriter::new(session.control.create(destination)?);
         work(&mut file)?;
         let file = file.into_inner().map_err(|error| anyhow!("{error}"))?;
-        Ok(session.control.commit(file)?)
+        Ok(session.control.commit(file, Written::Whole)?)
     };
     written()
         .with_context(|| format!("'{}' could not be written", path.display()))

@@ -1,80 +1,109 @@
-//! What came to the tables since they were last looked at: they only grow, so a copy elsewhere is
-//! brought up to date by what is new.
+//! What came to the tables since that was asked last. Texts, functions, frames and stacks only ever
+//! come, so a copy elsewhere is brought up to date by what is new.
 
-use super::{Frame, Function, Interner, Process, Stack, Table, Thread, ThreadId, next_index};
+use rustc_hash::FxHashSet;
+
+use super::{
+    Frame, Function, Interner, Process, ProcessId, Stack, Table, Thread, ThreadId, next_index,
+};
 use crate::model::TargetStr;
 
-/// How far the tables had grown.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
+/// What was taken already.
+#[derive(Debug, Default)]
+pub(super) struct Handed {
     texts: usize,
     functions: usize,
     frames: usize,
     stacks: usize,
+    /// Not these, which are new or changed since.
+    pub(super) threads: FxHashSet<ThreadId>,
+    pub(super) processes: FxHashSet<ProcessId>,
 }
 
-/// What came after a mark. Threads and processes are all there: they change after they were entered.
+/// What is new, or changed.
 #[derive(Debug)]
 pub struct Growth {
     texts: Vec<TargetStr>,
     functions: Vec<Function>,
     frames: Vec<Frame>,
     stacks: Vec<Option<Stack>>,
-    threads: Vec<Thread>,
-    processes: Vec<Process>,
+    threads: Vec<(ThreadId, Thread)>,
+    processes: Vec<(ProcessId, Process)>,
     full: bool,
 }
 
+impl Handed {
+    /// All that is there now.
+    pub(super) fn all_of(interner: &Interner) -> Handed {
+        Handed {
+            texts: interner.texts.items.len(),
+            functions: interner.functions.items.len(),
+            frames: interner.frames.items.len(),
+            stacks: interner.stacks.items.len(),
+            threads: FxHashSet::default(),
+            processes: FxHashSet::default(),
+        }
+    }
+}
+
 impl Interner {
-    #[must_use]
-    pub fn mark(&self) -> Mark {
-        Mark {
-            texts: self.texts.items.len(),
-            functions: self.functions.items.len(),
-            frames: self.frames.items.len(),
-            stacks: self.stacks.items.len(),
-        }
-    }
-
-    /// What came after a mark of this interner's.
-    #[must_use]
-    pub fn growth_since(&self, mark: Mark) -> Growth {
-        Growth {
-            texts: self.texts.since(mark.texts),
-            functions: self.functions.since(mark.functions),
-            frames: self.frames.since(mark.frames),
-            stacks: self.stacks.since(mark.stacks),
-            threads: self.threads.clone(),
-            processes: self.processes.clone(),
+    /// What is new since this was last asked, or since the beginning.
+    pub fn take_growth(&mut self) -> Growth {
+        let mut threads: Vec<_> = self.handed.threads.drain().collect();
+        threads.sort_unstable();
+        let mut processes: Vec<_> = self.handed.processes.drain().collect();
+        processes.sort_unstable();
+        let growth = Growth {
+            texts: self.texts.after(self.handed.texts),
+            functions: self.functions.after(self.handed.functions),
+            frames: self.frames.after(self.handed.frames),
+            stacks: self.stacks.after(self.handed.stacks),
+            threads: threads
+                .into_iter()
+                .map(|id| (id, self.thread(id).clone()))
+                .collect(),
+            processes: processes
+                .into_iter()
+                .map(|id| (id, self.process(id).clone()))
+                .collect(),
             full: self.full,
-        }
+        };
+        self.handed = Handed::all_of(self);
+        growth
     }
 
-    /// Makes a copy that was like the other at the mark like it again.
+    /// Makes a copy like the other was when the growth was taken: a copy to which nothing else is
+    /// added, and which was given all that was taken before, from the first on.
     pub fn grow(&mut self, growth: Growth) {
-        self.text_bytes += growth
-            .texts
-            .iter()
-            .map(|text| text.untrusted().len())
-            .sum::<usize>();
+        let lengths = growth.texts.iter().map(|text| text.untrusted().len());
+        self.text_bytes += lengths.sum::<usize>();
         self.texts.extend(growth.texts);
         self.functions.extend(growth.functions);
         self.frames.extend(growth.frames);
         self.stacks.extend(growth.stacks);
-        let known = self.threads.len();
-        self.threads = growth.threads;
-        for (index, thread) in self.threads.iter().enumerate().skip(known) {
-            self.thread_ids
-                .insert(thread.key, ThreadId(next_index(index)));
+        for (id, thread) in growth.threads {
+            match self.threads.get_mut(id.index()) {
+                Some(known) => *known = thread,
+                None => {
+                    let id = ThreadId(next_index(self.threads.len()));
+                    self.thread_ids.insert(thread.key, id);
+                    self.threads.push(thread);
+                }
+            }
         }
-        self.processes = growth.processes;
+        for (id, process) in growth.processes {
+            match self.processes.get_mut(id.index()) {
+                Some(known) => *known = process,
+                None => self.processes.push(process),
+            }
+        }
         self.full = growth.full;
     }
 }
 
 impl<T: Clone + Eq + std::hash::Hash> Table<T> {
-    fn since(&self, len: usize) -> Vec<T> {
-        self.items.get(len..).unwrap_or_default().to_vec()
+    fn after(&self, count: usize) -> Vec<T> {
+        self.items.get(count..).unwrap_or_default().to_vec()
     }
 
     fn extend(&mut self, items: Vec<T>) {

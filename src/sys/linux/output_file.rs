@@ -251,6 +251,17 @@ impl OutputFile {
         self.unfinished.clone()
     }
 
+    /// Waits until all is on disk, if it is a regular file.
+    ///
+    /// # Errors
+    /// When the disk did not take it.
+    pub fn sync(&self) -> io::Result<()> {
+        match self.unfinished {
+            Some(_) => self.file.sync_data(),
+            None => Ok(()),
+        }
+    }
+
     /// Puts the file in its place, on disk and whole.
     ///
     /// # Errors
@@ -260,7 +271,7 @@ impl OutputFile {
         let Some(unfinished) = &self.unfinished else {
             return Ok(());
         };
-        self.file.sync_data()?;
+        self.sync()?;
         let regular = &unfinished.regular;
         as_caller(unfinished.caller.as_ref(), || {
             let directory = &*regular.directory;

@@ -77,6 +77,13 @@ fn set_slice(nanos: u64, nice: impl Fn(i32) -> i32) -> Option<i32> {
     (set == 0).then_some(before)
 }
 
+/// Lets the thread that asks run after all others, for work that may wait.
+pub fn stand_back() {
+    const LOWEST: i32 = 19;
+    // On Linux a priority is a thread's. To lower one's own is always allowed.
+    let _ = rustix::process::setpriority_process(None, LOWEST);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
