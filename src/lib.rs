@@ -13,7 +13,7 @@
 //! - `cli`: arguments, one file a command
 //! - [`check`]: judges profiles by rules, and reports to CI
 //! - [`output`]: one file a format
-//! - [`profile`]: call tree, values, timeline
+//! - [`profile`]: call tree, values, timeline, and the file that holds them
 //! - [`sampler`]: the clock and the loop
 //! - [`survey`]: which Python processes there are, what each is for, which one is meant
 //! - [`engine`]: what a sampler drives, and its two kinds

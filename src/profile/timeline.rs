@@ -57,6 +57,8 @@ struct ThreadRuns {
     open: Option<OpenRun>,
     /// Where this thread's runs are in the spill file, in order.
     extents: Vec<Extent>,
+    /// How many of its runs are among the closed ones, at most.
+    closed: u64,
     /// Whether it is listed as changed.
     touched: bool,
 }
@@ -109,7 +111,10 @@ impl Timeline {
             last: sample.at,
         };
         match runs.open.replace(next) {
-            Some(over) => self.close(over.run),
+            Some(over) => {
+                runs.closed += 1;
+                self.close(over.run);
+            }
             None => self.open += 1,
         }
     }
@@ -130,7 +135,9 @@ impl Timeline {
 
     /// Adds a run that is over, as it was read from a file. Those of a thread come in order.
     pub(super) fn push_run(&mut self, run: Run) -> io::Result<()> {
-        self.threads.entry(run.thread).or_default();
+        let runs = self.threads.entry(run.thread).or_default();
+        runs.touch(run.thread, &mut self.touched);
+        runs.closed += 1;
         self.closed.push(run);
         if self.closed.len() >= self.closed_limit {
             self.spill_closed()?;
@@ -166,6 +173,7 @@ impl Timeline {
             let thread = group[0].thread;
             let runs = self.threads.entry(thread).or_default();
             runs.touch(thread, &mut self.touched);
+            runs.closed = 0;
             runs.push_extent(Extent { first, count });
             first += count;
         }
@@ -188,7 +196,11 @@ impl Timeline {
             extents: runs.map_or(&[][..], |runs| &runs.extents).iter(),
             extent: Extent::default(),
             piece: Vec::new().into_iter(),
-            closed: self.closed.iter(),
+            // There may be many threads of which none is there: they need not be searched for.
+            closed: match runs {
+                Some(runs) if runs.closed > 0 => self.closed.iter(),
+                _ => [].iter(),
+            },
             open: runs.and_then(|runs| runs.open).map(|open| open.run),
             thread,
         }

@@ -218,7 +218,10 @@ struct Reader {
     functions: Vec<FunctionId>,
     frames: Vec<FrameId>,
     samples: Vec<(ThreadId, StackId)>,
+    /// Whoever adds up what was read need not fear an overflow.
+    total: Values,
     runs: u64,
+    samples_of_runs: u64,
     is_over: bool,
 }
 
@@ -440,6 +443,7 @@ impl Reader {
         if values.unproven > values.count {
             return Err(Damaged("more samples are unproven than there are"));
         }
+        self.total = sum(self.total, values).ok_or(Damaged("its samples add up to too much"))?;
         if !profile.push_entry((thread, stack), values) {
             return Err(Damaged("a stack is there twice"));
         }
@@ -471,7 +475,10 @@ impl Reader {
                 .and_then(|sample| self.samples.get(sample));
             let &(thread, stack) = key.ok_or(Damaged("a run's sample is not there"))?;
             let start = end.wrapping_add(gap.cast_unsigned());
-            end = start.wrapping_add(length);
+            end = start
+                .checked_add(length)
+                .ok_or(Damaged("when something was running"))?;
+            self.samples_of_runs = self.samples_of_runs.saturating_add(samples);
             profile.timeline.push_run(Run {
                 thread,
                 stack,
@@ -486,6 +493,9 @@ impl Reader {
     fn end(&mut self, message: schema::End) -> Result<(), ReadError> {
         if (message.samples, message.runs) != (self.samples.len() as u64, self.runs) {
             return Err(Damaged("not all is there"));
+        }
+        if self.samples_of_runs > self.total.count {
+            return Err(Damaged("the order in time has more samples than there are"));
         }
         check_lineage(&self.processes)?;
         let failure = message.failure.map(|why| self.own_text(why)).transpose()?;
@@ -509,6 +519,15 @@ impl Reader {
         let profile = self.profile.as_mut().ok_or(NO_RECORDING)?;
         Ok(&mut profile.interner)
     }
+}
+
+fn sum(a: Values, b: Values) -> Option<Values> {
+    Some(Values {
+        count: a.count.checked_add(b.count)?,
+        wall: Nanos(a.wall.0.checked_add(b.wall.0)?),
+        cpu: Nanos(a.cpu.0.checked_add(b.cpu.0)?),
+        unproven: a.unproven.checked_add(b.unproven)?,
+    })
 }
 
 const NO_RECORDING: ReadError = Damaged("what was recorded is not told first");

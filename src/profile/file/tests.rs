@@ -173,7 +173,7 @@ fn some_steps(count: u32) -> Vec<Step> {
         stack: number % 37,
         step: u64::from(number) * 1001 % 2_000_000,
         cpu: 500,
-        unproven: number % 7 == 0,
+        unproven: number.is_multiple_of(7),
     };
     (0..count).map(step).collect()
 }
@@ -316,7 +316,7 @@ fn of_command_lines_only_what_titles_show_is_in_the_file() {
 
 #[test]
 fn a_file_that_ends_too_early_says_so_wherever_it_ends() {
-    let zipped = written(&filled(&some_steps(40)));
+    let zipped = written(&filled(&some_steps(15)));
     let plain = unzipped(&zipped);
     for len in 2..zipped.len() {
         let result = read(&zipped[..len]);
@@ -555,6 +555,20 @@ fn what_does_not_fit_together_is_damage() {
         5,
         &schema::Runs {
             gap: Vec::new(),
+            ..runs.clone()
+        },
+    );
+    damaged(
+        5,
+        &schema::Runs {
+            samples: vec![2],
+            ..runs.clone()
+        },
+    );
+    damaged(
+        5,
+        &schema::Runs {
+            gap: vec![-1],
             ..runs.clone()
         },
     );
