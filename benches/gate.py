@@ -48,7 +48,7 @@ def unit():
 
 
 def main():
-    for _ in range(80):
+    for _ in range(60):
         unit()
 
 
@@ -139,10 +139,10 @@ def main():
     while words:
         kind = words.pop()
         if kind == "aa":
-            rounds(options, "aa", 0, int(words.pop()), "total < +5%", 30)
+            rounds(options, "aa", 0, int(words.pop()), "total < +5%", 80)
         elif kind == "ab":
             percent, count = float(words.pop()), int(words.pop())
-            rule, repeats = "total < +5%", 60
+            rule, repeats = "total < +5%", 80
             if words and "<" in words[-1]:
                 rule, repeats = words.pop(), int(words.pop())
             rounds(options, "ab%g" % percent, percent, count, rule, repeats)

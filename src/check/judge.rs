@@ -13,6 +13,9 @@ use super::stats::{self, Form, Interval, Summary};
 /// or to miss what is beyond its limit.
 pub const ERROR: f64 = 0.01;
 
+/// Repeats from which on the faster one of two is taken.
+const ENOUGH_TO_CHOOSE: usize = 20;
+
 /// Samples without which nothing is said.
 pub const LEAST_SAMPLES: u64 = 100;
 
@@ -187,6 +190,13 @@ fn shown(values: &[f64], measure: Measure) -> Vec<f64> {
     values.iter().map(|value| value * measure.scale()).collect()
 }
 
+/// How much something has changed.
+struct Change {
+    before: Summary,
+    after: Summary,
+    interval: Interval,
+}
+
 /// How something became more: what is compared, in which form, and what is allowed.
 #[derive(Clone, Copy)]
 struct Growth {
@@ -247,7 +257,7 @@ impl Case<'_> {
         Judgement {
             verdict,
             after: Some(estimate(
-                self.mean(Measure::Share, &share),
+                self.mean(Measure::Share, Summary::of(&share)),
                 Unit::Percent,
                 100.0,
             )),
@@ -261,7 +271,7 @@ impl Case<'_> {
         let Some(values) = values(measure, self.runs, self.index) else {
             return self.open(Some(Lack::Units));
         };
-        let interval = self.mean(measure, &values);
+        let interval = self.mean(measure, Summary::of(&values));
         self.decide(
             interval,
             limit,
@@ -283,7 +293,7 @@ impl Case<'_> {
         let Some(after) = values(measure, self.runs, self.index) else {
             return self.open(Some(Lack::Units));
         };
-        let Some((before, change)) = self.change(measure, form, &after) else {
+        let Some(change) = self.change(measure, form, &after) else {
             return self.open(Some(Lack::Baseline));
         };
         let (unit, scale) = match (measure, form) {
@@ -293,12 +303,12 @@ impl Case<'_> {
         };
         let interval = |it| estimate(it, measure.unit(), measure.scale());
         let mut judgement = self.decide(
-            change,
+            change.interval,
             allowed,
             Judgement {
-                before: Some(interval(stats::mean(before, 0.0, self.error))),
-                after: Some(interval(self.mean(measure, &after))),
-                change: Some(estimate(change, unit, scale)),
+                before: Some(interval(self.mean(measure, change.before))),
+                after: Some(interval(self.mean(measure, change.after))),
+                change: Some(estimate(change.interval, unit, scale)),
                 values: shown(&after, measure),
                 values_before: shown(&self.values_before(measure), measure),
                 ..self.open(None)
@@ -320,7 +330,10 @@ impl Case<'_> {
         });
         let seconds = values(cpu, self.runs, self.index)
             .and_then(|after| self.change(cpu, Form::Difference, &after));
-        let Some((_, seconds)) = seconds else {
+        let Some(Change {
+            interval: seconds, ..
+        }) = seconds
+        else {
             return judgement;
         };
         judgement.seconds_known = true;
@@ -338,29 +351,54 @@ impl Case<'_> {
 
     fn share_change(&self) -> Option<Interval> {
         let after = values(Measure::Share, self.runs, self.index)?;
-        Some(self.change(Measure::Share, Form::Difference, &after)?.1)
+        let change = self.change(Measure::Share, Form::Difference, &after)?;
+        Some(change.interval)
     }
 
-    /// What it was before, and how much it has changed.
-    fn change(&self, measure: Measure, form: Form, after: &[f64]) -> Option<(Summary, Interval)> {
-        match self.before {
-            Before::Nothing => None,
+    /// What it was before and is now, and how much it has changed.
+    fn change(&self, measure: Measure, form: Form, after: &[f64]) -> Option<Change> {
+        let before = match self.before {
+            Before::Nothing => return None,
             Before::InTurn(runs) => {
                 let before = values(measure, runs, self.index)?;
-                let pairs: Vec<_> = before.iter().copied().zip(after.iter().copied()).collect();
-                let change = stats::paired(&pairs, form, self.error);
-                Some((Summary::of(&before), change))
+                return Some(self.change_in_turn(measure, form, &before, after));
             }
-            Before::Apart(runs) => {
-                let before = Summary::of(&values(measure, runs, self.index)?);
-                let change = stats::unpaired(before, Summary::of(after), form, self.error);
-                Some((before, change))
+            Before::Apart(runs) => Summary::of(&values(measure, runs, self.index)?),
+            Before::Known(known) => known.get(self.index).copied().flatten()?.of(measure)?,
+        };
+        let after = Summary::of(after);
+        Some(Change {
+            before,
+            after,
+            interval: stats::unpaired(before, after, form, self.error),
+        })
+    }
+
+    /// Of two runs the faster one counts, as soon as there are enough: what else goes on in a machine
+    /// makes a program slower and never faster. As it is done to both versions alike, a block's
+    /// difference stays as likely to be positive as negative if they do not differ.
+    fn change_in_turn(
+        &self,
+        measure: Measure,
+        form: Form,
+        before: &[f64],
+        after: &[f64],
+    ) -> Change {
+        let of_block = |values: &[f64]| -> Vec<f64> {
+            match measure {
+                Measure::Seconds(_) if values.len() >= ENOUGH_TO_CHOOSE => values
+                    .chunks_exact(2)
+                    .map(|two| two[0].min(two[1]))
+                    .collect(),
+                _ => values.to_vec(),
             }
-            Before::Known(known) => {
-                let before = known.get(self.index).copied().flatten()?.of(measure)?;
-                let change = stats::unpaired(before, Summary::of(after), form, self.error);
-                Some((before, change))
-            }
+        };
+        let (before, after) = (of_block(before), of_block(after));
+        let pairs: Vec<_> = before.iter().copied().zip(after.iter().copied()).collect();
+        Change {
+            before: Summary::of(&before),
+            after: Summary::of(&after),
+            interval: stats::paired(&pairs, form, self.error),
         }
     }
 
@@ -375,8 +413,7 @@ impl Case<'_> {
     }
 
     /// A share is not known better than counting so many samples lets it be.
-    fn mean(&self, measure: Measure, values: &[f64]) -> Interval {
-        let summary = Summary::of(values);
+    fn mean(&self, measure: Measure, summary: Summary) -> Interval {
         let all = self.all_samples() as f64;
         let least_error = match measure {
             Measure::Share => {

@@ -22,8 +22,9 @@ pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit,
 pub use baseline::{Baseline, BaselineError};
 pub use conditions::Conditions;
 pub use evidence::{Evidence, EvidenceError, Version};
-pub use judge::{ERROR, Judgement};
+pub use judge::{Before, ERROR, Judgement, judge};
 pub use looks::Looks;
 pub(crate) use report::figure;
 pub use rule::{Rule, RuleError};
 pub use rules_file::{RulesError, parse as parse_rules};
+pub use select::{Run, Seen};

@@ -24,7 +24,7 @@ const FIRST_OF_PAIRS: usize = 10;
 const FIRST_OF_ONE: usize = 3;
 
 /// Repeats, where none are asked for.
-const PAIRS: usize = 30;
+const PAIRS: usize = 60;
 const REPEATS: usize = 10;
 
 /// Runs are short, and what a function grew by is told by few of their samples.
