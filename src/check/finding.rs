@@ -127,18 +127,22 @@ impl Words<'_> {
             Some(view) => format!(", within {}", shown(view)),
             None => String::new(),
         };
-        let mostly = match self.rule.demand {
-            Demand::Below(_) if !culprit.is_clear => "somewhere below it, not clear where:",
-            Demand::Below(_) => "most of it",
-            Demand::Never | Demand::Always => "most of them",
-        };
-        match &culprit.callee {
-            Some(callee) => format!(
-                "; {mostly} by {} called from {}{within}",
-                shown(callee),
-                shown(&culprit.place)
+        let place = shown(&culprit.place);
+        match (self.rule.demand, &culprit.callee) {
+            // The callee is what the rule forbids.
+            (Demand::Never | Demand::Always, Some(callee)) => format!(
+                "; most of them at {}:{}, called from {place}{within}",
+                callee.file, callee.line
             ),
-            None => format!("; {mostly} in {}{within}", shown(&culprit.place)),
+            (Demand::Never | Demand::Always, None) => format!("; most of them in {place}{within}"),
+            (_, _) if !culprit.is_clear => {
+                format!("; it is not clear where below {place}{within}")
+            }
+            (_, Some(callee)) => format!(
+                "; most of it by {} called from {place}{within}",
+                shown(callee)
+            ),
+            (_, None) => format!("; most of it in {place}{within}"),
         }
     }
 }

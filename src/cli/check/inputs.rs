@@ -36,7 +36,9 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
             .with_context(|| format!("the rule '{text}' is not understood"));
         rules.push(rule.code(exit::BAD_RULES)?);
     }
-    if rules.is_empty() && compares {
+    let needs_baseline = |rule: &Rule| rule.limit().is_some_and(|it| it.needs_baseline());
+    if compares && !rules.iter().any(needs_baseline) {
+        // Who names another version wants to know whether this one is slower.
         rules.push("total < +5%".parse::<Rule>().code(exit::BAD_RULES)?);
     }
     if rules.is_empty() && arguments.save.is_none() {
@@ -47,12 +49,11 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
         .code(exit::BAD_RULES);
     }
     if !compares {
-        let needs = |rule: &&Rule| rule.limit().is_some_and(|it| it.needs_baseline());
         if arguments.save.is_some() {
             // They are measured now and judged when there is something to compare with.
             return Ok(rules);
         }
-        if let Some(rule) = rules.iter().find(needs) {
+        if let Some(rule) = rules.iter().find(|rule| needs_baseline(rule)) {
             return Err(anyhow!(
                 "the rule '{}' compares with what was before: say with what, by --against DIR, \
                  --baseline FILE or --against-profile FILE",
