@@ -6,7 +6,7 @@ use super::baseline::{Baseline, BaselineError, Functions};
 use super::conditions::Conditions;
 use super::culprit::{self, Culprit};
 use super::finding;
-use super::judge::{self, Before, Judgement, Known};
+use super::judge::{self, Before, Judgement, Known, Lack};
 use super::outcome::{Finding, Verdict};
 use super::rule::{Clock, Rule};
 use super::select::Run;
@@ -163,7 +163,15 @@ impl Evidence {
             None if self.in_turn => Before::InTurn(before),
             None => Before::Apart(before),
         };
-        judge::judge(&self.rules, runs, before, error)
+        let mut judgements = judge::judge(&self.rules, runs, before, error);
+        if now.is_some() {
+            for judgement in &mut judgements {
+                if let Some(Lack::Runs(pieces)) = judgement.lacks {
+                    judgement.lacks = Some(Lack::Longer(pieces.div_ceil(PIECES)));
+                }
+            }
+        }
+        judgements
     }
 
     fn pieces(&self, version: Version) -> Option<Vec<Run>> {

@@ -207,6 +207,9 @@ fn notes(rule: &Rule, judgement: &Judgement) -> Vec<String> {
     }
     notes.extend(judgement.lacks.map(|lack| match lack {
         Lack::Runs(runs) => format!("some {runs} repeats would probably decide: --repeats {runs}"),
+        Lack::Longer(times) => {
+            format!("a recording {times} times as long, or several, would probably decide")
+        }
         Lack::Samples(samples) => format!(
             "{samples} samples are needed before anything is said: record for longer, or look more often (-r)"
         ),

@@ -71,6 +71,8 @@ pub struct Judgement {
 pub enum Lack {
     /// So many runs in all would probably do.
     Runs(usize),
+    /// A single recording, so many times as long, would probably do.
+    Longer(usize),
     /// So many samples in all.
     Samples(u64),
     /// It is so near to its limit that no sensible number of runs decides.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::harness::{BUSY, Place, assert_code, python, stderr};
+use super::harness::{BUSY, Place, assert_code, signal, stderr, wait_until};
 use super::{bench, check, report};
 
 fn place() -> Place {
@@ -144,10 +144,6 @@ fn what_cannot_be_judged_has_a_code_of_its_own_and_is_never_a_pass() {
         .spyhole(["check", "-e", "never a", "--", "sleep", "0.1"])
         .output();
     assert_code(&sleeps.expect("spyhole"), 3);
-    assert!(
-        !place.names().contains(&"report.json".to_owned())
-            || !report(&place.path(""))["verdict"].is_null()
-    );
 }
 
 #[test]
@@ -170,11 +166,10 @@ fn a_process_that_runs_is_judged_and_runs_on() {
 #[test]
 fn control_c_ends_it_without_a_verdict() {
     let place = place();
-    let program = place.program("bench.py", &format!("open('began', 'w')\n{BUSY}"));
+    place.program("bench.py", &format!("open('began', 'w')\n{BUSY}"));
     let child = check(&place, ["-e", "never a"]).spawn().expect("spyhole");
-    super::harness::wait_until("the program runs", || place.path("began").exists());
-    super::harness::signal(child.id(), "INT");
+    wait_until("the program runs", || place.path("began").exists());
+    signal(child.id(), "INT");
     let output = child.wait_with_output().expect("it ends");
     assert_code(&output, 130);
-    let _ = (program, python());
 }
