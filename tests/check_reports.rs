@@ -285,7 +285,7 @@ fn what_no_file_is_known_for_is_no_result_that_github_would_refuse() {
     assert_eq!(run["results"].as_array().map(Vec::len), Some(3));
     let notification = &run["invocations"][0]["toolExecutionNotifications"][0];
     assert_eq!(notification["level"], "error");
-    assert_eq!(notification["associatedRule"]["id"], "seconds < 60");
+    assert_eq!(notification["associatedRule"]["id"], "total wall < 60s");
 }
 
 // Annotations and text: what GitHub's runner makes of a line.

@@ -106,7 +106,7 @@ impl Baseline {
     ) -> Result<Vec<Option<Known>>, BaselineError> {
         let same_machine = here.same_machine(&self.conditions);
         let of = |rule: &Rule| {
-            let Some(limit) = rule.limit().filter(|limit| limit.needs_baseline()) else {
+            let Some(limit) = rule.limit().filter(|_| rule.needs_baseline()) else {
                 return Ok(None);
             };
             if limit.amount().is_some() && !same_machine {
@@ -129,6 +129,30 @@ impl Baseline {
             Ok(Some(known))
         };
         rules.iter().map(of).collect()
+    }
+
+    /// The name of the function in which most of the CPU time is that was not there before: of those
+    /// that took up nearly all of it the one that takes least, since it is the innermost.
+    #[must_use]
+    pub fn grown_most(&self, now: &Functions, runs: usize) -> Option<String> {
+        /// Of what the one that grew most grew by.
+        const NEARLY_ALL: f64 = 0.7;
+        let cpu = |figure: &Figure| figure.cpu.map_or(0.0, |[mean, _]| mean);
+        let grown: Vec<(String, f64, f64)> = now
+            .figures(runs)
+            .into_iter()
+            .map(|(key, figure)| {
+                let before = self.functions.get(&key).map_or(0.0, cpu);
+                let now = cpu(&figure);
+                (key, now - before, now)
+            })
+            .collect();
+        let most = grown.iter().map(|(_, by, _)| *by).fold(0.0, f64::max);
+        let (key, ..) = grown
+            .into_iter()
+            .filter(|(_, by, _)| most > 0.0 && *by >= most * NEARLY_ALL)
+            .min_by(|a, b| a.2.total_cmp(&b.2))?;
+        key.split_once(' ').map(|(_, name)| name.to_owned())
     }
 
     /// By the rule's own words, or by the one function that it can mean.
@@ -441,6 +465,30 @@ mod tests {
         }
         // What needs no baseline needs none.
         assert_eq!(known("other < 5%").expect("no need")[0], None);
+    }
+
+    #[test]
+    fn the_innermost_function_that_took_more_is_named() {
+        use crate::check::written::profile;
+        const MAIN: &str = "main|/srv/app/main.py|1";
+        const WORK: &str = "work|/srv/app/main.py|5";
+        const REST: &str = "rest|/srv/app/main.py|9";
+        let functions = |work| {
+            let mut functions = Functions::default();
+            functions.add(&profile(&[(&[MAIN, WORK][..], work), (&[MAIN, REST], 50)]));
+            functions
+        };
+        let conditions = Conditions::default();
+        let before = Baseline::of(String::new(), conditions, &[], &[], &functions(20));
+        // No runs were given, so there is nothing to take a mean of.
+        assert_eq!(before.functions.len(), 0);
+        let before = Baseline {
+            functions: functions(20).figures(1),
+            ..before
+        };
+        let grown = |work| before.grown_most(&functions(work), 1);
+        assert_eq!(grown(40).as_deref(), Some("work"));
+        assert_eq!(grown(20), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::culprit::{self, Culprit};
 use super::finding;
 use super::judge::{self, Before, Judgement, Known, Lack};
 use super::outcome::{Finding, Verdict};
-use super::rule::{Clock, Rule};
+use super::rule::{Clock, Rule, Selector};
 use super::select::Run;
 use crate::profile::Profile;
 
@@ -40,7 +40,7 @@ pub struct Evidence {
     before: Recordings,
     /// Runs of the two versions were made in turn.
     in_turn: bool,
-    known: Option<Vec<Option<Known>>>,
+    baseline: Option<(Baseline, Vec<Option<Known>>)>,
 }
 
 /// Why recordings cannot be judged together.
@@ -61,7 +61,7 @@ impl Evidence {
             now: Recordings::default(),
             before: Recordings::default(),
             in_turn,
-            known: None,
+            baseline: None,
         }
     }
 
@@ -108,7 +108,8 @@ impl Evidence {
         if let Some(now) = &self.now.conditions {
             now.compare(&baseline.conditions)
                 .map_err(EvidenceError::Differ)?;
-            self.known = Some(baseline.known(&self.rules, now)?);
+            let known = baseline.known(&self.rules, now)?;
+            self.baseline = Some((baseline.clone(), known));
         }
         Ok(())
     }
@@ -157,8 +158,8 @@ impl Evidence {
         };
         let runs = now.as_deref().unwrap_or(&self.now.runs);
         let before = before.as_deref().unwrap_or(&self.before.runs);
-        let before = match &self.known {
-            Some(known) => Before::Known(known),
+        let before = match &self.baseline {
+            Some((_, known)) => Before::Known(known),
             None if before.is_empty() => Before::Nothing,
             None if self.in_turn => Before::InTurn(before),
             None => Before::Apart(before),
@@ -219,14 +220,18 @@ impl Evidence {
         let grows = limit.is_some_and(|limit| limit.needs_baseline());
         let now = self.now.together.as_ref()?;
         let before = self.before.together.as_ref().filter(|_| grows);
-        // Of the whole, without a version before, everything is to blame.
-        if before.is_none() && rule.what.item.is_none() {
-            return None;
+        let runs = self.now.runs.len();
+        let mut what = rule.what.clone();
+        if before.is_none() && what.item.is_none() {
+            // Of the whole, everything is to blame, unless it is known what functions took before.
+            let (baseline, _) = self.baseline.as_ref()?;
+            let name = baseline.grown_most(&self.now.functions, runs)?;
+            what = Selector::of_function(&name)?;
         }
         culprit::find(
             before.map(|before| (before, self.before.runs.len())),
-            (now, self.now.runs.len()),
-            &rule.what,
+            (now, runs),
+            &what,
             clock,
             root,
         )

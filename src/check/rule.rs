@@ -89,6 +89,19 @@ pub enum Clock {
     Wall,
 }
 
+impl Selector {
+    /// A function of that name, with all that it calls; `None` where no pattern can be made of it.
+    #[must_use]
+    pub fn of_function(name: &str) -> Option<Selector> {
+        let pattern = Pattern::new(name, r"\.").ok()?;
+        Some(Selector {
+            item: Some(Item::Function(pattern)),
+            within: None,
+            own: false,
+        })
+    }
+}
+
 impl Limit {
     /// Whether the rule speaks of something that was recorded before.
     #[must_use]
@@ -112,6 +125,19 @@ impl Limit {
 }
 
 impl Rule {
+    /// Whether it speaks of something that was recorded before.
+    #[must_use]
+    pub fn needs_baseline(&self) -> bool {
+        self.limit().is_some_and(Limit::needs_baseline)
+    }
+
+    /// Whether it speaks of seconds that were measured before.
+    #[must_use]
+    pub fn compares_seconds(&self) -> bool {
+        let limit = self.limit().filter(|limit| limit.needs_baseline());
+        limit.is_some_and(|limit| limit.amount().is_some())
+    }
+
     /// The limit, if the rule is about one.
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {

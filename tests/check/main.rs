@@ -7,6 +7,7 @@ mod harness;
 
 mod codes;
 mod django;
+mod recipe;
 mod two_versions;
 
 use std::path::Path;

@@ -218,19 +218,26 @@ fn prose(text: &str, place: In) -> String {
     let mut odd: Vec<&str> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         if is_plain(word) {
-            if !odd.is_empty() {
-                shown.push(code(&odd.join(" "), place));
-                odd.clear();
-            }
+            shown.extend(coded(&mut odd, place));
             shown.push(word.to_owned());
         } else {
             odd.push(word);
         }
     }
-    if !odd.is_empty() {
-        shown.push(code(&odd.join(" "), place));
-    }
+    shown.extend(coded(&mut odd, place));
     shown.join(" ")
+}
+
+/// Takes the words as one span; the comma after them belongs to the sentence.
+fn coded(words: &mut Vec<&str>, place: In) -> Option<String> {
+    let text = words.join(" ");
+    words.clear();
+    let inside = text
+        .strip_suffix([',', ';'])
+        .filter(|inside| !inside.is_empty())
+        .unwrap_or(&text);
+    let outside = &text[inside.len()..];
+    (!text.is_empty()).then(|| format!("{}{outside}", code(inside, place)))
 }
 
 /// Whether a word is one of a language or a number, with what stands around such in a sentence, and

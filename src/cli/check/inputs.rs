@@ -36,8 +36,7 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
             .with_context(|| format!("the rule '{text}' is not understood"));
         rules.push(rule.code(exit::BAD_RULES)?);
     }
-    let needs_baseline = |rule: &Rule| rule.limit().is_some_and(|it| it.needs_baseline());
-    if compares && !rules.iter().any(needs_baseline) {
+    if compares && !rules.iter().any(Rule::needs_baseline) {
         // Who names another version wants to know whether this one is slower.
         rules.push("total < +5%".parse::<Rule>().code(exit::BAD_RULES)?);
     }
@@ -53,7 +52,7 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
             // They are measured now and judged when there is something to compare with.
             return Ok(rules);
         }
-        if let Some(rule) = rules.iter().find(|rule| needs_baseline(rule)) {
+        if let Some(rule) = rules.iter().find(|rule| rule.needs_baseline()) {
             return Err(anyhow!(
                 "the rule '{}' compares with what was before: say with what, by --against DIR, \
                  --baseline FILE or --against-profile FILE",

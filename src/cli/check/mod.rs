@@ -52,13 +52,12 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         .as_deref()
         .map(inputs::baseline)
         .transpose()?;
-    let mut session = Session::begin(&arguments.sampling, RATE).code(exit::FAILED)?;
-    session.thread_names = false;
+    let session = Session::begin(&arguments.sampling, RATE).code(exit::FAILED)?;
     let outputs = reports::Outputs::check(arguments, &session)?;
 
-    let gathered = match () {
-        () if !arguments.profile.is_empty() => gather_files(arguments, rules)?,
-        () => Gathering::new(arguments, &session, rules)?.gather(baseline.as_ref())?,
+    let gathered = match arguments.profile.is_empty() {
+        true => Gathering::new(arguments, &session, rules)?.gather(baseline.as_ref())?,
+        false => gather_files(arguments, rules)?,
     };
     let Gathered {
         mut evidence,
@@ -75,7 +74,12 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
     if arguments.save.is_some() {
         outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &session)?;
     }
-    let findings = evidence.findings(&judgements, &root);
+    let mut findings = evidence.findings(&judgements, &root);
+    if !compares {
+        // Rules that speak of a baseline are measured to be saved, and judged another time.
+        let mut rules = evidence.rules().iter();
+        findings.retain(|_| rules.next().is_some_and(|rule| !rule.needs_baseline()));
+    }
     let setting = Setting {
         against: inputs::against(arguments),
         rules: inputs::rules_file(arguments),
@@ -84,6 +88,13 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         ..setting(&evidence)
     };
     let mut outcome = Outcome::of(findings, setting);
+    if baseline.is_some() && evidence.rules().iter().any(Rule::compares_seconds) {
+        outcome.notes.push(
+            "the baseline's seconds were measured another time, when the machine may have been faster \
+             or slower; --against measures both versions now"
+                .to_owned(),
+        );
+    }
     outputs.flamegraphs(&evidence, &mut outcome, &session)?;
     outputs.report(&outcome, &session)?;
     Ok(match outcome.verdict {
@@ -200,6 +211,7 @@ impl<'a> Gathering<'a> {
     }
 
     fn gather(mut self, baseline: Option<&crate::check::Baseline>) -> Result<Gathered, Failure> {
+        self.announce();
         if self.workload.has_before() {
             self.warm_up()?;
         }
@@ -241,6 +253,27 @@ impl<'a> Gathering<'a> {
             seconds: self.seconds,
             program: self.program,
         })
+    }
+
+    /// Says what begins now, and how long it may take.
+    fn announce(&self) {
+        let rules = self.evidence.rules().len();
+        let what = match rules {
+            0 => "Measuring".to_owned(),
+            1 => "Checking 1 rule on".to_owned(),
+            _ => format!("Checking {rules} rules on"),
+        };
+        let times = match (self.most, self.workload.has_before()) {
+            (1, false) => "once".to_owned(),
+            (1, true) => "once in each version".to_owned(),
+            (most, false) => format!("at most {most} times"),
+            (most, true) => format!("at most {most} times in each version"),
+        };
+        terminal::say(format_args!(
+            "{what} {}, recorded {times}, {} times a second",
+            self.workload.name(),
+            self.workload.rate()
+        ));
     }
 
     /// Runs each version once, so that neither compiles its modules in what is recorded, and what does

@@ -39,6 +39,12 @@ const SHOWN: RenderOptions = RenderOptions {
 
 impl Outputs {
     pub fn check(arguments: &Check, session: &Session<'_>) -> Result<Outputs, Failure> {
+        // Other outputs may go there, too.
+        if let Some(folder) = &arguments.flamegraphs {
+            as_caller(session.caller.as_ref(), || std::fs::create_dir_all(folder))
+                .with_context(|| format!("the folder '{}' cannot be made", folder.display()))
+                .code(exit::FAILED)?;
+        }
         let destination = |path: &Path| {
             Destination::check(path, session.caller.as_ref())
                 .with_context(|| format!("'{}' cannot be written", path.display()))
@@ -59,11 +65,6 @@ impl Outputs {
             Some(path) => Some((path.clone(), destination(path)?)),
             None => None,
         };
-        if let Some(folder) = &arguments.flamegraphs {
-            as_caller(session.caller.as_ref(), || std::fs::create_dir_all(folder))
-                .with_context(|| format!("the folder '{}' cannot be made", folder.display()))
-                .code(exit::FAILED)?;
-        }
         let in_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
         Ok(Outputs {
             files,
@@ -140,9 +141,11 @@ impl Outputs {
 
     /// Tells everybody.
     pub fn report(&self, outcome: &Outcome, session: &Session<'_>) -> Result<(), Failure> {
-        let mut text = Vec::new();
-        report::write(ReportFormat::Text, outcome, &mut text).code(exit::FAILED)?;
-        terminal::say(String::from_utf8_lossy(&text));
+        if !outcome.findings.is_empty() {
+            let mut text = Vec::new();
+            report::write(ReportFormat::Text, outcome, &mut text).code(exit::FAILED)?;
+            terminal::say(String::from_utf8_lossy(&text));
+        }
         for (format, path, destination) in &self.files {
             write(destination, path, session, |out| {
                 Ok(report::write(*format, outcome, out)?)

@@ -10,6 +10,7 @@ use crate::cli::args::Check;
 use crate::cli::program::{Program, describe};
 use crate::cli::session::{Launch, Session, Telling};
 use crate::cli::{empty, exit, terminal};
+use crate::model::TargetStr;
 use crate::profile::Profile;
 use crate::sampler::Report;
 use crate::survey::Choice;
@@ -94,6 +95,35 @@ impl<'a> Workload<'a> {
             },
             _made: made,
         })
+    }
+
+    /// For the user.
+    pub fn name(&self) -> String {
+        match &self.what {
+            What::Running(choice) => {
+                let pids: Vec<_> = choice
+                    .roots
+                    .iter()
+                    .map(|root| root.pid.to_string())
+                    .collect();
+                match &pids[..] {
+                    [pid] => format!("process {pid}"),
+                    _ => format!("processes {}", pids.join(", ")),
+                }
+            }
+            What::Program { .. } => {
+                let words = self.arguments.program.iter();
+                let words: Vec<_> = words
+                    .map(|word| TargetStr::from_bytes(word.as_encoded_bytes()))
+                    .collect();
+                format!("'{}'", terminal::command_line(&words))
+            }
+        }
+    }
+
+    /// Looks a second.
+    pub fn rate(&self) -> u32 {
+        self.session.rate
     }
 
     pub fn has_before(&self) -> bool {
