@@ -4,8 +4,8 @@
 //!  find         open             tick: read, unwind, resolve          count            show
 //!  target/ ───> Engine::open ──> Engine::tick(&mut Interner, ──────>  Profile, ─────>  output/
 //!  which        where its state  &mut Vec<Sample>)                    Timeline         SVG, ...
-//!  process      lives, which     who ran where, for how long          call tree,
-//!               layout                                                labels, weights
+//!  process      lives, which     who ran where, for how long          call tree,         check/
+//!               layout                                                labels, weights    verdicts
 //! ```
 //!
 //! Data goes one way, left to right. Rooms, from the top; imports run downwards:

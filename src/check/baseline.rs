@@ -3,23 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::conditions::Conditions;
+use super::functions::Functions;
 use super::judge::Known;
 use super::rule::{Item, Rule, Selector};
-use super::select::{Run, Seen};
+use super::select::Run;
 use super::stats::Summary;
-use crate::model::FunctionId;
-use crate::output::visible;
-use crate::profile::Profile;
 
 /// The first and only format.
 const FORMAT: u32 = 1;
-
-/// Functions that take less of the time are left out.
-const LEAST_SHARE: f64 = 0.01;
 
 /// No baseline has as many figures.
 const MOST_FIGURES: usize = 10_000;
@@ -91,7 +85,7 @@ impl Baseline {
             conditions,
             runs: runs.len(),
             figures: rules.iter().enumerate().map(figure).collect(),
-            functions: functions.figures(runs.len()),
+            functions: figures_of(functions, runs.len()),
         }
     }
 
@@ -137,14 +131,17 @@ impl Baseline {
     pub fn grown_most(&self, now: &Functions, runs: usize) -> Option<String> {
         /// Of what the one that grew most grew by.
         const NEARLY_ALL: f64 = 0.7;
-        let cpu = |figure: &Figure| figure.cpu.map_or(0.0, |[mean, _]| mean);
+        let before = |key: &str| {
+            let figure = self.functions.get(key)?;
+            figure.cpu.map(|[mean, _]| mean)
+        };
         let grown: Vec<(String, f64, f64)> = now
-            .figures(runs)
+            .known(runs)
             .into_iter()
-            .map(|(key, figure)| {
-                let before = self.functions.get(&key).map_or(0.0, cpu);
-                let now = cpu(&figure);
-                (key, now - before, now)
+            .map(|(key, known)| {
+                let now = known.cpu.map_or(0.0, |cpu| cpu.mean);
+                let by = now - before(&key).unwrap_or(0.0);
+                (key, by, now)
             })
             .collect();
         let most = grown.iter().map(|(_, by, _)| *by).fold(0.0, f64::max);
@@ -254,6 +251,11 @@ impl Baseline {
     }
 }
 
+fn figures_of(functions: &Functions, runs: usize) -> BTreeMap<String, Figure> {
+    let known = functions.known(runs).into_iter();
+    known.map(|(key, known)| (key, Figure::of(known))).collect()
+}
+
 impl Figure {
     fn of(known: Known) -> Figure {
         let pair = |summary: Summary| [summary.mean, summary.deviation];
@@ -316,81 +318,6 @@ fn rounded(number: f64) -> String {
     }
     let digits = (3 - number.abs().log10().floor() as i32).clamp(1, 12);
     format!("{number:.*}", digits as usize)
-}
-
-/// What each function took, run by run, with all that it called.
-#[derive(Clone, Debug, Default)]
-pub struct Functions {
-    /// By file and name; as many as there were runs when it was last seen, or fewer.
-    seen: BTreeMap<String, Vec<Seen>>,
-    /// Of all samples of each run.
-    all: Vec<Seen>,
-}
-
-impl Functions {
-    /// Adds a run.
-    pub fn add(&mut self, profile: &Profile) {
-        let run = self.all.len();
-        let mut all = Seen::default();
-        let mut of_function: FxHashMap<FunctionId, Seen> = FxHashMap::default();
-        let mut functions = Vec::new();
-        for ((_, stack), values) in profile.entries() {
-            all.add(values);
-            if values.unproven > 0 {
-                continue;
-            }
-            let frames = profile.interner.frames_of(stack);
-            functions.clear();
-            functions.extend(frames.map(|frame| profile.interner.frame(frame).function));
-            // One that calls itself counts once.
-            functions.sort_unstable();
-            functions.dedup();
-            for function in &functions {
-                of_function.entry(*function).or_default().add(values);
-            }
-        }
-        self.all.push(all);
-        for (function, seen) in of_function {
-            let function = profile.interner.function(function);
-            let file = visible(profile.interner.text(function.short_file));
-            if file.is_empty() || seen.wall < all.wall * LEAST_SHARE / 10.0 {
-                continue;
-            }
-            let key = format!("{file} {}", visible(profile.interner.text(function.name)));
-            let runs = self.seen.entry(key).or_default();
-            runs.resize(run, Seen::default());
-            // Two code objects of one name, such as two lambdas, count as one.
-            match runs.get_mut(run) {
-                Some(known) => known.wall = known.wall.max(seen.wall),
-                None => runs.push(seen),
-            }
-        }
-    }
-
-    fn figures(&self, runs: usize) -> BTreeMap<String, Figure> {
-        let mut figures = BTreeMap::new();
-        for (key, seen) in &self.seen {
-            let of = |value: &dyn Fn(usize) -> f64| {
-                let values: Vec<f64> = (0..runs).map(value).collect();
-                Summary::of(&values)
-            };
-            let at = |run: usize| seen.get(run).copied().unwrap_or_default();
-            let share = of(&|run| {
-                let all = self.all.get(run).map_or(0.0, |all| all.wall);
-                if all > 0.0 { at(run).wall / all } else { 0.0 }
-            });
-            if share.mean >= LEAST_SHARE {
-                let known = Known {
-                    share,
-                    cpu: Some(of(&|run| at(run).cpu)),
-                    wall: None,
-                    ..Known::default()
-                };
-                figures.insert(key.clone(), Figure::of(known));
-            }
-        }
-        figures
-    }
 }
 
 #[cfg(test)]
@@ -483,7 +410,7 @@ mod tests {
         // No runs were given, so there is nothing to take a mean of.
         assert_eq!(before.functions.len(), 0);
         let before = Baseline {
-            functions: functions(20).figures(1),
+            functions: figures_of(&functions(20), 1),
             ..before
         };
         let grown = |work| before.grown_most(&functions(work), 1);

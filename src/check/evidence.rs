@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::baseline::{Baseline, BaselineError, Functions};
+use super::baseline::{Baseline, BaselineError};
 use super::conditions::Conditions;
 use super::culprit::{self, Culprit};
 use super::finding;
+use super::functions::Functions;
 use super::judge::{self, Before, Judgement, Known, Lack};
 use super::outcome::{Finding, Verdict};
 use super::rule::{Clock, Rule, Selector};
@@ -94,7 +95,7 @@ impl Evidence {
         recordings.runs.push(Run::of(&profile, &self.rules, units));
         recordings.functions.add(&profile);
         match &mut recordings.together {
-            Some(together) => together.absorb(&profile),
+            Some(together) => together.absorb_repeat(&profile),
             None => recordings.together = Some(profile),
         }
         Ok(())

@@ -11,7 +11,8 @@
 
 use serde::Deserialize;
 
-use super::rule::{Rule, RuleError};
+use super::grammar::RuleError;
+use super::rule::Rule;
 
 /// More rules than that are a mistake.
 const MOST_RULES: usize = 1000;

@@ -19,10 +19,25 @@ impl Profile {
     /// Memory is bounded as that of a single recording is: what the tables have no room for is
     /// counted as [`TOO_MANY`](crate::model::TOO_MANY).
     pub fn absorb(&mut self, other: &Profile) {
+        self.absorb_as(other, None);
+    }
+
+    /// The same for repeats of one program, of which nobody asks what thread it was: all of it counts for
+    /// the thread that was met first, so that memory grows with distinct stacks and not with repeats.
+    pub fn absorb_repeat(&mut self, other: &Profile) {
+        let first = self.entries.first().map(|entry| entry.key.0);
+        self.absorb_as(other, first);
+    }
+
+    /// `thread` is what all counts for, if not for its own.
+    fn absorb_as(&mut self, other: &Profile, thread: Option<ThreadId>) {
         let mut move_in = MoveIn::new(&other.interner, &mut self.interner);
-        let entered = other.entries().map(|((thread, stack), values)| {
-            let key = (move_in.thread(thread), move_in.stack(stack));
-            (key, values)
+        if thread.is_none() {
+            move_in.enter_processes();
+        }
+        let entered = other.entries().map(|((own, stack), values)| {
+            let thread = thread.unwrap_or_else(|| move_in.thread(own));
+            ((thread, move_in.stack(stack)), values)
         });
         let entered: Vec<_> = entered.collect();
         for (key, values) in entered {
@@ -78,13 +93,18 @@ struct MoveIn<'a> {
 impl<'a> MoveIn<'a> {
     fn new(from: &'a Interner, to: &'a mut Interner) -> MoveIn<'a> {
         MoveIn {
-            processes: enter_processes(from, to),
+            processes: Vec::new(),
             from,
             to,
             threads: FxHashMap::default(),
             frames: FxHashMap::default(),
             stacks: FxHashMap::from_iter([(StackId::EMPTY, StackId::EMPTY)]),
         }
+    }
+
+    /// To be called before threads are entered.
+    fn enter_processes(&mut self) {
+        self.processes = enter_processes(self.from, self.to);
     }
 
     fn thread(&mut self, thread: ThreadId) -> ThreadId {
@@ -328,5 +348,18 @@ mod tests {
             .flat_map(|thread| profile.timeline().runs(thread));
         let length: u64 = runs.map(|run| run.expect("readable").length.0).sum();
         assert_eq!((length, profile.total().wall), (5, Nanos(12)));
+    }
+
+    #[test]
+    fn repeats_grow_with_their_stacks_and_not_with_their_number() {
+        let mut profile = recorded(&[(1, 1, 1, 7, true), (1, 1, 2, 7, true)]);
+        for pid in 2..50 {
+            profile.absorb_repeat(&recorded(&[(pid, 1, 1, 7, true), (pid, 2, 2, 7, false)]));
+        }
+        // Two stacks, one of them also unproven.
+        assert_eq!(profile.entries().len(), 3);
+        assert_eq!(profile.interner.processes().len(), 1);
+        assert_eq!(profile.total().count, 2 * 49);
+        assert_eq!(profile.recording.looks, 2 * 49);
     }
 }

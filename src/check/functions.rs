@@ -1,0 +1,92 @@
+//! What each function takes, for who has no rule about it yet.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::judge::Known;
+use super::select::Seen;
+use super::stats::Summary;
+use crate::model::FunctionId;
+use crate::output::visible;
+use crate::profile::Profile;
+
+/// Functions that take less of the time are left out.
+const LEAST_SHARE: f64 = 0.01;
+
+/// What each function took, run by run, with all that it called.
+#[derive(Clone, Debug, Default)]
+pub struct Functions {
+    /// By file and name; as many as there were runs when it was last seen, or fewer.
+    seen: BTreeMap<String, Vec<Seen>>,
+    /// Of all samples of each run.
+    all: Vec<Seen>,
+}
+
+impl Functions {
+    /// Adds a run.
+    pub fn add(&mut self, profile: &Profile) {
+        let run = self.all.len();
+        let mut all = Seen::default();
+        let mut of_function: FxHashMap<FunctionId, Seen> = FxHashMap::default();
+        let mut functions = Vec::new();
+        for ((_, stack), values) in profile.entries() {
+            all.add(values);
+            if values.unproven > 0 {
+                continue;
+            }
+            let frames = profile.interner.frames_of(stack);
+            functions.clear();
+            functions.extend(frames.map(|frame| profile.interner.frame(frame).function));
+            // One that calls itself counts once.
+            functions.sort_unstable();
+            functions.dedup();
+            for function in &functions {
+                of_function.entry(*function).or_default().add(values);
+            }
+        }
+        self.all.push(all);
+        for (function, seen) in of_function {
+            let function = profile.interner.function(function);
+            let file = visible(profile.interner.text(function.short_file));
+            if file.is_empty() || seen.wall < all.wall * LEAST_SHARE / 10.0 {
+                continue;
+            }
+            let key = format!("{file} {}", visible(profile.interner.text(function.name)));
+            let runs = self.seen.entry(key).or_default();
+            runs.resize(run, Seen::default());
+            // Two code objects of one name, such as two lambdas, count as one.
+            match runs.get_mut(run) {
+                Some(known) => known.wall = known.wall.max(seen.wall),
+                None => runs.push(seen),
+            }
+        }
+    }
+
+    /// What so many runs tell of each function that takes a share worth telling, by file and name.
+    #[must_use]
+    pub fn known(&self, runs: usize) -> BTreeMap<String, Known> {
+        let mut all = BTreeMap::new();
+        for (key, seen) in &self.seen {
+            let of = |value: &dyn Fn(usize) -> f64| {
+                let values: Vec<f64> = (0..runs).map(value).collect();
+                Summary::of(&values)
+            };
+            let at = |run: usize| seen.get(run).copied().unwrap_or_default();
+            let share = of(&|run| {
+                let all = self.all.get(run).map_or(0.0, |all| all.wall);
+                if all > 0.0 { at(run).wall / all } else { 0.0 }
+            });
+            if share.mean >= LEAST_SHARE {
+                let known = Known {
+                    share,
+                    cpu: Some(of(&|run| at(run).cpu)),
+                    wall: None,
+                    ..Known::default()
+                };
+                all.insert(key.clone(), known);
+            }
+        }
+        all
+    }
+}
