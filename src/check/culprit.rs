@@ -1,7 +1,7 @@
 //! Where to look: which function of the program's own is behind a figure, and how the program comes
 //! there.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -46,7 +46,7 @@ pub fn find(
     after: (&Profile, usize),
     selector: &Selector,
     clock: Clock,
-    root: &Path,
+    source: &Source,
 ) -> Option<Culprit> {
     let mut tree = Tree::new();
     tree.add(
@@ -69,8 +69,51 @@ pub fn find(
     let (path, is_clear) = tree.main_path(grows)?;
     Some(Culprit {
         is_clear,
-        ..tree.culprit(&path, root)
+        ..tree.culprit(&path, source)
     })
+}
+
+/// Where the program's own files are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Where it ran.
+    pub directory: PathBuf,
+    /// What paths in reports start from: the repository, so that who shows them finds the files.
+    pub root: PathBuf,
+}
+
+impl Source {
+    /// The nearest directory above that is a repository is the root, or else the directory itself.
+    #[must_use]
+    pub fn of(directory: PathBuf) -> Source {
+        let mut above = directory.ancestors();
+        let root = above.find(|folder| folder.join(".git").exists());
+        Source {
+            root: root.unwrap_or(&directory).to_owned(),
+            directory,
+        }
+    }
+
+    /// A file's path below the root, with `/`; `None` where it lies elsewhere.
+    #[must_use]
+    pub fn below_root(&self, file: &str) -> Option<String> {
+        let path = match Path::new(file) {
+            whole if whole.is_absolute() => whole.to_owned(),
+            // Of a script that was named so; a name such as `<string>` is no file.
+            part => Some(self.directory.join(part)).filter(|path| path.is_file())?,
+        };
+        let below = path.strip_prefix(&self.root).ok()?;
+        // Without what is not a name, such as `.`; what leads out of the root is none of it.
+        let mut plain = PathBuf::new();
+        for part in below.components() {
+            match part {
+                Component::Normal(name) => plain.push(name),
+                Component::CurDir => {}
+                _ => return None,
+            }
+        }
+        plain.to_str().map(str::to_owned)
+    }
 }
 
 /// What stands at a place of the tree: told by name and short file, since files of two versions lie in
@@ -264,7 +307,7 @@ impl Tree {
         }
     }
 
-    fn culprit(&self, path: &[usize], root: &Path) -> Culprit {
+    fn culprit(&self, path: &[usize], source: &Source) -> Culprit {
         let own = |node: &usize| self.category(*node) == Category::Application;
         let begin = path.iter().rposition(|&node| {
             let key = &self.keys[self.nodes[node].key as usize];
@@ -285,9 +328,9 @@ impl Tree {
             way.drain(1..way.len() - (LONGEST_WAY - 1));
         }
         Culprit {
-            place: self.place(place, root),
-            callee: (last != place).then(|| self.place(last, root)),
-            way: way.iter().map(|&node| self.place(node, root)).collect(),
+            place: self.place(place, source),
+            callee: (last != place).then(|| self.place(last, source)),
+            way: way.iter().map(|&node| self.place(node, source)).collect(),
             seconds: self.nodes[last].weight,
             is_clear: true,
         }
@@ -302,26 +345,17 @@ impl Tree {
         Category::of_file(&node.file, short_file)
     }
 
-    fn place(&self, node: usize, root: &Path) -> Place {
+    fn place(&self, node: usize, source: &Source) -> Place {
         let node = &self.nodes[node];
         let key = &self.keys[node.key as usize];
         let lines = node.lines.iter();
         let line = lines
             .filter(|(line, _)| **line > 0)
             .max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
-        let below = Path::new(&node.file).strip_prefix(root).ok();
-        let relative = match below {
-            Some(below) => below.to_str().map(str::to_owned),
-            // A script that was named by a relative path.
-            None if !node.file.starts_with(['/', '<']) && root.join(&node.file).is_file() => {
-                Some(node.file.trim_start_matches("./").to_owned())
-            }
-            None => None,
-        };
         Place {
             function: key.name.clone(),
             file: key.short_file.clone(),
-            path: relative,
+            path: source.below_root(&node.file),
             line: line.map_or(0, |(line, _)| *line),
         }
     }
@@ -362,6 +396,39 @@ mod tests {
         rule.what
     }
 
+    fn source(root: &str) -> Source {
+        Source {
+            directory: root.into(),
+            root: root.into(),
+        }
+    }
+
+    #[test]
+    fn paths_start_from_the_repository() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).expect("directories");
+        std::fs::write(inner.join("bench.py"), "").expect("a file");
+        let whole = inner.join("bench.py").display().to_string();
+        let source = Source::of(inner.clone());
+        assert_eq!(source.below_root("./bench.py").as_deref(), Some("bench.py"));
+        std::fs::create_dir(folder.path().join(".git")).expect("a directory");
+        let source = Source::of(inner);
+        for (file, expected) in [
+            (whole.as_str(), Some("a/b/bench.py")),
+            ("bench.py", Some("a/b/bench.py")),
+            ("./bench.py", Some("a/b/bench.py")),
+            ("other.py", None),
+            ("<string>", None),
+            ("", None),
+            ("/usr/lib/python3.11/ast.py", None),
+        ] {
+            assert_eq!(source.below_root(file).as_deref(), expected, "{file}");
+        }
+        let out = format!("{}/../x.py", folder.path().display());
+        assert_eq!(source.below_root(&out), None);
+    }
+
     fn names(places: &[Place]) -> Vec<&str> {
         places.iter().map(|place| place.function.as_str()).collect()
     }
@@ -382,7 +449,7 @@ mod tests {
             (&after, 1),
             &Selector::default(),
             Clock::Cpu,
-            Path::new("/srv/app"),
+            &source("/srv/app"),
         );
         let found = found.expect("something grew");
         assert_eq!(names(&found.way), ["fast_view", "get_name"]);
@@ -401,7 +468,7 @@ mod tests {
         let before = profile(&[(&[SERVE, VIEW][..], 50), (&[SERVE, VIEW, NAME], 50)]);
         let after = profile(&[(&[SERVE, VIEW][..], 80), (&[SERVE, VIEW, NAME], 52)]);
         let whole = Selector::default();
-        let root = Path::new("/");
+        let root = &source("/");
         let found = find(Some((&before, 1)), (&after, 1), &whole, Clock::Cpu, root);
         let found = found.expect("something grew");
         assert_eq!(
@@ -421,7 +488,7 @@ mod tests {
             (&[SERVE, HANDLER, VIEW, DATA, NAME, LAZY, DATA], 30),
             (&[SERVE, LAZY], 10),
         ]);
-        let root = Path::new("/elsewhere");
+        let root = &source("/elsewhere");
         let found = |what| find(None, (&seen, 1), &selector(what), Clock::Wall, root);
         let found = found("Descriptor.__get__ in fast_view").expect("seen");
         assert_eq!(found.place.function, "get_name");
@@ -441,7 +508,7 @@ mod tests {
             (&deep, 1),
             &selector("f29"),
             Clock::Wall,
-            Path::new("/"),
+            &source("/"),
         );
         let way = found.expect("seen").way;
         assert_eq!(way.len(), LONGEST_WAY);

@@ -1,10 +1,8 @@
 //! What has been recorded for a check so far, of the version that is judged and of the one before.
 
-use std::path::Path;
-
 use super::baseline::{Baseline, BaselineError};
 use super::conditions::Conditions;
-use super::culprit::{self, Culprit};
+use super::culprit::{self, Culprit, Source};
 use super::finding;
 use super::functions::Functions;
 use super::judge::{self, Before, Judgement, Known, Lack};
@@ -185,14 +183,14 @@ impl Evidence {
         Run::pieces(together, &self.rules, run.units, PIECES)
     }
 
-    /// Tells what came of each rule, and where to look. `root` is the directory below which the
-    /// program's own files are.
+    /// Tells what came of each rule, and where to look. `source` is where the program's
+    /// own files are.
     #[must_use]
-    pub fn findings(&self, judgements: &[Judgement], root: &Path) -> Vec<Finding> {
+    pub fn findings(&self, judgements: &[Judgement], source: &Source) -> Vec<Finding> {
         let of = |(rule, judgement): (&Rule, &Judgement)| {
             let culprit = match judgement.verdict {
                 Verdict::Passed => None,
-                Verdict::Failed | Verdict::Inconclusive => self.culprit(rule, root),
+                Verdict::Failed | Verdict::Inconclusive => self.culprit(rule, source),
             };
             finding::compose(rule, judgement, culprit)
         };
@@ -201,19 +199,19 @@ impl Evidence {
 
     /// Whether it is clear where each broken rule is broken, as far as that can become clear.
     #[must_use]
-    pub fn knows_where(&self, judgements: &[Judgement], root: &Path) -> bool {
+    pub fn knows_where(&self, judgements: &[Judgement], source: &Source) -> bool {
         let mut broken = self
             .rules
             .iter()
             .zip(judgements)
             .filter(|(_, judgement)| judgement.verdict == Verdict::Failed);
         broken.all(|(rule, _)| {
-            let culprit = self.culprit(rule, root);
+            let culprit = self.culprit(rule, source);
             culprit.is_none_or(|culprit| culprit.is_clear)
         })
     }
 
-    fn culprit(&self, rule: &Rule, root: &Path) -> Option<Culprit> {
+    fn culprit(&self, rule: &Rule, source: &Source) -> Option<Culprit> {
         let limit = rule.limit();
         let clock = limit
             .and_then(|limit| limit.amount())
@@ -234,7 +232,7 @@ impl Evidence {
             (now, runs),
             &what,
             clock,
-            root,
+            source,
         )
     }
 

@@ -14,6 +14,12 @@ use crate::profile::Profile;
 /// Functions that take less of the time are left out.
 const LEAST_SHARE: f64 = 0.01;
 
+/// A program whose stacks are deep may have more that take as much.
+const MOST_FUNCTIONS: usize = 500;
+
+/// No name that anybody wrote is as long.
+const LONGEST_NAME: usize = 500;
+
 /// What each function took, run by run, with all that it called.
 #[derive(Clone, Debug, Default)]
 pub struct Functions {
@@ -49,10 +55,11 @@ impl Functions {
         for (function, seen) in of_function {
             let function = profile.interner.function(function);
             let file = visible(profile.interner.text(function.short_file));
-            if file.is_empty() || seen.wall < all.wall * LEAST_SHARE / 10.0 {
+            let key = format!("{file} {}", visible(profile.interner.text(function.name)));
+            let small = seen.wall < all.wall * LEAST_SHARE / 10.0;
+            if file.is_empty() || small || key.len() > LONGEST_NAME {
                 continue;
             }
-            let key = format!("{file} {}", visible(profile.interner.text(function.name)));
             let runs = self.seen.entry(key).or_default();
             runs.resize(run, Seen::default());
             // Two code objects of one name, such as two lambdas, count as one.
@@ -86,6 +93,12 @@ impl Functions {
                 };
                 all.insert(key.clone(), known);
             }
+        }
+        // The least of those that are too many.
+        let mut shares: Vec<f64> = all.values().map(|it: &Known| it.share.mean).collect();
+        shares.sort_by(|a, b| b.total_cmp(a));
+        if let Some(&least) = shares.get(MOST_FUNCTIONS) {
+            all.retain(|_, it| it.share.mean > least);
         }
         all
     }

@@ -13,8 +13,10 @@ use super::stats::{self, Form, Interval, Summary};
 /// or to miss what is beyond its limit.
 pub const ERROR: f64 = 0.01;
 
-/// Repeats from which on the faster one of two is taken.
-const ENOUGH_TO_CHOOSE: usize = 20;
+/// Blocks that repeats are put together to, and repeats in one of them at most. With fewer blocks no
+/// difference would be certain.
+const LEAST_BLOCKS: usize = 10;
+const LONGEST_BLOCK: usize = 5;
 
 /// Samples without which nothing is said.
 pub const LEAST_SAMPLES: u64 = 100;
@@ -186,6 +188,16 @@ impl Known {
 fn values(measure: Measure, runs: &[Run], index: usize) -> Option<Vec<f64>> {
     let value = |run: &Run| measure.of(run, run.figures[index]);
     runs.iter().map(value).collect()
+}
+
+/// The part that all runs of a block have, of the fastest of them.
+fn of_block(part: &[f64], whole: &[f64]) -> f64 {
+    let all: f64 = whole.iter().sum();
+    let fastest = whole.iter().copied().fold(f64::INFINITY, f64::min);
+    match all > 0.0 {
+        true => part.iter().sum::<f64>() / all * fastest,
+        false => 0.0,
+    }
 }
 
 fn shown(values: &[f64], measure: Measure) -> Vec<f64> {
@@ -363,7 +375,7 @@ impl Case<'_> {
             Before::Nothing => return None,
             Before::InTurn(runs) => {
                 let before = values(measure, runs, self.index)?;
-                return Some(self.change_in_turn(measure, form, &before, after));
+                return Some(self.change_in_turn(measure, form, (runs, &before), after));
             }
             Before::Apart(runs) => Summary::of(&values(measure, runs, self.index)?),
             Before::Known(known) => known.get(self.index).copied().flatten()?.of(measure)?,
@@ -376,26 +388,29 @@ impl Case<'_> {
         })
     }
 
-    /// Of two runs the faster one counts, as soon as there are enough: what else goes on in a machine
-    /// makes a program slower and never faster. As it is done to both versions alike, a block's
-    /// difference stays as likely to be positive as negative if they do not differ.
+    /// Neighbouring repeats make a block, of which the fastest run tells how fast the program is, and all
+    /// runs tell what part of it is spoken of: what else goes on in a machine makes a program slower,
+    /// never faster, and everywhere. As it is done to both versions alike, a block's difference stays as
+    /// likely to be positive as negative if they do not differ.
     fn change_in_turn(
         &self,
         measure: Measure,
         form: Form,
-        before: &[f64],
+        before: (&[Run], &[f64]),
         after: &[f64],
     ) -> Change {
-        let of_block = |values: &[f64]| -> Vec<f64> {
-            match measure {
-                Measure::Seconds(_) if values.len() >= ENOUGH_TO_CHOOSE => values
-                    .chunks_exact(2)
-                    .map(|two| two[0].min(two[1]))
-                    .collect(),
-                _ => values.to_vec(),
-            }
+        let length = (after.len() / LEAST_BLOCKS).clamp(1, LONGEST_BLOCK);
+        let blocks = |runs: &[Run], values: &[f64]| -> Vec<f64> {
+            let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default();
+            let wholes: Vec<f64> = runs.iter().map(whole).collect();
+            let blocks = values.chunks_exact(length).zip(wholes.chunks_exact(length));
+            blocks.map(|(part, whole)| of_block(part, whole)).collect()
         };
-        let (before, after) = (of_block(before), of_block(after));
+        let (before, after) = match measure {
+            Measure::Seconds(_) => (blocks(before.0, before.1), blocks(self.runs, after)),
+            // What slows everything changes no share.
+            Measure::Share => (before.1.to_vec(), after.to_vec()),
+        };
         let pairs: Vec<_> = before.iter().copied().zip(after.iter().copied()).collect();
         Change {
             before: Summary::of(&before),
@@ -668,6 +683,31 @@ mod tests {
         );
         assert_eq!(of("f < +2points", known).verdict, Verdict::Failed);
         assert!(of("f < +2points", known).seconds_known);
+    }
+
+    #[test]
+    fn a_busy_moment_of_the_machine_changes_little() {
+        // Every third run of either version is spoilt, never two of one repeat.
+        let spoilt = |seconds: f64, offset: usize| -> Vec<Run> {
+            let slow = |index: usize| {
+                if (index + offset).is_multiple_of(3) {
+                    1.8
+                } else {
+                    1.0
+                }
+            };
+            (0..40)
+                .map(|index| run(seconds * slow(index), slow(index)))
+                .collect()
+        };
+        let before = spoilt(1.0, 0);
+        let of = |now: &[Run], rule| one(rule, now, Before::InTurn(&before));
+        let same = of(&spoilt(1.0, 1), "f < +5%");
+        assert_eq!(same.verdict, Verdict::Passed);
+        let slower = of(&spoilt(1.1, 1), "f < +5%");
+        assert_eq!(slower.verdict, Verdict::Failed);
+        let change = slower.change.expect("compared");
+        assert!((change.value - 10.0).abs() < 0.1, "{change:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit,
 
 pub use baseline::{Baseline, BaselineError};
 pub use conditions::Conditions;
+pub use culprit::Source;
 pub use evidence::{Evidence, EvidenceError, Version};
 pub use grammar::RuleError;
 pub use judge::{Before, ERROR, Judgement, judge};

@@ -47,8 +47,8 @@ pub struct Place {
     pub function: String,
     /// From the outermost package on, for readers.
     pub file: String,
-    /// Below the directory that the workload ran in, with `/`; `None` where it lies elsewhere. What
-    /// annotations point at.
+    /// Below the repository, or else the directory that the workload ran in, with `/`; `None` where it
+    /// lies elsewhere. What annotations point at.
     pub path: Option<String>,
     /// 0 where there is none.
     pub line: u32,

@@ -31,7 +31,7 @@ pub struct Check {
     #[command(flatten)]
     pub sampling: Sampling,
 
-    /// How often to record at most [default: 60 of each version; 10 where there is one; 1 of what runs]
+    /// How often to record at most [default: 80 of each version; 10 where there is one; 1 of what runs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeats: Option<u32>,
 

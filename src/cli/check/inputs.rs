@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
 use super::failure::{Failure, WithCode};
-use crate::check::{self, Baseline, Conditions, Rule};
+use crate::check::{self, Baseline, Conditions, Rule, Source};
 use crate::cli::args::Check;
 use crate::cli::exit;
 use crate::profile::Profile;
@@ -72,16 +72,9 @@ fn named_or_found(arguments: &Check) -> Option<&Path> {
     }
 }
 
-/// The file that the rules are in, for reports: below the current directory, with `/`.
-pub fn rules_file(arguments: &Check) -> Option<String> {
-    let file = named_or_found(arguments)?;
-    let below = match file.is_absolute() {
-        true => file.strip_prefix(std::env::current_dir().ok()?).ok()?,
-        false => file.strip_prefix(".").unwrap_or(file),
-    };
-    let mut parts = below.components();
-    let plain = parts.all(|part| matches!(part, Component::Normal(_)));
-    plain.then(|| below.to_str().map(str::to_owned))?
+/// The file that the rules are in, for reports.
+pub fn rules_file(arguments: &Check, source: &Source) -> Option<String> {
+    source.below_root(named_or_found(arguments)?.to_str()?)
 }
 
 pub fn baseline(file: &Path) -> Result<Baseline, Failure> {

@@ -12,7 +12,8 @@ use super::args::Check;
 use super::session::Session;
 use super::{exit, target, terminal};
 use crate::check::{
-    ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting, Verdict, Version, figure,
+    ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting, Source, Verdict, Version,
+    figure,
 };
 use crate::output;
 use failure::{Failure, WithCode};
@@ -24,7 +25,7 @@ const FIRST_OF_PAIRS: usize = 10;
 const FIRST_OF_ONE: usize = 3;
 
 /// Repeats, where none are asked for.
-const PAIRS: usize = 60;
+const PAIRS: usize = 80;
 const REPEATS: usize = 10;
 
 /// Runs are short, and what a function grew by is told by few of their samples.
@@ -63,7 +64,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         mut evidence,
         judgements,
         seconds,
-        root,
+        source,
         program,
     } = gathered;
     if let Some(baseline) = &baseline {
@@ -74,7 +75,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
     if arguments.save.is_some() {
         outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &session)?;
     }
-    let mut findings = evidence.findings(&judgements, &root);
+    let mut findings = evidence.findings(&judgements, &source);
     if !compares {
         // Rules that speak of a baseline are measured to be saved, and judged another time.
         let mut rules = evidence.rules().iter();
@@ -82,7 +83,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
     }
     let setting = Setting {
         against: inputs::against(arguments),
-        rules: inputs::rules_file(arguments),
+        rules: inputs::rules_file(arguments, &source),
         program,
         seconds,
         ..setting(&evidence)
@@ -110,8 +111,7 @@ struct Gathered {
     /// Those of the last look, where looks were taken on the way.
     judgements: Option<Vec<Judgement>>,
     seconds: f64,
-    /// Below which the program's own files are.
-    root: PathBuf,
+    source: Source,
     program: String,
 }
 
@@ -152,7 +152,7 @@ fn gather_files(arguments: &Check, rules: Vec<Rule>) -> Result<Gathered, Failure
         evidence,
         judgements: None,
         seconds,
-        root: here()?,
+        source: Source::of(here()?),
         program,
     })
 }
@@ -216,7 +216,7 @@ impl<'a> Gathering<'a> {
             self.warm_up()?;
         }
         let mut judgements: Option<Vec<Judgement>> = None;
-        let root = self.workload.root();
+        let source = self.workload.source();
         for repeat in 1..=self.most {
             for place in self.workload.order(repeat) {
                 self.record(repeat, place, judgements.as_deref())?;
@@ -233,7 +233,7 @@ impl<'a> Gathering<'a> {
                     _ => self.evidence.judge(error),
                 };
                 let certain = match is_broken(&found) {
-                    true => self.evidence.knows_where(&found, &root),
+                    true => self.evidence.knows_where(&found, &source),
                     false => verdicts(&found).all(|it| it == Verdict::Passed),
                 };
                 if !over && !certain {
@@ -247,7 +247,7 @@ impl<'a> Gathering<'a> {
             }
         }
         Ok(Gathered {
-            root,
+            source,
             evidence: self.evidence,
             judgements,
             seconds: self.seconds,

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, anyhow};
 
 use super::failure::{Failure, WithCode};
+use crate::check::Source;
 use crate::cli::args::Check;
 use crate::cli::program::{Program, describe};
 use crate::cli::session::{Launch, Session, Telling};
@@ -140,12 +141,12 @@ impl<'a> Workload<'a> {
         matches!(self.what, What::Program { .. })
     }
 
-    /// Below which the program's own files are.
-    pub fn root(&self) -> PathBuf {
-        match &self.what {
+    /// Where the program's own files are.
+    pub fn source(&self) -> Source {
+        Source::of(match &self.what {
             What::Program { here, .. } => here.clone(),
             What::Running(_) => std::env::current_dir().unwrap_or_default(),
-        }
+        })
     }
 
     /// Which versions a repeat records, and in which order: that it is a matter of chance makes up for
