@@ -83,10 +83,10 @@ def added_work(python, folder, percent):
     return round(BUSY * (1 + percent / 100 / ratio))
 
 
-def check(options, folder, rule, repeats):
+def check(options, folder, rule, repeats, seconds):
     report = folder / "report.json"
     words = [options.spyhole, "check", "--against", "../before", "-e", rule, "--json", str(report)]
-    words += ["--repeats", str(repeats), "--hideprogress", "--", options.python, "bench.py"]
+    words += ["--repeats", str(repeats), "--max-time", str(seconds), "--hideprogress", "--", options.python, "bench.py"]
     start = time.monotonic()
     ended = subprocess.run(words, cwd=folder / "after", stderr=subprocess.PIPE, text=True, check=False)
     if ended.returncode not in (0, 10):
@@ -94,7 +94,7 @@ def check(options, folder, rule, repeats):
     return ended.returncode, json.loads(report.read_text()), time.monotonic() - start
 
 
-def rounds(options, name, percent, count, rule, repeats):
+def rounds(options, name, percent, count, rule, repeats, limit):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         busy = added_work(options.python, folder, percent) if percent else BUSY
@@ -103,7 +103,7 @@ def rounds(options, name, percent, count, rule, repeats):
         verdicts = {"passed": 0, "failed": 0, "inconclusive": 0}
         named, seconds, pairs = 0, [], []
         for done in range(1, count + 1):
-            code, report, took = check(options, folder, rule, repeats)
+            code, report, took = check(options, folder, rule, repeats, limit)
             (finding,) = report["findings"]
             verdict = report["verdict"]
             assert (verdict == "failed") == (code == 10)
@@ -139,13 +139,13 @@ def main():
     while words:
         kind = words.pop()
         if kind == "aa":
-            rounds(options, "aa", 0, int(words.pop()), "total < +5%", 80)
+            rounds(options, "aa", 0, int(words.pop()), "total < +5%", 80, 29)
         elif kind == "ab":
             percent, count = float(words.pop()), int(words.pop())
-            rule, repeats = "total < +5%", 80
+            rule, repeats, limit = "total < +5%", 80, 29
             if words and "<" in words[-1]:
-                rule, repeats = words.pop(), int(words.pop())
-            rounds(options, "ab%g" % percent, percent, count, rule, repeats)
+                rule, repeats, limit = words.pop(), int(words.pop()), 300
+            rounds(options, "ab%g" % percent, percent, count, rule, repeats, limit)
         else:
             parser.error("%r is neither aa nor ab" % kind)
 

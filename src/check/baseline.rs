@@ -9,7 +9,7 @@ use super::conditions::Conditions;
 use super::functions::Functions;
 use super::judge::Known;
 use super::rule::{Item, Rule, Selector};
-use super::select::Run;
+use super::select::{Run, dotted};
 use super::stats::Summary;
 
 /// The first and only format.
@@ -125,7 +125,7 @@ impl Baseline {
         rules.iter().map(of).collect()
     }
 
-    /// The name of the function in which most of the CPU time is that was not there before: of those
+    /// The function, with its module, in which most of the CPU time is that was not there before: of those
     /// that took up nearly all of it the one that takes least, since it is the innermost.
     #[must_use]
     pub fn grown_most(&self, now: &Functions, runs: usize) -> Option<String> {
@@ -149,7 +149,7 @@ impl Baseline {
             .into_iter()
             .filter(|(_, by, _)| most > 0.0 && *by >= most * NEARLY_ALL)
             .min_by(|a, b| a.2.total_cmp(&b.2))?;
-        key.split_once(' ').map(|(_, name)| name.to_owned())
+        key.split_once(' ').map(|(file, name)| dotted(file, name))
     }
 
     /// By the rule's own words, or by the one function that it can mean.
@@ -162,8 +162,8 @@ impl Baseline {
             return None;
         };
         let mut meant = self.functions.iter().filter(|(key, _)| {
-            let name = key.split_once(' ').map_or("", |(_, name)| name);
-            pattern.matches(name)
+            let (file, name) = key.split_once(' ').unwrap_or(("", key));
+            pattern.matches(&dotted(file, name))
         });
         let (_, figure) = meant.next()?;
         meant.next().is_none().then_some(figure)
@@ -414,7 +414,7 @@ mod tests {
             ..before
         };
         let grown = |work| before.grown_most(&functions(work), 1);
-        assert_eq!(grown(40).as_deref(), Some("work"));
+        assert_eq!(grown(40).as_deref(), Some("app.main.work"));
         assert_eq!(grown(20), None);
     }
 

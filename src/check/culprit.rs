@@ -36,35 +36,31 @@ pub struct Culprit {
     pub is_clear: bool,
 }
 
+/// All runs of a version together.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    pub profile: &'a Profile,
+    /// What makes of its seconds those of one run, undisturbed.
+    pub scale: f64,
+}
+
 /// Where most of the time of what is selected is spent, or, with a profile of before, where most of
 /// its growth comes from. `None` where there is none.
 ///
-/// Seconds are of all runs in the profiles: `runs` of each, before and after.
+/// `source` is where the program's own files are.
 #[must_use]
 pub fn find(
-    before: Option<(&Profile, usize)>,
-    after: (&Profile, usize),
+    before: Option<Recorded<'_>>,
+    after: Recorded<'_>,
     selector: &Selector,
     clock: Clock,
     source: &Source,
 ) -> Option<Culprit> {
     let mut tree = Tree::new();
-    tree.add(
-        after.0,
-        selector,
-        clock,
-        1.0 / after.1.max(1) as f64,
-        Side::After,
-    );
+    tree.add(after, selector, clock, Side::After);
     let grows = before.is_some();
-    if let Some((profile, runs)) = before {
-        tree.add(
-            profile,
-            selector,
-            clock,
-            -1.0 / runs.max(1) as f64,
-            Side::Before,
-        );
+    if let Some(before) = before {
+        tree.add(before, selector, clock, Side::Before);
     }
     let (path, is_clear) = tree.main_path(grows)?;
     Some(Culprit {
@@ -178,14 +174,12 @@ impl Tree {
         }
     }
 
-    fn add(
-        &mut self,
-        profile: &Profile,
-        selector: &Selector,
-        clock: Clock,
-        scale: f64,
-        side: Side,
-    ) {
+    fn add(&mut self, recorded: Recorded<'_>, selector: &Selector, clock: Clock, side: Side) {
+        let Recorded { profile, scale } = recorded;
+        let scale = match side {
+            Side::Before => -scale,
+            Side::After => scale,
+        };
         let mut matcher = Matcher::new(profile, selector);
         let mut keys: FxHashMap<FunctionId, u32> = FxHashMap::default();
         for ((_, stack), values) in profile.entries() {
@@ -396,6 +390,13 @@ mod tests {
         rule.what
     }
 
+    fn runs(profile: &Profile, count: u32) -> Recorded<'_> {
+        Recorded {
+            profile,
+            scale: 1.0 / f64::from(count),
+        }
+    }
+
     fn source(root: &str) -> Source {
         Source {
             directory: root.into(),
@@ -445,8 +446,8 @@ mod tests {
             (&[SERVE, HANDLER, VIEW, DATA, NAME, LAZY], 60),
         ]);
         let found = find(
-            Some((&before, 1)),
-            (&after, 1),
+            Some(runs(&before, 1)),
+            runs(&after, 1),
             &Selector::default(),
             Clock::Cpu,
             &source("/srv/app"),
@@ -469,7 +470,13 @@ mod tests {
         let after = profile(&[(&[SERVE, VIEW][..], 80), (&[SERVE, VIEW, NAME], 52)]);
         let whole = Selector::default();
         let root = &source("/");
-        let found = find(Some((&before, 1)), (&after, 1), &whole, Clock::Cpu, root);
+        let found = find(
+            Some(runs(&before, 1)),
+            runs(&after, 1),
+            &whole,
+            Clock::Cpu,
+            root,
+        );
         let found = found.expect("something grew");
         assert_eq!(
             (found.place.function.as_str(), found.callee),
@@ -477,7 +484,13 @@ mod tests {
         );
         // Twice the runs with twice the samples are the same.
         let twice = profile(&[(&[SERVE, VIEW][..], 160), (&[SERVE, VIEW, NAME], 104)]);
-        let found = find(Some((&before, 1)), (&twice, 2), &whole, Clock::Cpu, root);
+        let found = find(
+            Some(runs(&before, 1)),
+            runs(&twice, 2),
+            &whole,
+            Clock::Cpu,
+            root,
+        );
         assert!((found.expect("something grew").seconds - 0.32).abs() < 1e-9);
     }
 
@@ -489,13 +502,13 @@ mod tests {
             (&[SERVE, LAZY], 10),
         ]);
         let root = &source("/elsewhere");
-        let found = |what| find(None, (&seen, 1), &selector(what), Clock::Wall, root);
+        let found = |what| find(None, runs(&seen, 1), &selector(what), Clock::Wall, root);
         let found = found("Descriptor.__get__ in fast_view").expect("seen");
         assert_eq!(found.place.function, "get_name");
         assert_eq!(found.place.path, None);
         assert_eq!(found.callee.expect("itself").function, "Descriptor.__get__");
         assert_eq!(names(&found.way), ["fast_view", "get_name"]);
-        assert!(find(None, (&seen, 1), &selector("other"), Clock::Wall, root).is_none());
+        assert!(find(None, runs(&seen, 1), &selector("other"), Clock::Wall, root).is_none());
     }
 
     #[test]
@@ -505,7 +518,7 @@ mod tests {
         let deep = profile(&[(&stack[..], 10)]);
         let found = find(
             None,
-            (&deep, 1),
+            runs(&deep, 1),
             &selector("f29"),
             Clock::Wall,
             &source("/"),

@@ -2,7 +2,7 @@
 
 use super::baseline::{Baseline, BaselineError};
 use super::conditions::Conditions;
-use super::culprit::{self, Culprit, Source};
+use super::culprit::{self, Culprit, Recorded, Source};
 use super::finding;
 use super::functions::Functions;
 use super::judge::{self, Before, Judgement, Known, Lack};
@@ -29,6 +29,16 @@ struct Recordings {
     together: Option<Profile>,
     functions: Functions,
     conditions: Option<Conditions>,
+}
+
+impl Recordings {
+    fn recorded(&self, clock: Clock) -> Option<Recorded<'_>> {
+        Some(Recorded {
+            profile: self.together.as_ref()?,
+            // What slows a whole run slows each of its functions.
+            scale: judge::undisturbed_part(&self.runs, clock) / self.runs.len() as f64,
+        })
+    }
 }
 
 /// Recordings, and the rules that they are judged by.
@@ -217,23 +227,16 @@ impl Evidence {
             .and_then(|limit| limit.amount())
             .map_or(Clock::Wall, |amount| amount.clock);
         let grows = limit.is_some_and(|limit| limit.needs_baseline());
-        let now = self.now.together.as_ref()?;
-        let before = self.before.together.as_ref().filter(|_| grows);
-        let runs = self.now.runs.len();
+        let now = self.now.recorded(clock)?;
+        let before = self.before.recorded(clock).filter(|_| grows);
         let mut what = rule.what.clone();
         if before.is_none() && what.item.is_none() {
             // Of the whole, everything is to blame, unless it is known what functions took before.
             let (baseline, _) = self.baseline.as_ref()?;
-            let name = baseline.grown_most(&self.now.functions, runs)?;
+            let name = baseline.grown_most(&self.now.functions, self.now.runs.len())?;
             what = Selector::of_function(&name)?;
         }
-        culprit::find(
-            before.map(|before| (before, self.before.runs.len())),
-            (now, runs),
-            &what,
-            clock,
-            source,
-        )
+        culprit::find(before, now, &what, clock, source)
     }
 
     fn of(&self, version: Version) -> &Recordings {

@@ -190,6 +190,27 @@ fn values(measure: Measure, runs: &[Run], index: usize) -> Option<Vec<f64>> {
     runs.iter().map(value).collect()
 }
 
+/// What part of its mean time a program takes when nothing disturbs it, by the fastest run of each
+/// block; 1 where there are too few runs to tell.
+#[must_use]
+pub fn undisturbed_part(runs: &[Run], clock: Clock) -> f64 {
+    let measure = Measure::Seconds(Amount {
+        clock,
+        per_unit: false,
+    });
+    let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default();
+    let wholes: Vec<f64> = runs.iter().map(whole).collect();
+    let blocks = wholes.chunks_exact(block_length(runs.len()));
+    let fastest: Vec<f64> = blocks.map(|block| of_block(block, block)).collect();
+    let part = Summary::of(&fastest).mean / Summary::of(&wholes).mean;
+    if part.is_finite() { part } else { 1.0 }
+}
+
+/// Repeats that make a block.
+fn block_length(repeats: usize) -> usize {
+    (repeats / LEAST_BLOCKS).clamp(1, LONGEST_BLOCK)
+}
+
 /// The part that all runs of a block have, of the fastest of them.
 fn of_block(part: &[f64], whole: &[f64]) -> f64 {
     let all: f64 = whole.iter().sum();
@@ -399,7 +420,7 @@ impl Case<'_> {
         before: (&[Run], &[f64]),
         after: &[f64],
     ) -> Change {
-        let length = (after.len() / LEAST_BLOCKS).clamp(1, LONGEST_BLOCK);
+        let length = block_length(after.len());
         let blocks = |runs: &[Run], values: &[f64]| -> Vec<f64> {
             let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default();
             let wholes: Vec<f64> = runs.iter().map(whole).collect();

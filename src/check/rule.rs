@@ -33,7 +33,7 @@ pub struct Selector {
 /// What a frame is told by.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// Its function: the qualified name, or the last parts of it.
+    /// Its function: module and qualified name, or the last parts of that.
     Function(Pattern),
     /// Its file: the whole path, or the last parts of it.
     File(Pattern),

@@ -232,8 +232,9 @@ fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: b
     }
     match item {
         Item::Function(pattern) => {
-            pattern.matches(&name)
-                || !qualified && pattern.last_part().is_some_and(|last| last.matches(&name))
+            let name = dotted(&short_file, &name);
+            let last_part = pattern.last_part().filter(|_| !qualified);
+            pattern.matches(&name) || last_part.is_some_and(|last| last.matches(&name))
         }
         Item::File(pattern) => pattern.matches(&file),
         Item::Package(pattern) => {
@@ -243,6 +244,13 @@ fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: b
         }
         Item::Category(category) => Category::of_file(&file, &short_file) == *category,
     }
+}
+
+/// A function with its module, by the file: `copy.deepcopy`, `json.encoder.JSONEncoder.encode`.
+pub(super) fn dotted(short_file: &str, name: &str) -> String {
+    let module = short_file.strip_suffix(".py").unwrap_or(short_file);
+    let module = module.strip_suffix("/__init__").unwrap_or(module);
+    format!("{}.{name}", module.replace('/', "."))
 }
 
 /// A path from below the folder that packages are installed in.
@@ -285,6 +293,10 @@ mod tests {
             ("self get_name < 5%", 25),
             ("never get in get_name", 0),
             ("never run in get", 35),
+            ("never query.Query.run", 35),
+            ("never db.query.Query.run", 35),
+            ("never json.loads", 35),
+            ("never loads.json", 0),
             ("never get_name in Query.run", 5),
             ("self get_name in get < 5%", 25),
             ("never file:recipes/views.py", 65),

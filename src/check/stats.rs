@@ -4,10 +4,10 @@
 //! and what makes runs differ (hash seeds, the layout of memory, neighbours on the machine) is not
 //! seen within one.
 //!
-//! - Two versions that were run in turn are compared block by block, one run of each, by Wilcoxon's
-//!   signed ranks. If the two do not differ, a block's difference is as likely to be positive as
-//!   negative whatever the noise is like, so the test is exact: it needs neither a normal
-//!   distribution nor a guess at one, and a run that a neighbour spoilt weighs no more than its rank.
+//! - Two versions that were run in turn are compared block by block by Wilcoxon's signed ranks. If they
+//!   do not differ, a block's difference is as likely to be positive as negative whatever the noise is
+//!   like, so the test is exact: it needs neither a normal distribution nor a guess at one, and a block
+//!   that a neighbour spoilt weighs no more than its rank.
 //!   A bootstrap of ten runs knows no more than these ten, and its intervals are too short.
 //! - Where there is nothing to pair with (a limit, a baseline from a file), Student's and Welch's t,
 //!   which are conservative for symmetric noise with heavy tails (Efron 1969).

@@ -229,3 +229,58 @@ fn profiles_of_before_and_now_can_be_judged_without_the_programs() {
     fs::write(place.path("bad.pb.gz"), b"no profile").expect("a file");
     assert_code(&judge("bad.pb.gz", "", &["busy < 5%"]), 5);
 }
+
+#[test]
+fn names_made_to_hurt_reach_no_report_unescaped() {
+    let place = Place::new();
+    let name = "evil|`<b>x</b>`\\n::error::owned\\n##[group]\\u202e";
+    let code = format!(
+        "
+def busy(n):
+    return sum(i * i % 7 for i in range(n))
+
+code = busy.__code__
+changed = {{'co_name': '{name}'}}
+if hasattr(code, 'co_qualname'):
+    changed['co_qualname'] = '{name}'
+busy.__code__ = code.replace(**changed)
+for _ in range(60):
+    busy(20000)
+"
+    );
+    place.program("bench.py", &code);
+    let files = [
+        "--junit",
+        "x.xml",
+        "--sarif",
+        "x.sarif",
+        "--markdown",
+        "x.md",
+    ];
+    let options = [
+        "-e",
+        "never file:bench.py",
+        "--annotations",
+        "github",
+        "--flamegraphs",
+        ".",
+    ];
+    let options = options.into_iter().chain(files);
+    let output = check(&place, options).output().expect("spyhole");
+    assert_code(&output, 10);
+    for line in stdout(&output).lines() {
+        assert!(line.starts_with("::error "), "{line}");
+    }
+    let read = |name: &str| fs::read_to_string(place.path(name)).expect("a report");
+    let texts = ["x.xml", "x.sarif", "x.md", "report.json", "after.svg"].map(read);
+    for text in texts.iter().chain([&stderr(&output), &stdout(&output)]) {
+        assert!(text.contains("evil"), "{text}");
+        for unescaped in ["\n::error::owned", "\n##[", "\u{202e}"] {
+            assert!(!text.contains(unescaped), "{unescaped:?}: {text}");
+        }
+    }
+    let [xml, _, markdown, ..] = &texts;
+    assert!(!xml.contains("<b>"), "{xml}");
+    // Within code, with a fence that is longer than what is within.
+    assert!(markdown.contains("``evil\\|`<b>"), "{markdown}");
+}

@@ -163,10 +163,11 @@ Rules:
   get_name < +2points                more of the time than before, in points of percent
   never copy.deepcopy                no sample may show it
   always package:numpy               some sample must show it
-A function is named by its qualified name or the last parts of it; * stands for anything. There are
-also file:views.py, package:django and category:application, packages, stdlib or database.
+A function is named by its module and qualified name, or the last parts of that; * stands for
+anything. There are also file:views.py, package:django and category:application, packages, stdlib or database.
 In a file: rules = [\"total < +5%\"], or [[rule]] with check, name and why.
 
+Two versions are compared by blocks of repeats, of which the fastest run tells the time of the whole.
 A rule fails if its figure is beyond the limit and the whole interval is, too. What the samples leave
 open is inconclusive: a warning, unless --strict. Recording ends when the verdict is certain.
 
