@@ -110,6 +110,8 @@ def rounds(options, name, percent, count, rule, repeats, limit):
             verdicts[verdict] += 1
             place = finding["place"] or {}
             named += verdict == "failed" and place.get("function") == "busy"
+            if percent and place.get("function") != "busy":
+                sys.stderr.write("\n%s after %d: %s\n" % (verdict, len(finding["values"]), finding["message"]))
             seconds.append(took)
             pairs.append(list(zip(finding["values_before"], finding["values"])))
             if options.pool:

@@ -279,6 +279,8 @@ impl Tree {
                 Part::Minor => break,
                 Part::Unclear => {
                     is_clear = false;
+                    // Something must be said of where it may be.
+                    path.extend(path.is_empty().then_some(next));
                     break;
                 }
             }
@@ -492,6 +494,18 @@ mod tests {
             root,
         );
         assert!((found.expect("something grew").seconds - 0.32).abs() < 1e-9);
+    }
+
+    #[test]
+    fn too_few_samples_do_not_tell_where() {
+        let before = profile(&[(&[SERVE][..], 50), (&[VIEW], 50)]);
+        let after = profile(&[(&[SERVE][..], 53), (&[VIEW], 55)]);
+        let whole = Selector::default();
+        let find = |before, after| find(Some(before), after, &whole, Clock::Cpu, &source("/"));
+        let found = find(runs(&before, 1), runs(&after, 1)).expect("something grew");
+        assert!(!found.is_clear);
+        // What does not grow at all is nobody's.
+        assert!(find(runs(&after, 1), runs(&before, 1)).is_none());
     }
 
     #[test]
