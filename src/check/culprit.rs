@@ -20,6 +20,10 @@ const LONGEST_WAY: usize = 8;
 /// to be looked into.
 const CLEAR: f64 = 2.0;
 
+/// How many standard errors, as a part of what the caller grew by, are small enough to take figures as
+/// they are.
+const WELL_KNOWN: f64 = 0.5;
+
 /// What is behind a figure.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Culprit {
@@ -299,6 +303,11 @@ impl Tree {
         match child.weight - rest {
             more if more >= error => Part::Main,
             less if less <= -error => Part::Minor,
+            // Two that grew alike will never differ; it is enough to know both well.
+            more if error <= parent.weight * WELL_KNOWN => match more > 0.0 {
+                true => Part::Main,
+                false => Part::Minor,
+            },
             _ => Part::Unclear,
         }
     }

@@ -28,6 +28,9 @@ const FIRST_OF_ONE: usize = 3;
 const PAIRS: usize = 80;
 const REPEATS: usize = 10;
 
+/// How many times the repeats that showed that a rule is broken may be made to see where.
+const PATIENCE: usize = 4;
+
 /// Runs are short, and what a function grew by is told by few of their samples.
 const RATE: u32 = 1000;
 
@@ -216,6 +219,7 @@ impl<'a> Gathering<'a> {
             self.warm_up()?;
         }
         let mut judgements: Option<Vec<Judgement>> = None;
+        let mut broken_at = None;
         let source = self.workload.source();
         for repeat in 1..=self.most {
             for place in self.workload.order(repeat) {
@@ -233,7 +237,10 @@ impl<'a> Gathering<'a> {
                     _ => self.evidence.judge(error),
                 };
                 let certain = match is_broken(&found) {
-                    true => self.evidence.knows_where(&found, &source),
+                    true => {
+                        let since = *broken_at.get_or_insert(repeat);
+                        repeat >= since * PATIENCE || self.evidence.knows_where(&found, &source)
+                    }
                     false => verdicts(&found).all(|it| it == Verdict::Passed),
                 };
                 if !over && !certain {
