@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::outcome::Place;
 use super::rule::{Clock, Selector};
@@ -60,13 +60,12 @@ pub fn find(
     clock: Clock,
     source: &Source,
 ) -> Option<Culprit> {
-    let mut tree = Tree::new();
+    let mut tree = Tree::new(before.is_some());
     tree.add(after, selector, clock, Side::After);
-    let grows = before.is_some();
     if let Some(before) = before {
         tree.add(before, selector, clock, Side::Before);
     }
-    let (path, is_clear) = tree.main_path(grows)?;
+    let (path, is_clear) = tree.main_path()?;
     Some(Culprit {
         is_clear,
         ..tree.culprit(&path, source)
@@ -156,12 +155,12 @@ struct Tree {
     keys: Vec<Key>,
     key_ids: FxHashMap<Key, u32>,
     nodes: Vec<Node>,
-    /// Where what is selected stands.
-    items: FxHashSet<usize>,
+    /// Whether it is asked what grew, which may be below what is selected.
+    grows: bool,
 }
 
 impl Tree {
-    fn new() -> Tree {
+    fn new(grows: bool) -> Tree {
         let root = Node {
             key: u32::MAX,
             weight: 0.0,
@@ -174,7 +173,7 @@ impl Tree {
             keys: Vec::new(),
             key_ids: FxHashMap::default(),
             nodes: vec![root],
-            items: FxHashSet::default(),
+            grows,
         }
     }
 
@@ -190,22 +189,23 @@ impl Tree {
             if values.unproven > 0 {
                 continue;
             }
-            let frames = frames_outermost_first(&profile.interner, stack);
-            let item = if selector.item.is_some() {
+            let mut frames = frames_outermost_first(&profile.interner, stack);
+            if selector.item.is_some() {
                 let innermost_first: Vec<_> = frames.iter().rev().map(|it| it.function).collect();
                 let Some(position) = matcher.find(&innermost_first) else {
                     continue;
                 };
-                Some(frames.len() - 1 - position)
-            } else {
-                None
-            };
+                if !self.grows {
+                    // Of a mere limit, what is selected is what is spoken of: no need to look into it.
+                    frames.truncate(frames.len() - position);
+                }
+            }
             let weight = seconds(values, clock) * scale;
             let error = weight.powi(2) / values.count.max(1) as f64;
             let mut at = 0;
             self.nodes[0].weight += weight;
             self.nodes[0].error += error;
-            for (depth, frame) in frames.iter().enumerate() {
+            for frame in &frames {
                 let key = *keys
                     .entry(frame.function)
                     .or_insert_with(|| self.key(&profile.interner, frame.function));
@@ -219,9 +219,6 @@ impl Tree {
                         let function = profile.interner.function(frame.function);
                         node.file = visible(profile.interner.text(function.file)).into_owned();
                     }
-                }
-                if item == Some(depth) {
-                    self.items.insert(at);
                 }
             }
         }
@@ -261,12 +258,11 @@ impl Tree {
 
     /// From the outermost function down to where the weight is its own, or it is not clear any more
     /// whose it is; and whether that is clear.
-    fn main_path(&self, grows: bool) -> Option<(Vec<usize>, bool)> {
+    fn main_path(&self) -> Option<(Vec<usize>, bool)> {
         let mut path = Vec::new();
         let mut is_clear = true;
         let mut at = 0;
-        // Of a mere limit, what is selected is what is spoken of: no need to look into it.
-        while grows || !self.items.contains(&at) {
+        loop {
             let children = self.nodes[at].children.values().copied();
             let Some(next) = children.max_by(|a, b| {
                 let order = self.nodes[*a].weight.total_cmp(&self.nodes[*b].weight);
@@ -279,7 +275,11 @@ impl Tree {
             }
             match self.part(at, next) {
                 Part::Main => {}
-                _ if !grows => {}
+                _ if !self.grows => {
+                    if self.own(at) >= self.nodes[next].weight {
+                        break;
+                    }
+                }
                 Part::Minor => break,
                 Part::Unclear => {
                     is_clear = false;
@@ -292,6 +292,16 @@ impl Tree {
             at = next;
         }
         (!path.is_empty()).then_some((path, is_clear))
+    }
+
+    /// What is not in anything that a function calls.
+    fn own(&self, node: usize) -> f64 {
+        let node = &self.nodes[node];
+        let below = node
+            .children
+            .values()
+            .map(|&child| self.nodes[child].weight);
+        node.weight - below.sum::<f64>()
     }
 
     /// How much of what a function grew by is in this one that it calls.
@@ -532,6 +542,18 @@ mod tests {
         assert_eq!(found.callee.expect("itself").function, "Descriptor.__get__");
         assert_eq!(names(&found.way), ["fast_view", "get_name"]);
         assert!(find(None, runs(&seen, 1), &selector("other"), Clock::Wall, root).is_none());
+    }
+
+    #[test]
+    fn the_one_that_is_seen_most_often_is_named() {
+        let seen = profile(&[
+            (&[SERVE][..], 3),
+            (&[SERVE, VIEW], 2),
+            (&[SERVE, VIEW, NAME], 30),
+        ]);
+        let rule = selector("file:srv/app/*");
+        let found = find(None, runs(&seen, 1), &rule, Clock::Wall, &source("/"));
+        assert_eq!(found.expect("seen").place.function, "get_name");
     }
 
     #[test]
