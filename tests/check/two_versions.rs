@@ -237,7 +237,10 @@ fn names_made_to_hurt_reach_no_report_unescaped() {
     let code = format!(
         "
 def busy(n):
-    return sum(i * i % 7 for i in range(n))
+    total = 0
+    for i in range(n):
+        total += i * i % 7
+    return total
 
 code = busy.__code__
 changed = {{'co_name': '{name}'}}
