@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::model::Pid;
 use crate::output::{Format, Unit};
@@ -61,6 +61,15 @@ pub enum Command {
     /// Write completions for a shell to standard output
     #[command(hide = true)]
     Completions { shell: clap_complete::Shell },
+}
+
+/// The command line as it is parsed: runs of a check are short, and what a function grew by is told by
+/// few of their samples, so it looks more often than a recording does.
+pub fn command() -> clap::Command {
+    const RATE_OF_CHECK: &str = "1000";
+    Cli::command().mut_subcommand("check", |check| {
+        check.mut_arg("rate", |rate| rate.default_value(RATE_OF_CHECK))
+    })
 }
 
 /// `spyhole ps`.
@@ -175,9 +184,9 @@ pub struct Sampling {
     #[arg(short, long, value_name = "SECONDS", default_value = "unlimited", value_parser = parse_duration)]
     pub duration: RecordDuration,
 
-    /// How many times a second to look [default: 100; of check 1000]
-    #[arg(short, long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub rate: Option<u32>,
+    /// How many times a second to look
+    #[arg(short, long, value_name = "HZ", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: u32,
 
     /// Count waiting threads, too; changes nothing beside --gil
     #[arg(short, long)]
@@ -419,8 +428,6 @@ was not understood.";
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn record(arguments: &[&str]) -> Result<Record, clap::Error> {
@@ -433,7 +440,7 @@ mod tests {
 
     #[test]
     fn the_definitions_hold_together() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -456,7 +463,7 @@ mod tests {
             let record = record(&words).unwrap();
             assert_eq!(
                 (record.sampling.rate, record.program.len()),
-                (Some(7), 5),
+                (7, 5),
                 "{words:?}"
             );
         }

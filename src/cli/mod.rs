@@ -18,7 +18,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
 use args::{Cli, Command};
 
@@ -40,7 +40,8 @@ mod exit {
 #[must_use]
 pub fn main() -> ExitCode {
     // Leaves by itself with code 2, or 0 for --help and --version.
-    let cli = Cli::parse();
+    let parsed = Cli::from_arg_matches(&args::command().get_matches());
+    let cli = parsed.unwrap_or_else(|error| error.exit());
     let result = match cli.command {
         Command::Record(arguments) => match target::as_word(&arguments) {
             Some(reread) => record::run(&reread),
@@ -53,7 +54,7 @@ pub fn main() -> ExitCode {
         Command::Dump(_) => return not_yet("dump"),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "spyhole", &mut script);
+            clap_complete::generate(shell, &mut args::command(), "spyhole", &mut script);
             std::io::Write::write_all(&mut std::io::stdout(), &script)
                 .map(|()| 0)
                 .map_err(|error| anyhow::anyhow!("standard output cannot be written: {error}"))

@@ -21,9 +21,6 @@ use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::output_file::Destination;
 use crate::sys::linux::spawn::Ending;
 
-/// As py-spy's.
-const RATE: u32 = 100;
-
 /// Records, writes, and tells with which code to leave.
 ///
 /// # Errors
@@ -33,7 +30,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
         terminal::say("Error: --native is not in this version of spyhole yet; leave it out");
         return Ok(exit::USAGE);
     }
-    let mut session = Session::begin(&arguments.sampling, RATE)?;
+    let mut session = Session::begin(&arguments.sampling)?;
     let output = Output::check(arguments, session.caller.as_ref())?;
     session.thread_names = arguments.threads
         || matches!(
@@ -199,7 +196,7 @@ impl Recorder<'_> {
         }
         let own_code = by_itself.and_then(Ending::exit_code).unwrap_or(0);
         if profile.is_empty() {
-            let why = empty::explain(report, self.session.rate, by_itself);
+            let why = empty::explain(report, self.session.sampling.rate, by_itself);
             terminal::say(format_args!("Error: nothing was sampled: {why}"));
             return Ok(if own_code == 0 {
                 exit::NOTHING_SAMPLED
@@ -265,7 +262,7 @@ impl Recorder<'_> {
             tally.samples,
             tally.lost + tally.lost_threads,
         ));
-        terminal::say(summary::how_well(report, self.session.rate));
+        terminal::say(summary::how_well(report, self.session.sampling.rate));
         if profile.interner.is_full() {
             terminal::say(format_args!(
                 "The program made up more names, lines and stacks than are kept; the rest is {}",

@@ -32,8 +32,6 @@ pub struct Session<'a> {
     pub control: Arc<Control>,
     pub caller: Option<Caller>,
     pub signals: Before,
-    /// Looks a second.
-    pub rate: u32,
     /// Whether outputs will tell threads by name.
     pub thread_names: bool,
     /// A file that shall be up to date while recording goes on.
@@ -84,19 +82,17 @@ impl Ran {
 }
 
 impl<'a> Session<'a> {
-    /// Takes the signals over; before any thread is started. `rate` is what holds if nobody says
-    /// otherwise.
+    /// Takes the signals over; before any thread is started.
     ///
     /// # Errors
     /// When signals cannot be received.
-    pub fn begin(sampling: &'a Sampling, rate: u32) -> Result<Session<'a>, anyhow::Error> {
+    pub fn begin(sampling: &'a Sampling) -> Result<Session<'a>, anyhow::Error> {
         let (control, signals) = Control::start().context("signals cannot be received")?;
         Ok(Session {
             sampling,
             control,
             caller: Caller::of_sudo(),
             signals,
-            rate: sampling.rate.unwrap_or(rate),
             thread_names: false,
             kept: None,
         })
@@ -196,7 +192,7 @@ impl<'a> Session<'a> {
         let sampling = self.sampling;
         let started = matches!(whom.below, LookBelow::Ourselves { .. });
         let first = whom.roots.first().map_or(Pid(0), |root| root.pid);
-        let mut recording = Recording::starting_now(first, command, self.rate);
+        let mut recording = Recording::starting_now(first, command, sampling.rate);
         recording.gil_only = sampling.gil_only();
         recording.idle = match (sampling.counts_idle(), sampling.counts_work()) {
             (true, _) => IdlePolicy::Counted,

@@ -31,9 +31,6 @@ const REPEATS: usize = 10;
 /// How many times the repeats that showed that a rule is broken may be made to see where.
 const PATIENCE: usize = 4;
 
-/// Runs are short, and what a function grew by is told by few of their samples.
-const RATE: u32 = 1000;
-
 /// Records, judges and tells with which code to leave.
 pub fn run(arguments: &Check) -> u8 {
     match check(arguments) {
@@ -56,7 +53,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         .as_deref()
         .map(inputs::baseline)
         .transpose()?;
-    let session = Session::begin(&arguments.sampling, RATE).code(exit::FAILED)?;
+    let session = Session::begin(&arguments.sampling).code(exit::FAILED)?;
     let outputs = reports::Outputs::check(arguments, &session)?;
 
     let gathered = match arguments.profile.is_empty() {

@@ -127,7 +127,7 @@ impl<'a> Workload<'a> {
 
     /// Looks a second.
     pub fn rate(&self) -> u32 {
-        self.session.rate
+        self.session.sampling.rate
     }
 
     pub fn has_before(&self) -> bool {
@@ -238,7 +238,7 @@ impl<'a> Workload<'a> {
         units: Option<f64>,
     ) -> Result<Recorded, Failure> {
         if profile.is_empty() {
-            let why = empty::explain(report, self.session.rate, own_end);
+            let why = empty::explain(report, self.session.sampling.rate, own_end);
             return Err(anyhow!("nothing was sampled: {why}")).code(exit::NOTHING_SAMPLED);
         }
         Ok(Recorded {
