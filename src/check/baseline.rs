@@ -66,8 +66,7 @@ pub enum BaselineError {
 }
 
 impl Baseline {
-    /// What the runs show of the rules' parts, and of each function. `profiles` are those that the runs
-    /// were made of.
+    /// What the runs show of the rules' parts, and of each function.
     #[must_use]
     pub fn of(
         program: String,

@@ -66,10 +66,7 @@ pub fn find(
         tree.add(before, selector, clock, Side::Before);
     }
     let (path, is_clear) = tree.main_path()?;
-    Some(Culprit {
-        is_clear,
-        ..tree.culprit(&path, source)
-    })
+    Some(tree.culprit(&path, is_clear, source))
 }
 
 /// Where the program's own files are.
@@ -135,6 +132,19 @@ struct Node {
     children: FxHashMap<u32, usize>,
 }
 
+impl Node {
+    fn new(key: u32) -> Node {
+        Node {
+            key,
+            weight: 0.0,
+            error: 0.0,
+            lines: FxHashMap::default(),
+            file: String::new(),
+            children: FxHashMap::default(),
+        }
+    }
+}
+
 /// How much of what a function grew by is in one that it calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -161,18 +171,10 @@ struct Tree {
 
 impl Tree {
     fn new(grows: bool) -> Tree {
-        let root = Node {
-            key: u32::MAX,
-            weight: 0.0,
-            error: 0.0,
-            lines: FxHashMap::default(),
-            file: String::new(),
-            children: FxHashMap::default(),
-        };
         Tree {
             keys: Vec::new(),
             key_ids: FxHashMap::default(),
-            nodes: vec![root],
+            nodes: vec![Node::new(u32::MAX)],
             grows,
         }
     }
@@ -244,14 +246,7 @@ impl Tree {
             return child;
         }
         let child = self.nodes.len();
-        self.nodes.push(Node {
-            key,
-            weight: 0.0,
-            error: 0.0,
-            lines: FxHashMap::default(),
-            file: String::new(),
-            children: FxHashMap::default(),
-        });
+        self.nodes.push(Node::new(key));
         self.nodes[parent].children.insert(key, child);
         child
     }
@@ -322,7 +317,7 @@ impl Tree {
         }
     }
 
-    fn culprit(&self, path: &[usize], source: &Source) -> Culprit {
+    fn culprit(&self, path: &[usize], is_clear: bool, source: &Source) -> Culprit {
         let own = |node: &usize| self.category(*node) == Category::Application;
         let begin = path.iter().rposition(|&node| {
             let key = &self.keys[self.nodes[node].key as usize];
@@ -347,7 +342,7 @@ impl Tree {
             callee: (last != place).then(|| self.place(last, source)),
             way: way.iter().map(|&node| self.place(node, source)).collect(),
             seconds: self.nodes[last].weight,
-            is_clear: true,
+            is_clear,
         }
     }
 

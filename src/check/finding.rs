@@ -2,8 +2,8 @@
 
 use super::culprit::Culprit;
 use super::judge::{Judgement, Lack};
-use super::outcome::{Estimate, Finding, Place, Unit, Verdict};
-use super::report::figure;
+use super::outcome::{Estimate, Finding, Unit, Verdict};
+use super::report::{figure, place};
 use super::rule::{Clock, Demand, Limit, Rule};
 
 /// What a reader is told of a rule.
@@ -99,7 +99,8 @@ impl Words<'_> {
         let allowed = match limit {
             Limit::Growth { fraction, .. } => plain(fraction * 100.0, Unit::PercentChange),
             Limit::MoreSeconds { seconds, .. } => plain(seconds, after.unit),
-            _ => plain(change_in_points(limit), Unit::Points),
+            Limit::MoreShare(share) => plain(share * 100.0, Unit::Points),
+            Limit::Share(_) | Limit::Seconds { .. } => String::new(),
         };
         let changed = match change.unit {
             Unit::PercentChange if !change.value.is_finite() => "new".to_owned(),
@@ -117,40 +118,30 @@ impl Words<'_> {
 
     /// Where to look.
     fn blame(&self) -> String {
-        let Some(culprit) = self
-            .culprit
-            .filter(|_| self.judgement.verdict != Verdict::Passed)
-        else {
+        let Some(culprit) = self.culprit else {
             return String::new();
         };
         let within = match culprit.way.first().filter(|view| **view != culprit.place) {
-            Some(view) => format!(", within {}", shown(view)),
+            Some(view) => format!(", within {}", place(view)),
             None => String::new(),
         };
-        let place = shown(&culprit.place);
+        let caller = place(&culprit.place);
         match (self.rule.demand, &culprit.callee) {
             // The callee is what the rule forbids.
             (Demand::Never | Demand::Always, Some(callee)) => format!(
-                "; most of them at {}:{}, called from {place}{within}",
+                "; most of them at {}:{}, called from {caller}{within}",
                 callee.file, callee.line
             ),
-            (Demand::Never | Demand::Always, None) => format!("; most of them in {place}{within}"),
+            (Demand::Never | Demand::Always, None) => format!("; most of them in {caller}{within}"),
             (_, _) if !culprit.is_clear => {
-                format!("; it is not clear where below {place}{within}")
+                format!("; it is not clear where below {caller}{within}")
             }
             (_, Some(callee)) => format!(
-                "; most of it by {} called from {place}{within}",
-                shown(callee)
+                "; most of it by {} called from {caller}{within}",
+                place(callee)
             ),
-            (_, None) => format!("; most of it in {place}{within}"),
+            (_, None) => format!("; most of it in {caller}{within}"),
         }
-    }
-}
-
-fn change_in_points(limit: Limit) -> f64 {
-    match limit {
-        Limit::MoreShare(share) => share * 100.0,
-        _ => 0.0,
     }
 }
 
@@ -175,14 +166,6 @@ fn plain(value: f64, unit: Unit) -> String {
         high: value,
         unit,
     })
-}
-
-/// `function (file:line)`
-fn shown(place: &Place) -> String {
-    match place.line {
-        0 => format!("{} ({})", place.function, place.file),
-        line => format!("{} ({}:{line})", place.function, place.file),
-    }
 }
 
 fn notes(rule: &Rule, judgement: &Judgement) -> Vec<String> {

@@ -19,7 +19,7 @@ const LEAST_BLOCKS: usize = 10;
 const LONGEST_BLOCK: usize = 5;
 
 /// Samples without which nothing is said.
-pub const LEAST_SAMPLES: u64 = 100;
+const LEAST_SAMPLES: u64 = 100;
 
 /// Samples in which something that takes a hundredth of the time is missed once in twenty times.
 const SAMPLES_TO_MISS: u64 = 300;
@@ -521,18 +521,15 @@ impl Case<'_> {
 }
 
 fn estimate(interval: Interval, unit: Unit, scale: f64) -> Estimate {
-    let low = interval.low * scale;
-    let high = interval.high * scale;
-    // No share and no time is less than none or more than all.
+    // No share is less than none or more than all.
     let (least, most) = match unit {
         Unit::Percent => (0.0, 100.0),
-        Unit::PercentChange | Unit::Points => (f64::NEG_INFINITY, f64::INFINITY),
         _ => (f64::NEG_INFINITY, f64::INFINITY),
     };
     Estimate {
         value: interval.value * scale,
-        low: low.max(least),
-        high: high.min(most),
+        low: (interval.low * scale).max(least),
+        high: (interval.high * scale).min(most),
         unit,
     }
 }

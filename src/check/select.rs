@@ -53,16 +53,22 @@ impl Run {
             whole.cpu = cpu.as_secs_f64();
             whole.wall = profile.recording.duration.as_secs_f64();
         }
-        for (figure, rule) in figures.iter_mut().zip(rules) {
-            if rule.what.item.is_none() {
-                *figure = whole;
-            }
-        }
-        Run {
+        let mut run = Run {
             all,
             whole,
             figures,
             units,
+        };
+        run.enter_totals(rules);
+        run
+    }
+
+    /// What rules about everything are about is the whole, not a sum of stacks.
+    fn enter_totals(&mut self, rules: &[Rule]) {
+        for (figure, rule) in self.figures.iter_mut().zip(rules) {
+            if rule.what.item.is_none() {
+                *figure = self.whole;
+            }
         }
     }
 
@@ -129,11 +135,7 @@ impl Run {
         }
         for run in &mut runs {
             run.whole = run.all;
-            for (figure, rule) in run.figures.iter_mut().zip(rules) {
-                if rule.what.item.is_none() {
-                    *figure = run.all;
-                }
-            }
+            run.enter_totals(rules);
         }
         met.then_some(runs)
     }

@@ -21,6 +21,7 @@ use std::io::{self, Write};
 use super::Outcome;
 
 pub(crate) use figures::estimate as figure;
+pub(crate) use wording::place;
 
 /// Who reads a report.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

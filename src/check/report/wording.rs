@@ -86,7 +86,7 @@ pub(super) fn distinct_titles(outcome: &Outcome, longest: usize) -> Vec<String> 
 }
 
 /// `function (file:line)`, `function (file)` without a line, `function` without a file.
-pub(super) fn place(place: &Place) -> String {
+pub(crate) fn place(place: &Place) -> String {
     let function = match place.function.as_str() {
         // A reader could not tell it from a broken line.
         "" => Cow::Borrowed("<unnamed>"),

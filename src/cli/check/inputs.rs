@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use super::failure::{Failure, WithCode};
-use crate::check::{self, Baseline, Conditions, Rule, Source};
+use crate::check::{self, Baseline, Rule, Source};
 use crate::cli::args::Check;
 use crate::cli::exit;
 use crate::profile::Profile;
@@ -100,12 +100,6 @@ pub fn profile(file: &Path) -> Result<Profile, Failure> {
     read()
         .with_context(|| format!("the profile '{shown}' cannot be read"))
         .code(exit::BAD_BASELINE)
-}
-
-/// Of a profile that was read: where it was made is not known, but two files that are named beside one
-/// another are meant to be compared.
-pub fn conditions_of(profile: &Profile) -> Conditions {
-    Conditions::of(&profile.recording)
 }
 
 /// What is compared with, for the reader.

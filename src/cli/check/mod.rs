@@ -12,8 +12,8 @@ use super::args::Check;
 use super::session::Session;
 use super::{exit, target, terminal};
 use crate::check::{
-    ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting, Source, Verdict, Version,
-    figure,
+    Baseline, Conditions, ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting,
+    Source, Verdict, Version, figure,
 };
 use crate::output;
 use failure::{Failure, WithCode};
@@ -58,19 +58,15 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
 
     let gathered = match arguments.profile.is_empty() {
         true => Gathering::new(arguments, &session, rules)?.gather(baseline.as_ref())?,
-        false => gather_files(arguments, rules)?,
+        false => gather_files(arguments, rules, baseline.as_ref())?,
     };
     let Gathered {
-        mut evidence,
+        evidence,
         judgements,
         seconds,
         source,
         program,
     } = gathered;
-    if let Some(baseline) = &baseline {
-        // Files were not compared with it on the way.
-        evidence.set_baseline(baseline)?;
-    }
     let judgements = judgements.unwrap_or_else(|| evidence.judge(ERROR));
     if arguments.save.is_some() {
         outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &session)?;
@@ -130,7 +126,11 @@ fn setting(evidence: &Evidence) -> Setting {
 }
 
 /// Judges what is in files.
-fn gather_files(arguments: &Check, rules: Vec<Rule>) -> Result<Gathered, Failure> {
+fn gather_files(
+    arguments: &Check,
+    rules: Vec<Rule>,
+    baseline: Option<&Baseline>,
+) -> Result<Gathered, Failure> {
     let mut evidence = Evidence::new(rules, false);
     let mut program = String::new();
     let mut seconds = 0.0;
@@ -144,9 +144,12 @@ fn gather_files(arguments: &Check, rules: Vec<Rule>) -> Result<Gathered, Failure
             if version == Version::Now {
                 program = output::program(&profile.recording.command);
             }
-            let conditions = inputs::conditions_of(&profile);
+            let conditions = Conditions::of(&profile.recording);
             evidence.add(version, profile, conditions, arguments.units)?;
         }
+    }
+    if let Some(baseline) = baseline {
+        evidence.set_baseline(baseline)?;
     }
     Ok(Gathered {
         evidence,
@@ -210,7 +213,7 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    fn gather(mut self, baseline: Option<&crate::check::Baseline>) -> Result<Gathered, Failure> {
+    fn gather(mut self, baseline: Option<&Baseline>) -> Result<Gathered, Failure> {
         self.announce();
         if self.workload.has_before() {
             self.warm_up()?;
@@ -314,7 +317,7 @@ impl<'a> Gathering<'a> {
         if self.program.is_empty() {
             self.program = output::program(&recorded.profile.recording.command);
         }
-        let conditions = crate::check::Conditions::here(&recorded.profile.recording);
+        let conditions = Conditions::here(&recorded.profile.recording);
         self.evidence
             .add(version, recorded.profile, conditions, recorded.units)?;
         Ok(())
