@@ -62,9 +62,10 @@ impl Functions {
             }
             let runs = self.seen.entry(key).or_default();
             runs.resize(run, Seen::default());
-            // Two code objects of one name, such as two lambdas, count as one.
+            // Of two code objects of one name, such as two lambdas, the larger one counts.
             match runs.get_mut(run) {
-                Some(known) => known.wall = known.wall.max(seen.wall),
+                Some(known) if known.wall >= seen.wall => {}
+                Some(known) => *known = seen,
                 None => runs.push(seen),
             }
         }
