@@ -62,8 +62,8 @@ fn a_recorder_that_is_killed_leaves_what_it_wrote_last() {
     assert!(samples_in(&profile, "work") > total.count / 2);
     assert!(recording.duration >= Nanos(4_900_000_000), "{recording:?}");
     assert_eq!(recording.pid.0, target.id().cast_signed());
-    assert!(recording.python.is_some() && recording.looks > 100);
-    assert!(!recording.how_held.is_empty() && recording.engine == engine());
+    assert!(recording.python.is_some() && recording.ticks.looks > 100);
+    assert!(!recording.halted.is_empty() && recording.engine == engine());
     assert!(!recording.notes.is_empty());
     assert!(profile.timeline().failure().is_none() && profile.timeline().run_count() > 0);
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use common::interpreters::one_of_each_version;
 use common::{Interpreter, Target, lacking};
-use spyhole::engine::{Engine, EngineOptions, Halting, cpython};
-use spyhole::model::{Interner, Nanos, Proof, StackId, Tick};
+use spyhole::engine::{Engine, EngineOptions, cpython};
+use spyhole::model::{Counting, Halting, Interner, Nanos, Proof, StackId, Tick};
 use spyhole::target::Process;
 
 const WORKLOAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/proving.py");
@@ -34,7 +34,7 @@ fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
     let options = EngineOptions {
         halting: Halting::WhenNeeded,
         thread_names: false,
-        only_running: false,
+        counting: Counting::Wall,
         is_work: None,
     };
     let process = Process::open(target.pid()).expect("the program runs");

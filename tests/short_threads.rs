@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use common::interpreters::one_of_each_version;
 use common::{Target, lacking};
-use spyhole::engine::{Engine, EngineOptions, Halting, cpython};
-use spyhole::model::{GilState, Interner, Nanos, Tick};
+use spyhole::engine::{Engine, EngineOptions, cpython};
+use spyhole::model::{Counting, GilState, Halting, Interner, Nanos, Tick};
 use spyhole::target::Process;
 
 /// One busy thread after the other, each for 10 ms, and a main thread that waits for it.
@@ -40,7 +40,7 @@ fn a_thread_that_is_met_for_the_first_time_counts_as_running() {
         let options = EngineOptions {
             halting: Halting::WhenNeeded,
             thread_names: false,
-            only_running: false,
+            counting: Counting::Wall,
             is_work: None,
         };
         let mut engine = cpython::open(process, None, options, &mut interner).expect("a Python");

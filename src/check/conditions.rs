@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::model::PythonVersion;
-use crate::profile::{IdlePolicy, Recording};
+use crate::profile::Recording;
 
 /// What must be the same for two recordings to be comparable.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -36,7 +36,7 @@ impl Conditions {
                 .python
                 .as_ref()
                 .map_or(String::new(), PythonVersion::to_string),
-            mode: mode(recording).to_owned(),
+            mode: recording.counting.name().to_owned(),
             rate: recording.rate,
             machine: String::new(),
         }
@@ -65,16 +65,6 @@ impl Conditions {
     #[must_use]
     pub fn same_machine(&self, before: &Conditions) -> bool {
         !self.machine.is_empty() && self.machine == before.machine
-    }
-}
-
-/// As `--mode` takes it.
-fn mode(recording: &Recording) -> &'static str {
-    match (recording.gil_only, recording.idle) {
-        (true, _) => "gil",
-        (false, IdlePolicy::AtWork) => "work",
-        (false, IdlePolicy::LeftOut) => "cpu",
-        (false, IdlePolicy::Counted) => "wall",
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::model::Pid;
+use crate::model::{Counting, Halting, Pid};
 use crate::output::{Format, Unit};
 use crate::sampler::EngineChoice;
 
@@ -244,19 +244,23 @@ pub struct Running {
 }
 
 impl Sampling {
-    /// Whether threads count that wait.
-    pub fn counts_idle(&self) -> bool {
-        self.idle || self.mode == Some(Mode::Wall)
+    /// Which threads count.
+    pub fn counting(&self) -> Counting {
+        match (self.mode, self.gil, self.idle) {
+            (Some(mode), ..) => mode.into(),
+            (None, true, _) => Counting::Gil,
+            (None, false, true) => Counting::Wall,
+            (None, false, false) => Counting::default(),
+        }
     }
 
-    /// Whether threads count that wait within a request or task.
-    pub fn counts_work(&self) -> bool {
-        self.mode.is_none_or(|mode| mode == Mode::Work)
-    }
-
-    /// Whether no thread counts but the one that holds the GIL.
-    pub fn gil_only(&self) -> bool {
-        self.gil || self.mode == Some(Mode::Gil)
+    /// How the target may be treated.
+    pub fn halting(&self) -> Halting {
+        match (self.nonblocking, self.blocking) {
+            (true, _) => Halting::Never,
+            (false, true) => Halting::Always,
+            (false, false) => Halting::WhenNeeded,
+        }
     }
 }
 
@@ -271,6 +275,17 @@ pub enum Mode {
     Cpu,
     /// The thread that holds the GIL, as --gil
     Gil,
+}
+
+impl From<Mode> for Counting {
+    fn from(mode: Mode) -> Counting {
+        match mode {
+            Mode::Wall => Counting::Wall,
+            Mode::Work => Counting::Work,
+            Mode::Cpu => Counting::Cpu,
+            Mode::Gil => Counting::Gil,
+        }
+    }
 }
 
 /// `--unit`.

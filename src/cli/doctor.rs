@@ -114,6 +114,8 @@ fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
             several => format!("{several} stacks"),
         },
         1000.0 * began.elapsed().as_secs_f64(),
-        once.report.path,
+        once.report
+            .method
+            .map_or(String::new(), |it| it.to_string()),
     ))
 }

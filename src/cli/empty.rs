@@ -6,11 +6,11 @@ use crate::sys::linux::spawn::Ending;
 
 /// The reason that applies, with the next step; `rate` is what was asked for.
 pub fn explain(report: &Report, rate: u32, own_end: Option<Ending>) -> String {
-    let tally = &report.tally;
+    let ticks = &report.ticks;
     if report.engines.opened == 0 {
         return not_opened(report, own_end);
     }
-    if tally.expected == 0 {
+    if ticks.expected == 0 {
         return match report.stop {
             Stop::TargetEnded => format!(
                 "the process ended before the first look; a higher rate than {rate} (-r) looks earlier"
@@ -20,26 +20,26 @@ pub fn explain(report: &Report, rate: u32, own_end: Option<Ending>) -> String {
                 .into(),
         };
     }
-    if tally.lost > 0 && tally.sampled == 0 && tally.idle == 0 {
+    if ticks.lost > 0 && ticks.sampled == 0 && ticks.idle == 0 {
         let why = report
             .last_unreadable
             .as_deref()
             .unwrap_or("no reason is known");
         return format!(
             "the process could not be read at any of {} looks: {why}",
-            tally.expected
+            ticks.expected
         );
     }
-    if tally.left_out_gil > 0 {
+    if ticks.left_out_gil > 0 {
         return "no thread held the GIL at any look: the threads wait, or work outside of Python. \
                 Leave out --gil to see them"
             .into();
     }
-    if tally.left_out_idle > 0 {
+    if ticks.left_out_idle > 0 {
         return format!(
             "every thread was waiting at each of {} looks. Use --idle to see where they wait, or \
              give the process work to do",
-            tally.rounds
+            ticks.looks
         );
     }
     "no thread ran Python code at any look".into()

@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::control::Control;
 use super::{explain, terminal};
-use crate::model::{Nanos, Pid};
-use crate::sampler::{Tally, Watch};
+use crate::model::{Nanos, Pid, Ticks};
+use crate::sampler::Watch;
 
 /// Speaks in a thread of its own: a terminal that is held (^S) must not hold the sampler.
 #[derive(Debug)]
@@ -103,16 +103,16 @@ impl Watch for Watcher<'_> {
         self.control.asked_to_stop()
     }
 
-    fn ticked(&mut self, now: Nanos, tally: &Tally) {
+    fn ticked(&mut self, now: Nanos, ticks: &Ticks) {
         let set = |number: &AtomicU64, value| number.store(value, Ordering::Relaxed);
-        if tally.rounds <= 1 {
+        if ticks.looks <= 1 {
             set(&self.shared.begun, now.0);
         }
         set(&self.shared.now, now.0);
-        set(&self.shared.rounds, tally.rounds);
-        set(&self.shared.samples, tally.samples);
-        set(&self.shared.unproven, tally.unproven);
-        set(&self.shared.lost, tally.lost);
+        set(&self.shared.rounds, ticks.looks);
+        set(&self.shared.samples, ticks.samples);
+        set(&self.shared.unproven, ticks.unproven);
+        set(&self.shared.lost, ticks.lost);
     }
 
     fn pause_refused(&mut self, pid: Pid) {

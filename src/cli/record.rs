@@ -248,7 +248,7 @@ impl Recorder<'_> {
     }
 
     fn tell(&self, report: &Report, profile: &Profile) {
-        let tally = &report.tally;
+        let ticks = &report.ticks;
         let what = match self.output.format {
             Format::Flamegraph => "flamegraph data",
             Format::Raw => "raw flamegraph data (collapsed stacks)",
@@ -259,8 +259,8 @@ impl Recorder<'_> {
         terminal::say(format_args!(
             "Wrote {what} to {}. Samples: {} Errors: {}",
             self.output.name(),
-            tally.samples,
-            tally.lost + tally.lost_threads,
+            ticks.samples,
+            ticks.lost + ticks.lost_threads,
         ));
         terminal::say(summary::how_well(report, self.session.sampling.rate));
         if profile.interner.is_full() {

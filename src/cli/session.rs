@@ -13,11 +13,11 @@ use super::periodic::{KeptFile, KeptUpToDate, Periodic};
 use super::program::{Program, Setup};
 use super::progress::{Line, Progress};
 use super::{explain, terminal};
-use crate::engine::{EngineOptions, Halting};
-use crate::model::{Nanos, Pid, TargetStr};
-use crate::profile::{IdlePolicy, Profile, Recording, Ticks};
+use crate::engine::EngineOptions;
+use crate::model::{Counting, Nanos, Pid, TargetStr};
+use crate::profile::{Profile, Recording};
 use crate::sampler::{
-    self, Follow, Keep, LiveWorld, LookBelow, Options, Report, SoFar, Stop, SystemClock,
+    self, Follow, LiveWorld, LookBelow, Options, Report, SoFar, Stop, SystemClock,
 };
 use crate::survey::{self, Choice};
 use crate::sys::linux::credentials::Caller;
@@ -193,12 +193,7 @@ impl<'a> Session<'a> {
         let started = matches!(whom.below, LookBelow::Ourselves { .. });
         let first = whom.roots.first().map_or(Pid(0), |root| root.pid);
         let mut recording = Recording::starting_now(first, command, sampling.rate);
-        recording.gil_only = sampling.gil_only();
-        recording.idle = match (sampling.counts_idle(), sampling.counts_work()) {
-            (true, _) => IdlePolicy::Counted,
-            (false, true) => IdlePolicy::AtWork,
-            (false, false) => IdlePolicy::LeftOut,
-        };
+        recording.counting = sampling.counting();
         let duration = match sampling.duration {
             RecordDuration::Unlimited => None,
             RecordDuration::For(duration) => Some(duration),
@@ -206,24 +201,16 @@ impl<'a> Session<'a> {
         let options = Options {
             period: recording.period(),
             duration: duration.map(Nanos::from),
-            keep: Keep {
-                idle: sampling.counts_idle(),
-                at_work: sampling.counts_work(),
-                gil_only: sampling.gil_only(),
-            },
+            counting: sampling.counting(),
             roots: whom.roots,
             attached: !started,
             follow: whom.follow,
             seed: u64::from(std::process::id()) ^ (jiff::Timestamp::now().as_nanosecond() as u64),
         };
         let engine_options = EngineOptions {
-            halting: match (sampling.nonblocking, sampling.blocking) {
-                (true, _) => Halting::Never,
-                (false, true) => Halting::Always,
-                (false, false) => Halting::WhenNeeded,
-            },
-            only_running: !sampling.counts_idle(),
-            is_work: sampling.counts_work().then_some(survey::is_work),
+            halting: sampling.halting(),
+            counting: sampling.counting(),
+            is_work: (sampling.counting() == Counting::Work).then_some(survey::is_work),
             thread_names: self.thread_names,
         };
         // After the program was started, so that it has what it was given, and before any thread
@@ -298,23 +285,13 @@ impl SoFar<'_> {
     pub(super) fn enter(self, recording: &mut Recording) {
         let SoFar {
             duration,
-            tally,
+            ticks,
             engines,
         } = self;
         recording.python = engines.python;
         recording.engine = engines.name.unwrap_or_default().to_owned();
         recording.duration = duration;
-        recording.looks = tally.rounds;
-        recording.pauses = tally.pauses;
-        recording.pauses_refused = tally.refused;
-        recording.how_held = engines.report.path.to_owned();
-        recording.ticks = Ticks {
-            expected: tally.expected,
-            sampled: tally.sampled,
-            idle: tally.idle,
-            missed: tally.missed,
-            lost: tally.lost,
-            unproven: tally.unproven,
-        };
+        recording.ticks = *ticks;
+        recording.halted = engines.report.method.into_iter().collect();
     }
 }

@@ -7,20 +7,9 @@ pub mod pyspy;
 
 use std::time::Duration;
 
-use crate::model::{Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome};
-
-/// How an engine may treat its target while it reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Halting {
-    /// Stacks must be proven: the running thread is halted, for the microseconds of a read, where
-    /// nothing cheaper proves it.
-    #[default]
-    WhenNeeded,
-    /// By pausing it, in every tick that finds it running (`--blocking`).
-    Always,
-    /// Never: what cannot be proven is marked (`--nonblocking`).
-    Never,
-}
+use crate::model::{
+    Counting, HaltMethod, Halting, Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome,
+};
 
 /// What of a target to read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,10 +17,10 @@ pub struct EngineOptions {
     pub halting: Halting,
     /// Whether names of threads are wanted; looking them up costs many reads.
     pub thread_names: bool,
-    /// Threads that do not run may be left out, where telling them costs more than it is worth.
-    pub only_running: bool,
-    /// Given a function's file and name: whether it runs once a request or task. Threads within one are
-    /// told even where those that do not run are left out.
+    /// Which threads will count. Others may be left out, where telling them costs more than it is worth.
+    pub counting: Counting,
+    /// Given a function's file and name: whether it runs once a request or task. Asked where threads within
+    /// one count even while they wait.
     pub is_work: Option<fn(&str, &str) -> bool>,
 }
 
@@ -84,8 +73,8 @@ pub enum TickError {
 /// What an engine did over its lifetime.
 #[derive(Clone, Debug, Default)]
 pub struct EngineReport {
-    /// How threads were held still: a phrase for the user, such as "pausing the whole process".
-    pub path: &'static str,
+    /// How threads were held still.
+    pub method: Option<HaltMethod>,
     /// Times that we moved to another CPU, to stand where a thread runs.
     pub moves: u64,
     /// Times that a thread was paused, and the sum of how long.

@@ -10,10 +10,11 @@ use py_spy::config::{Config, LineNo, LockingStrategy};
 use py_spy::{PythonSpy, StackTrace};
 use rustc_hash::FxHashMap;
 
-use super::{Engine, EngineOptions, EngineReport, Halting, TickError};
+use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::model::{
-    Frame, Function, GilState, Interner, Nanos, Pid, Process as RecordedProcess, ProcessId, Proof,
-    PythonVersion, Sample, StackId, TargetStr, ThreadId, ThreadKey, Tick, TickOutcome, Tid,
+    Frame, Function, GilState, HaltMethod, Halting, Interner, Nanos, Pid,
+    Process as RecordedProcess, ProcessId, Proof, PythonVersion, Sample, StackId, TargetStr,
+    ThreadId, ThreadKey, Tick, TickOutcome, Tid,
 };
 use crate::target::{Process, Standing, Stat};
 
@@ -200,10 +201,10 @@ impl Engine for PySpyEngine {
 
     fn report(&self) -> EngineReport {
         EngineReport {
-            path: match self.halting {
-                Halting::WhenNeeded | Halting::Always => "pausing the whole process",
-                Halting::Never => "reading while the program runs",
-            },
+            method: Some(match self.halting {
+                Halting::WhenNeeded | Halting::Always => HaltMethod::PauseProcess,
+                Halting::Never => HaltMethod::Nothing,
+            }),
             pauses: match self.halting {
                 Halting::WhenNeeded | Halting::Always => self.ticks,
                 Halting::Never => 0,

@@ -1,12 +1,15 @@
 //! The words that every stage shares. Nothing here knows how a sample is taken or shown.
 
 mod command;
+mod counting;
 mod ids;
 mod interner;
 mod sample;
 mod text;
+mod ticks;
 
 pub use command::Program;
+pub use counting::{Counting, HaltMethod, Halting};
 pub use ids::{
     Addr, CodeAddr, FrameId, FunctionId, Nanos, Pid, ProcessId, StackId, TextId, ThreadId,
     ThreadKey, Tid,
@@ -16,3 +19,4 @@ pub use interner::{
 };
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;
+pub use ticks::Ticks;

@@ -1,7 +1,7 @@
 //! What was recorded and how well, in a line each.
 
-use crate::model::{Nanos, Program, TargetStr};
-use crate::profile::{IdlePolicy, Profile};
+use crate::model::{Counting, HaltMethod, Nanos, Program, TargetStr};
+use crate::profile::Profile;
 
 use super::Side;
 use super::escape::visible;
@@ -72,21 +72,22 @@ pub(super) fn quality(profile: &Profile) -> String {
         0 => "every stack proven whole".to_owned(),
         unproven => format!("{} unproven", counted(unproven, "sample")),
     });
-    let how = recording.how_held.as_str();
-    parts.push(match (recording.pauses, recording.pauses_refused) {
-        (0, 0) => how.to_owned(),
+    let halted: Vec<_> = recording.halted.iter().map(HaltMethod::to_string).collect();
+    let how = halted.join(" or ");
+    let (pauses, refused) = (recording.ticks.pauses, recording.ticks.pauses_refused);
+    parts.push(match (pauses, refused) {
+        (0, 0) => how,
         (0, refused) => format!("without pausing, refused {}", counted(refused, "time")),
         (pauses, 0) => format!("{how}, {}", counted(pauses, "pause")),
         (pauses, refused) => format!("{how}, {}, {refused} refused", counted(pauses, "pause")),
     });
-    parts.push(match (recording.gil_only, recording.idle) {
-        (true, _) => "only holders of the GIL".to_owned(),
-        (false, IdlePolicy::LeftOut) => "idle threads left out".to_owned(),
-        (false, IdlePolicy::AtWork) => {
-            "idle threads left out, but within a request or task".to_owned()
-        }
-        (false, IdlePolicy::Counted) => "idle threads counted".to_owned(),
-    });
+    let counting = match recording.counting {
+        Counting::Gil => "only holders of the GIL",
+        Counting::Cpu => "idle threads left out",
+        Counting::Work => "idle threads left out, but within a request or task",
+        Counting::Wall => "idle threads counted",
+    };
+    parts.push(counting.to_owned());
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Profile, Recording, Ticks};
+use super::{Profile, Recording};
 use crate::model::{
     Frame, FrameId, Function, Interner, Process, ProcessId, StackId, TextId, Thread, ThreadId,
 };
@@ -51,31 +51,17 @@ impl Recording {
     fn absorb(&mut self, other: &Recording) {
         self.started = self.started.min(other.started);
         self.duration = self.duration.saturating_add(other.duration);
-        self.looks += other.looks;
-        self.ticks.absorb(other.ticks);
-        self.pauses += other.pauses;
-        self.pauses_refused += other.pauses_refused;
-        if self.how_held.is_empty() {
-            self.how_held.clone_from(&other.how_held);
-        } else if !self.how_held.contains(&other.how_held) {
-            self.how_held = format!("{} or {}", self.how_held, other.how_held);
+        self.ticks += other.ticks;
+        for method in &other.halted {
+            if !self.halted.contains(method) {
+                self.halted.push(*method);
+            }
         }
         for note in &other.notes {
             if !self.notes.contains(note) {
                 self.notes.push(note.clone());
             }
         }
-    }
-}
-
-impl Ticks {
-    fn absorb(&mut self, other: Ticks) {
-        self.expected += other.expected;
-        self.sampled += other.sampled;
-        self.idle += other.idle;
-        self.missed += other.missed;
-        self.lost += other.lost;
-        self.unproven += other.unproven;
     }
 }
 
@@ -247,7 +233,7 @@ mod tests {
                     Proof::Unproven
                 },
             });
-            profile.recording.looks += 1;
+            profile.recording.ticks.looks += 1;
             profile.recording.notes = vec!["A note.".to_owned()];
         }
         profile
@@ -304,7 +290,7 @@ mod tests {
                 total += recorded(run).total();
             }
             prop_assert_eq!(all.total(), total);
-            prop_assert_eq!(all.recording.looks, total.count);
+            prop_assert_eq!(all.recording.ticks.looks, total.count);
             prop_assert_eq!(counted(&all).len(), all.entries().len());
             prop_assert_eq!(counted(&all), counted(&absorbed(runs.iter().rev())));
             prop_assert_eq!(counted(&all), counted(&recorded(&runs.concat())));
@@ -360,6 +346,6 @@ mod tests {
         assert_eq!(profile.entries().len(), 3);
         assert_eq!(profile.interner.processes().len(), 1);
         assert_eq!(profile.total().count, 2 * 49);
-        assert_eq!(profile.recording.looks, 2 * 49);
+        assert_eq!(profile.recording.ticks.looks, 2 * 49);
     }
 }

@@ -111,7 +111,7 @@ mod tests {
                 let (now, later) = steps.split_at(count.min(steps.len()));
                 steps = later;
                 added(&mut profile, now);
-                profile.recording.looks += 1;
+                profile.recording.ticks.looks += 1;
                 let copy = mirror.update(profile.take_delta(u64::MAX));
                 prop_assert_eq!(written(copy), written(&profile));
             }

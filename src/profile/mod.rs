@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use crate::model::{FrameId, Interner, Nanos, Proof, Sample, StackId, ThreadId};
 
 pub use delta::{Delta, Mirror};
-pub use recording::{IdlePolicy, Recording, Ticks};
+pub use recording::Recording;
 pub use timeline::{Run, Runs, Timeline};
 
 /// What one stack of one thread adds up to.

@@ -1,6 +1,6 @@
 //! What was recorded and how well: all that titles and end lines need.
 
-use crate::model::{Nanos, Pid, PythonVersion, TargetStr};
+use crate::model::{Counting, HaltMethod, Nanos, Pid, PythonVersion, TargetStr, Ticks};
 
 /// What was recorded, how it was asked for, and how well it went. The sampler fills it in as it
 /// goes on; an output reads it.
@@ -25,18 +25,11 @@ pub struct Recording {
     /// for, from its start to its end, as the kernel accounts for it; `None` where it was not ours, or
     /// did not end.
     pub cpu: Option<Nanos>,
-    /// Times that all processes were looked at in turn.
-    pub looks: u64,
     pub ticks: Ticks,
-    /// Times that a thread was paused to be read.
-    pub pauses: u64,
-    /// Times that a thread was to be paused and we were not allowed to.
-    pub pauses_refused: u64,
-    /// How threads were held still: a phrase such as "pausing the whole process".
-    pub how_held: String,
-    pub idle: IdlePolicy,
-    /// Only threads that hold the GIL were counted.
-    pub gil_only: bool,
+    /// How threads were held still; several where recordings were put together.
+    pub halted: Vec<HaltMethod>,
+    /// Which threads were counted.
+    pub counting: Counting,
     /// Other things that a reader of the profile should know, a sentence each.
     pub notes: Vec<String>,
 }
@@ -55,13 +48,9 @@ impl Recording {
             started: jiff::Timestamp::now(),
             duration: Nanos::ZERO,
             cpu: None,
-            looks: 0,
             ticks: Ticks::default(),
-            pauses: 0,
-            pauses_refused: 0,
-            how_held: String::new(),
-            idle: IdlePolicy::default(),
-            gil_only: false,
+            halted: Vec::new(),
+            counting: Counting::default(),
             notes: Vec::new(),
         }
     }
@@ -76,34 +65,6 @@ impl Recording {
     #[must_use]
     pub fn achieved_rate(&self) -> Option<f64> {
         let seconds = self.duration.as_secs_f64();
-        (seconds > 0.0).then(|| self.looks as f64 / seconds)
+        (seconds > 0.0).then(|| self.ticks.looks as f64 / seconds)
     }
-}
-
-/// How each expected tick, one a process and look, ended: `expected` is the sum of `sampled`, `idle`, `missed` and `lost`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Ticks {
-    /// Ticks that fell due.
-    pub expected: u64,
-    /// Ticks that yielded at least one counted sample.
-    pub sampled: u64,
-    /// Ticks at which every thread was idle, or none was eligible.
-    pub idle: u64,
-    /// Ticks skipped because the one before was late; the sample after them stands for them.
-    pub missed: u64,
-    /// Ticks at which nothing could be read.
-    pub lost: u64,
-    /// Samples, not ticks: stacks that are counted but could not be proven whole.
-    pub unproven: u64,
-}
-
-/// Whether threads that do not run are counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum IdlePolicy {
-    #[default]
-    LeftOut,
-    /// But for those that wait within a request or task.
-    AtWork,
-    /// `--idle`
-    Counted,
 }

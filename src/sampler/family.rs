@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::Options;
 use super::world::{Follow, Kin, Refusal, RefusalKind, World};
 use crate::engine::{Engine, EngineReport};
-use crate::model::{Interner, Nanos, Pid, ProcessId, PythonVersion};
+use crate::model::{Counting, Interner, Nanos, Pid, ProcessId, PythonVersion};
 use crate::survey::Duty;
 use crate::target::Identity;
 
@@ -73,7 +73,7 @@ pub struct Engines {
     pub python: Option<PythonVersion>,
     /// Processes that were opened.
     pub opened: u64,
-    /// The sum over all that were closed; the path of the first.
+    /// The sum over all that were closed; the method of the first.
     pub report: EngineReport,
 }
 
@@ -82,9 +82,7 @@ impl Engines {
         self.opened += 1;
         self.name.get_or_insert(engine.name());
         self.python.get_or_insert(engine.python());
-        if self.report.path.is_empty() {
-            self.report.path = engine.report().path;
-        }
+        self.report.method = self.report.method.or(engine.report().method);
     }
 
     pub(super) fn retire(&mut self, report: &EngineReport) {
@@ -101,7 +99,7 @@ pub(super) struct Family {
     pub members: Vec<Member>,
     roots: Vec<Identity>,
     follow: Follow,
-    gil_only: bool,
+    counting: Counting,
     /// Until when an attached root, or something below it, must have shown its Python.
     patience: Option<Nanos>,
     next_poll: Nanos,
@@ -129,7 +127,7 @@ impl Family {
             members: options.roots.iter().map(member).collect(),
             roots: options.roots.clone(),
             follow: options.follow,
-            gil_only: options.keep.gil_only,
+            counting: options.counting,
             patience: options.attached.then_some(ROOT_PATIENCE),
             next_poll: Nanos::ZERO,
             parents: FxHashMap::default(),
@@ -352,7 +350,7 @@ impl Family {
         let program = world.program(who);
         let parent = self.recorded_ancestor(member.parent);
         let opened = world.open(who, parent, interner).and_then(|engine| {
-            if self.gil_only && engine.python().free_threaded {
+            if self.counting == Counting::Gil && engine.python().free_threaded {
                 return Err(no_gil(engine.python(), who.pid));
             }
             Ok(engine)

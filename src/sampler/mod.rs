@@ -7,7 +7,7 @@ mod clock;
 mod family;
 mod live;
 mod schedule;
-mod tally;
+mod ticks;
 mod world;
 
 #[cfg(test)]
@@ -18,11 +18,10 @@ pub use clock::{Clock, SystemClock};
 pub use family::Engines;
 pub use live::{EngineChoice, LiveWorld};
 pub use schedule::Schedule;
-pub use tally::{Keep, Tally};
 pub use world::{Descendant, Follow, Kin, Refusal, RefusalKind, World};
 
 use crate::engine::TickError;
-use crate::model::{Interner, Nanos, Pid, Sample, Tick};
+use crate::model::{Counting, Interner, Nanos, Pid, Sample, Tick, Ticks};
 use crate::sys::linux::{ptrace, stand};
 use crate::target::Identity;
 use family::{Family, State};
@@ -34,7 +33,7 @@ pub struct Options {
     pub period: Nanos,
     /// From the moment that the first process is open; `None` for as long as it runs.
     pub duration: Option<Nanos>,
-    pub keep: Keep,
+    pub counting: Counting,
     pub roots: Vec<Identity>,
     /// Whether the roots were there before us. Then they must show their Python soon; a program that we
     /// started may take its time.
@@ -61,7 +60,7 @@ pub trait Sink {
 pub struct SoFar<'a> {
     /// From the moment that the first process was open.
     pub duration: Nanos,
-    pub tally: &'a Tally,
+    pub ticks: &'a Ticks,
     pub engines: &'a Engines,
 }
 
@@ -71,7 +70,7 @@ pub trait Watch {
     fn asked_to_stop(&mut self) -> bool;
 
     /// Told after each tick.
-    fn ticked(&mut self, now: Nanos, tally: &Tally);
+    fn ticked(&mut self, now: Nanos, ticks: &Ticks);
 
     /// Told once a process, when a thread of it was to be paused and we were not allowed to.
     fn pause_refused(&mut self, pid: Pid);
@@ -92,7 +91,7 @@ pub enum Stop {
 #[derive(Debug)]
 pub struct Report {
     pub stop: Stop,
-    pub tally: Tally,
+    pub ticks: Ticks,
     /// From the moment that the first process was open to the end.
     pub duration: Nanos,
     pub engines: Engines,
@@ -111,7 +110,7 @@ impl Report {
     pub fn so_far(&self) -> SoFar<'_> {
         SoFar {
             duration: self.duration,
-            tally: &self.tally,
+            ticks: &self.ticks,
             engines: &self.engines,
         }
     }
@@ -133,8 +132,8 @@ pub fn run(
 ) -> Result<Report, anyhow::Error> {
     let mut recorder = Recorder {
         family: Family::new(options),
-        keep: options.keep,
-        tally: Tally::default(),
+        counting: options.counting,
+        ticks: Ticks::default(),
         samples: Vec::new(),
         order: Vec::new(),
         last_unreadable: None,
@@ -165,17 +164,17 @@ pub fn run(
             }
             if schedule.next() <= clock.now() {
                 recorder.tick(clock, sink, watch);
-                recorder.tally.rounds += 1;
+                recorder.ticks.looks += 1;
                 let missed = schedule.advance(clock.now());
                 // Nothing was expected of a moment at which no process was open.
-                recorder.tally.missed(missed * open);
+                recorder.ticks.missed(missed * open);
                 let now = clock.now();
                 sink.ticked(&SoFar {
                     duration: now.saturating_sub(*start),
-                    tally: &recorder.tally,
+                    ticks: &recorder.ticks,
                     engines: &recorder.family.engines,
                 });
-                watch.ticked(now, &recorder.tally);
+                watch.ticked(now, &recorder.ticks);
                 continue;
             }
             wake = wake.min(schedule.next()).min(end.unwrap_or(wake));
@@ -194,7 +193,7 @@ pub fn run(
     };
     Ok(Report {
         stop,
-        tally: recorder.tally,
+        ticks: recorder.ticks,
         duration,
         follow: recorder.family.follow(),
         engines: recorder.family.engines,
@@ -205,8 +204,8 @@ pub fn run(
 
 struct Recorder {
     family: Family,
-    keep: Keep,
-    tally: Tally,
+    counting: Counting,
+    ticks: Ticks,
     /// Kept from tick to tick for its memory, as is `order`.
     samples: Vec<Sample>,
     /// Indices of the open members, in the order in which they are looked at.
@@ -250,7 +249,7 @@ impl Recorder {
                         *refusal_told = true;
                         watch.pause_refused(member.who.pid);
                     }
-                    self.tally.read(outcome, self.keep, &mut self.samples);
+                    self.ticks.read(outcome, self.counting, &mut self.samples);
                     for sample in &self.samples {
                         sink.add(sample);
                     }
@@ -258,7 +257,7 @@ impl Recorder {
                 Err(TickError::Unreadable(why)) => {
                     // The time of a lost tick is no other's: it stays lost, and is told.
                     *last = at;
-                    self.tally.unreadable();
+                    self.ticks.unreadable();
                     self.last_unreadable = Some(why);
                 }
                 // Nobody was there to be looked at, so nothing was expected.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::*;
 use crate::engine::{Engine, EngineReport};
 use crate::model::{
-    Frame, Function, GilState, Pid, Process, ProcessId, Proof, PythonVersion, StackId, TargetStr,
-    ThreadKey, TickOutcome,
+    Counting, Frame, Function, GilState, HaltMethod, Pid, Process, ProcessId, Proof, PythonVersion,
+    StackId, TargetStr, ThreadKey, TickOutcome,
 };
 use crate::survey::Duty;
 
@@ -132,7 +132,7 @@ impl Engine for FakeEngine {
     }
     fn report(&self) -> EngineReport {
         EngineReport {
-            path: "not at all",
+            method: Some(HaltMethod::Nothing),
             pauses: self.ticks,
             ..EngineReport::default()
         }
@@ -282,9 +282,9 @@ impl Watch for NeverStops {
     fn asked_to_stop(&mut self) -> bool {
         false
     }
-    fn ticked(&mut self, _: Nanos, tally: &Tally) {
-        let sum = tally.sampled + tally.idle + tally.missed + tally.lost;
-        assert_eq!(tally.expected, sum, "{tally:?}");
+    fn ticked(&mut self, _: Nanos, ticks: &Ticks) {
+        let sum = ticks.sampled + ticks.idle + ticks.missed + ticks.lost;
+        assert_eq!(ticks.expected, sum, "{ticks:?}");
     }
     fn pause_refused(&mut self, _: Pid) {}
 }
@@ -293,7 +293,7 @@ fn options() -> Options {
     Options {
         period: Nanos(10 * MILLI),
         duration: Some(Nanos(10_000 * MILLI)),
-        keep: Keep::default(),
+        counting: Counting::Cpu,
         roots: vec![ROOT],
         attached: true,
         follow: Follow::Roots,
@@ -308,8 +308,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn tally(&self) -> Tally {
-        self.report.as_ref().unwrap().tally
+    fn ticks(&self) -> Ticks {
+        self.report.as_ref().unwrap().ticks
     }
     fn stop(&self) -> Stop {
         self.report.as_ref().unwrap().stop
@@ -357,9 +357,9 @@ fn child(script: impl Fn(u64) -> Act + 'static) -> FakeProcess {
 fn the_duration_is_time_and_the_rate_is_the_one_asked_for() {
     let outcome = record(&options(), vec![root(|_| Act::Run)]);
     assert_eq!(outcome.stop(), Stop::Duration);
-    let tally = outcome.tally();
-    assert!((990..=1010).contains(&tally.expected), "{tally:?}");
-    assert_eq!(tally.sampled, tally.expected);
+    let ticks = outcome.ticks();
+    assert!((990..=1010).contains(&ticks.expected), "{ticks:?}");
+    assert_eq!(ticks.sampled, ticks.expected);
     assert!(
         (9.97..=10.0).contains(&outcome.wall()),
         "{}",
@@ -376,10 +376,10 @@ fn ticks_that_are_missed_are_not_made_up_and_their_time_is_not_lost() {
             _ => Act::Run,
         })],
     );
-    let tally = outcome.tally();
-    assert!((980..=1010).contains(&tally.expected), "{tally:?}");
-    assert!(tally.missed > 400, "{tally:?}");
-    assert_eq!(tally.sampled + tally.missed, tally.expected);
+    let ticks = outcome.ticks();
+    assert!((980..=1010).contains(&ticks.expected), "{ticks:?}");
+    assert!(ticks.missed > 400, "{ticks:?}");
+    assert_eq!(ticks.sampled + ticks.missed, ticks.expected);
     assert!((9.8..=10.0).contains(&outcome.wall()), "{}", outcome.wall());
     for pair in outcome.collected.samples.windows(2) {
         assert!(pair[1].at.0 - pair[0].at.0 > MILLI, "a burst");
@@ -398,17 +398,17 @@ fn every_expected_tick_is_accounted_for() {
             _ => Act::Slow(15 * MILLI),
         })],
     );
-    let tally = outcome.tally();
+    let ticks = outcome.ticks();
     assert_eq!(
-        tally.expected,
-        tally.sampled + tally.idle + tally.missed + tally.lost
+        ticks.expected,
+        ticks.sampled + ticks.idle + ticks.missed + ticks.lost
     );
     assert!(
-        tally.idle > 100 && tally.lost > 100 && tally.unproven > 100,
-        "{tally:?}"
+        ticks.idle > 100 && ticks.lost > 100 && ticks.unproven > 100,
+        "{ticks:?}"
     );
-    assert_eq!(tally.left_out_idle, tally.idle);
-    assert_eq!(tally.samples, outcome.collected.samples.len() as u64);
+    assert_eq!(ticks.left_out_idle, ticks.idle);
+    assert_eq!(ticks.samples, outcome.collected.samples.len() as u64);
     assert_eq!(
         outcome.report.unwrap().last_unreadable.as_deref(),
         Some("torn")
@@ -418,31 +418,31 @@ fn every_expected_tick_is_accounted_for() {
 #[test]
 fn idle_threads_are_counted_when_asked_for() {
     let mut options = options();
-    options.keep.idle = true;
-    let tally = record(&options, vec![root(|_| Act::Idle)]).tally();
-    assert_eq!(tally.sampled, tally.expected);
+    options.counting = Counting::Wall;
+    let ticks = record(&options, vec![root(|_| Act::Idle)]).ticks();
+    assert_eq!(ticks.sampled, ticks.expected);
 }
 
 #[test]
 fn with_gil_only_its_holder_counts() {
     let mut options = options();
-    options.keep.gil_only = true;
-    let tally = record(
+    options.counting = Counting::Gil;
+    let ticks = record(
         &options,
         vec![root(|tick| match tick % 2 {
             0 => Act::Gil(GilState::Holds),
             _ => Act::Gil(GilState::DoesNotHold),
         })],
     )
-    .tally();
-    assert!(tally.sampled.abs_diff(tally.idle) <= 1, "{tally:?}");
-    assert_eq!(tally.left_out_gil, tally.idle);
+    .ticks();
+    assert!(ticks.sampled.abs_diff(ticks.idle) <= 1, "{ticks:?}");
+    assert_eq!(ticks.left_out_gil, ticks.idle);
 }
 
 #[test]
 fn gil_on_a_build_without_one_is_an_error() {
     let mut options = options();
-    options.keep.gil_only = true;
+    options.counting = Counting::Gil;
     let mut process = root(|_| Act::Run);
     process.free_threaded = true;
     let error = record(&options, vec![process]).report.unwrap_err();
@@ -459,7 +459,7 @@ fn the_end_of_the_target_ends_the_recording() {
         })],
     );
     assert_eq!(outcome.stop(), Stop::TargetEnded);
-    assert_eq!(outcome.tally().sampled, 50);
+    assert_eq!(outcome.ticks().sampled, 50);
     assert_eq!(outcome.report.unwrap().engines.report.pauses, 51);
 }
 
@@ -486,9 +486,9 @@ fn a_started_program_may_become_python_late() {
     let outcome = record(&options, vec![process.clone()]);
     // The duration counts from then on.
     assert!(
-        (990..=1010).contains(&outcome.tally().expected),
+        (990..=1010).contains(&outcome.ticks().expected),
         "{:?}",
-        outcome.tally()
+        outcome.ticks()
     );
 
     options.attached = true;
@@ -509,7 +509,7 @@ fn a_started_program_that_is_never_python_ends_the_recording_when_it_ends() {
         vec![process],
     );
     assert_eq!(outcome.stop(), Stop::TargetEnded);
-    assert_eq!(outcome.tally().expected, 0);
+    assert_eq!(outcome.ticks().expected, 0);
 }
 
 #[test]
@@ -650,7 +650,7 @@ fn children_go_on_after_their_parent() {
         ],
     );
     assert_eq!(outcome.stop(), Stop::TargetEnded);
-    assert_eq!(outcome.tally().sampled, 400);
+    assert_eq!(outcome.ticks().sampled, 400);
 }
 
 #[test]
@@ -664,7 +664,7 @@ fn a_started_wrapper_is_looked_through() {
     };
     let outcome = record(&options, vec![wrapper, child(|_| Act::Run)]);
     assert_eq!(outcome.collected.pids(), [101]);
-    assert!((990..=1010).contains(&outcome.tally().expected));
+    assert!((990..=1010).contains(&outcome.ticks().expected));
 }
 
 #[test]
@@ -774,20 +774,16 @@ fn who_waits_within_a_request_counts_where_that_is_asked_for() {
         1 => Act::Waits,
         _ => Act::Idle,
     };
-    for (at_work, idle, expected) in [(false, false, 1), (true, false, 2), (true, true, 4)] {
+    for (counting, expected) in [(Counting::Cpu, 1), (Counting::Work, 2), (Counting::Wall, 4)] {
         let options = Options {
-            keep: Keep {
-                at_work,
-                idle,
-                ..Keep::default()
-            },
+            counting,
             ..options()
         };
-        let tally = record(&options, vec![root(script)]).tally();
-        let share = tally.samples as f64 / tally.expected as f64;
+        let ticks = record(&options, vec![root(script)]).ticks();
+        let share = ticks.samples as f64 / ticks.expected as f64;
         assert!(
             (share - f64::from(expected) / 4.0).abs() < 0.01,
-            "{tally:?}"
+            "{ticks:?}"
         );
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd;
-use spyhole::engine::{Engine, EngineOptions, Halting, TickError, cpython, pyspy};
-use spyhole::model::{GilState, Interner, Nanos, Pid, Proof, StackId, Tick};
+use spyhole::engine::{Engine, EngineOptions, TickError, cpython, pyspy};
+use spyhole::model::{Counting, GilState, Halting, Interner, Nanos, Pid, Proof, StackId, Tick};
 use spyhole::target::Process;
 
 use super::watchdog;
@@ -102,7 +102,7 @@ impl Observer<cpython::CpythonEngine> {
         let options = EngineOptions {
             halting: Halting::WhenNeeded,
             thread_names,
-            only_running: false,
+            counting: Counting::Wall,
             is_work: None,
         };
         Observer::new(pid, |process, interner| {
@@ -117,7 +117,7 @@ impl Observer<pyspy::PySpyEngine> {
         let options = EngineOptions {
             halting: Halting::Never,
             thread_names: false,
-            only_running: false,
+            counting: Counting::Wall,
             is_work: None,
         };
         Observer::new(pid, |process, interner| {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use spyhole::engine::{Engine, EngineOptions, Halting, TickError, cpython};
-use spyhole::model::{GilState, Interner, Nanos, Pid, Proof, Tick, TickOutcome, Tid};
+use spyhole::engine::{Engine, EngineOptions, TickError, cpython};
+use spyhole::model::{
+    Counting, GilState, Halting, Interner, Nanos, Pid, Proof, Tick, TickOutcome, Tid,
+};
 use spyhole::target::Process;
 
 use super::held::{SeenFrame, seen_frames};
@@ -90,7 +92,7 @@ impl Look {
     /// As a recording without `--idle` looks.
     pub fn at_running(pid: Pid) -> Look {
         let options = EngineOptions {
-            only_running: true,
+            counting: Counting::Cpu,
             is_work: None,
             ..EngineOptions::default()
         };
@@ -101,7 +103,7 @@ impl Look {
         let options = EngineOptions {
             halting,
             thread_names: true,
-            only_running: false,
+            counting: Counting::Wall,
             is_work: None,
         };
         Look::open(pid, options)

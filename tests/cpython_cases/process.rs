@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use spyhole::engine::{Halting, TickError};
-use spyhole::model::{Pid, Tid};
+use spyhole::engine::TickError;
+use spyhole::model::{Halting, Pid, Tid};
 use spyhole::target::Process;
 
 use crate::common::look::Look;

@@ -5,11 +5,11 @@
 use std::num::NonZeroUsize;
 
 use spyhole::model::{
-    Frame, Function, GilState, Nanos, Pid, Process, ProcessId, Proof, PythonVersion, Sample,
-    StackId, TargetStr, ThreadId, ThreadKey, Tid,
+    Counting, Frame, Function, GilState, HaltMethod, Nanos, Pid, Process, ProcessId, Proof,
+    PythonVersion, Sample, StackId, TargetStr, ThreadId, ThreadKey, Ticks, Tid,
 };
 use spyhole::output::{self, Format, RenderOptions, Side};
-use spyhole::profile::{Profile, Recording, Ticks};
+use spyhole::profile::{Profile, Recording};
 
 pub const PERIOD: Nanos = Nanos(10_000_000);
 
@@ -100,12 +100,13 @@ impl Builder {
 
     pub fn finish(mut self, ticks: u64) -> Profile {
         self.profile.recording.duration = Nanos(PERIOD.0 * ticks);
-        self.profile.recording.looks = ticks;
-        self.profile.recording.pauses = ticks;
-        self.profile.recording.how_held = "standing on the CPU of the thread that runs".into();
+        self.profile.recording.counting = Counting::Cpu;
+        self.profile.recording.halted = vec![HaltMethod::OnItsCpu];
         self.profile.recording.ticks = Ticks {
+            looks: ticks,
             expected: ticks,
             sampled: ticks,
+            pauses: ticks,
             ..Ticks::default()
         };
         self.profile

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::tasks::Task;
-use super::{CpythonEngine, EngineReport, Halting};
+use super::{CpythonEngine, EngineReport};
 use crate::cpython::threads;
-use crate::model::{Addr, Tid};
+use crate::model::{Addr, Halting, Tid};
 use crate::sys::linux::ptrace::{self, PauseError, Paused};
 use crate::sys::linux::stand;
 

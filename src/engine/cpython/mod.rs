@@ -39,12 +39,13 @@ use self::stay::MayStay;
 use self::tasks::Tasks;
 use self::tids::Tids;
 use self::work::Work;
-use super::{Engine, EngineOptions, EngineReport, Halting, TickError};
+use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::cpython::layout::Layout;
 use crate::cpython::locate::Located;
 use crate::memory::{LiveMemory, Snapshot};
 use crate::model::{
-    Addr, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, Tick, TickOutcome,
+    Addr, Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, Tick,
+    TickOutcome,
 };
 use crate::sys::linux::stand;
 use crate::target::{Process, Standing};
@@ -122,7 +123,9 @@ impl Engine for CpythonEngine {
         let (pauses, refused) = (self.report.pauses, self.report.refused);
         let read = match self.slept_on() {
             // Who sleeps and has the GIL is asked for by --gil.
-            SleptOn::AsBefore if self.options.only_running && !self.has_a_holder() => {
+            SleptOn::AsBefore
+                if self.options.counting != Counting::Wall && !self.has_a_holder() =>
+            {
                 self.tell_who_waits_at_work(tick, samples, |_| true);
                 return Ok(TickOutcome {
                     threads: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),

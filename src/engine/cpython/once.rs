@@ -1,8 +1,8 @@
 //! One look at a process, for who wants to know what it is in the middle of and not where its time goes.
 
 use super::{CpythonEngine, OpenError, open};
-use crate::engine::{Engine, EngineOptions, EngineReport, Halting, TickError};
-use crate::model::{Interner, Nanos, PythonVersion, Sample, Tick};
+use crate::engine::{Engine, EngineOptions, EngineReport, TickError};
+use crate::model::{Counting, Halting, Interner, Nanos, PythonVersion, Sample, Tick};
 use crate::target::Process;
 
 /// Every thread, waiting or not, at one moment.
@@ -24,7 +24,7 @@ pub fn look_once(process: Process) -> Result<Once, OpenError> {
     let options = EngineOptions {
         halting: Halting::WhenNeeded,
         thread_names: false,
-        only_running: false,
+        counting: Counting::Wall,
         is_work: None,
     };
     let mut interner = Interner::default();

@@ -12,9 +12,9 @@ use super::work::Work;
 use super::{CpythonEngine, Scratch};
 use crate::cpython::layout::{self, Layout, LayoutError};
 use crate::cpython::locate::{self, LocateError, Located};
-use crate::engine::{EngineOptions, EngineReport, Halting};
+use crate::engine::{EngineOptions, EngineReport};
 use crate::memory::{LiveMemory, Snapshot};
-use crate::model::{Interner, Nanos, Process as RecordedProcess, ProcessId};
+use crate::model::{HaltMethod, Halting, Interner, Nanos, Process as RecordedProcess, ProcessId};
 use crate::target::Process;
 
 /// Why a process cannot be read.
@@ -69,14 +69,12 @@ pub fn open(
         names_asked: None,
         identity_asked: Nanos::ZERO,
         report: EngineReport {
-            path: match options.halting {
-                Halting::WhenNeeded if free_threaded => {
-                    "standing on the CPUs of the threads that run"
-                }
-                Halting::WhenNeeded => "standing on the CPU of the thread that runs",
-                Halting::Always => "pausing the thread that runs",
-                Halting::Never => "not halting the target",
-            },
+            method: Some(match options.halting {
+                Halting::WhenNeeded if free_threaded => HaltMethod::OnTheirCpus,
+                Halting::WhenNeeded => HaltMethod::OnItsCpu,
+                Halting::Always => HaltMethod::PauseThread,
+                Halting::Never => HaltMethod::Nothing,
+            }),
             ..EngineReport::default()
         },
         process,

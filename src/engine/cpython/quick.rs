@@ -4,7 +4,7 @@
 use super::CpythonEngine;
 use super::read::{ReadStack, ThreadPlace};
 use crate::cpython::threads::{self, Gil};
-use crate::model::{Nanos, Proof};
+use crate::model::{Counting, Nanos, Proof};
 
 /// How often to read what the threads that ran lately and their process have used, until it fits
 /// together.
@@ -53,7 +53,7 @@ impl CpythonEngine {
     /// Takes the kernel's word for which threads ran since the last tick; of all of them, or of
     /// those that ran lately where the others cannot have run.
     fn look_at_tasks(&mut self) {
-        let may_be_partial = self.options.only_running
+        let may_be_partial = self.options.counting != Counting::Wall
             // A thread that runs Python then is always seen by its having the GIL.
             && !self.scratch.gils.is_empty()
             && self.scratch.gils.iter().all(|(_, gil)| gil.is_some());

@@ -9,10 +9,10 @@ use prost::Message;
 use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
-    Frame, FrameId, Function, FunctionId, Interner, Nanos, Pid, Process, ProcessId, PythonVersion,
-    StackId, TargetStr, ThreadId, ThreadKey, Tid,
+    Counting, Frame, FrameId, Function, FunctionId, HaltMethod, Interner, Nanos, Pid, Process,
+    ProcessId, PythonVersion, StackId, TargetStr, ThreadId, ThreadKey, Ticks, Tid,
 };
-use crate::profile::{IdlePolicy, Profile, Recording, Run, Ticks, Values};
+use crate::profile::{Profile, Recording, Run, Values};
 
 /// Bytes of one message: more than the deepest stack that is recorded takes.
 const LARGEST_MESSAGE: u64 = 8 << 20;
@@ -290,7 +290,6 @@ impl Reader {
         if self.profile.is_some() {
             return Err(Damaged("there are two recordings"));
         }
-        let ticks = message.ticks.unwrap_or_default();
         let notes = self.texts(&message.notes)?;
         let started = jiff::Timestamp::from_nanosecond(message.started.into())
             .map_err(|_| Damaged("when it was recorded"))?;
@@ -305,25 +304,13 @@ impl Reader {
             started,
             duration: Nanos(message.duration),
             cpu: message.cpu.map(Nanos),
-            looks: message.looks,
-            ticks: Ticks {
-                expected: ticks.expected,
-                sampled: ticks.sampled,
-                idle: ticks.idle,
-                missed: ticks.missed,
-                lost: ticks.lost,
-                unproven: ticks.unproven,
-            },
-            pauses: message.pauses,
-            pauses_refused: message.pauses_refused,
-            how_held: self.own_text(message.how_held)?,
-            idle: match message.idle {
-                0 => IdlePolicy::LeftOut,
-                1 => IdlePolicy::AtWork,
-                2 => IdlePolicy::Counted,
-                _ => return Err(Damaged("which threads were counted")),
-            },
-            gil_only: message.gil_only,
+            ticks: ticks(message.ticks.unwrap_or_default()),
+            halted: message
+                .halted
+                .iter()
+                .map(|&at| placed(&HaltMethod::ALL, at))
+                .collect::<Result<_, _>>()?,
+            counting: placed(&Counting::ALL, message.counting)?,
             notes: notes
                 .iter()
                 .map(|note| note.untrusted().to_owned())
@@ -550,6 +537,47 @@ fn check_next(id: u64, count: usize) -> Result<(), ReadError> {
 /// What has that id; they count from 1.
 fn numbered<T>(items: &[T], id: u64) -> Option<&T> {
     items.get(usize::try_from(id.checked_sub(1)?).ok()?)
+}
+
+/// One of a few, by its place among all.
+fn placed<T: Copy>(all: &[T], place: u32) -> Result<T, ReadError> {
+    let one = usize::try_from(place).ok().and_then(|at| all.get(at));
+    one.copied().ok_or(Damaged(
+        "which threads were counted, or how they were held still",
+    ))
+}
+
+fn ticks(message: schema::Ticks) -> Ticks {
+    let schema::Ticks {
+        looks,
+        expected,
+        sampled,
+        idle,
+        missed,
+        lost,
+        samples,
+        unproven,
+        lost_threads,
+        left_out_idle,
+        left_out_gil,
+        pauses,
+        pauses_refused,
+    } = message;
+    Ticks {
+        looks,
+        expected,
+        sampled,
+        idle,
+        missed,
+        lost,
+        samples,
+        unproven,
+        lost_threads,
+        left_out_idle,
+        left_out_gil,
+        pauses,
+        pauses_refused,
+    }
 }
 
 fn line(number: i64) -> Result<u32, ReadError> {

@@ -139,21 +139,14 @@ pub(super) struct Recording {
     pub duration: u64,
     #[prost(uint64, optional, tag = "9")]
     pub cpu: Option<u64>,
-    #[prost(uint64, tag = "10")]
-    pub looks: u64,
     #[prost(message, optional, tag = "11")]
     pub ticks: Option<Ticks>,
-    #[prost(uint64, tag = "12")]
-    pub pauses: u64,
-    #[prost(uint64, tag = "13")]
-    pub pauses_refused: u64,
-    #[prost(int64, tag = "14")]
-    pub how_held: i64,
-    /// 0 left out, 1 counted at work, 2 counted.
-    #[prost(uint32, tag = "15")]
-    pub idle: u32,
-    #[prost(bool, tag = "16")]
-    pub gil_only: bool,
+    /// By their place in `HaltMethod::ALL`.
+    #[prost(uint32, repeated, tag = "18")]
+    pub halted: Vec<u32>,
+    /// By its place in `Counting::ALL`.
+    #[prost(uint32, tag = "19")]
+    pub counting: u32,
     #[prost(int64, repeated, tag = "17")]
     pub notes: Vec<i64>,
 }
@@ -181,6 +174,20 @@ pub(super) struct Ticks {
     pub lost: u64,
     #[prost(uint64, tag = "6")]
     pub unproven: u64,
+    #[prost(uint64, tag = "7")]
+    pub looks: u64,
+    #[prost(uint64, tag = "8")]
+    pub samples: u64,
+    #[prost(uint64, tag = "9")]
+    pub lost_threads: u64,
+    #[prost(uint64, tag = "10")]
+    pub left_out_idle: u64,
+    #[prost(uint64, tag = "11")]
+    pub left_out_gil: u64,
+    #[prost(uint64, tag = "12")]
+    pub pauses: u64,
+    #[prost(uint64, tag = "13")]
+    pub pauses_refused: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -9,10 +9,10 @@ use prost::Message;
 use super::schema::{self, field};
 use super::{ReadError, read, write};
 use crate::model::{
-    Frame, Function, GilState, Nanos, Pid, Process, ProcessId, Program, Proof, PythonVersion,
-    Sample, StackId, TargetStr, ThreadKey, Tid,
+    Counting, Frame, Function, GilState, HaltMethod, Nanos, Pid, Process, ProcessId, Program,
+    Proof, PythonVersion, Sample, StackId, TargetStr, ThreadKey, Ticks, Tid,
 };
-use crate::profile::{IdlePolicy, Profile, Recording, Run, Ticks, UNPROVEN, Values};
+use crate::profile::{Profile, Recording, Run, UNPROVEN, Values};
 
 const HOSTILE: &str = "a;b\n\u{1b}[2J<\u{202e}\0";
 
@@ -64,20 +64,23 @@ pub(in crate::profile) fn empty() -> Profile {
         engine: "cpython".to_owned(),
         duration: Nanos(12_345),
         cpu: Some(Nanos(0)),
-        looks: 7,
         ticks: Ticks {
+            looks: 7,
             expected: 21,
             sampled: 1,
             idle: 2,
             missed: 3,
             lost: 15,
+            samples: 4,
             unproven: 5,
+            lost_threads: 6,
+            left_out_idle: 10,
+            left_out_gil: 11,
+            pauses: 8,
+            pauses_refused: 9,
         },
-        pauses: 8,
-        pauses_refused: 9,
-        how_held: "standing".to_owned(),
-        idle: IdlePolicy::AtWork,
-        gil_only: true,
+        halted: vec![HaltMethod::Nothing, HaltMethod::OnItsCpu],
+        counting: Counting::Gil,
         notes: vec!["A note.".to_owned(), HOSTILE.to_owned()],
         ..Recording::starting_now(Pid(7), command, 1000)
     };
@@ -469,7 +472,7 @@ fn what_does_not_fit_together_is_damage() {
     damaged(
         1,
         &schema::Recording {
-            idle: 3,
+            counting: 4,
             ..recording.clone()
         },
     );

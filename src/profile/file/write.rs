@@ -11,9 +11,10 @@ use rustc_hash::FxHashMap;
 use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
-    FrameId, FunctionId, Interner, Program, PythonVersion, TargetStr, Thread, ThreadId,
+    Counting, FrameId, FunctionId, HaltMethod, Interner, Program, PythonVersion, TargetStr, Thread,
+    ThreadId, Ticks,
 };
-use crate::profile::{IdlePolicy, Profile, Recording, Values};
+use crate::profile::{Profile, Recording, Values};
 
 /// The only mapping.
 const PROGRAM: u64 = 1;
@@ -171,7 +172,6 @@ impl<'a, W: Write> Writer<'a, W> {
             has_line_numbers: true,
         };
         self.put(field::MAPPING, &mapping)?;
-        let ticks = recording.ticks;
         let message = schema::Recording {
             spyhole: self.string(&recording.spyhole),
             pid: recording.pid.0,
@@ -182,24 +182,13 @@ impl<'a, W: Write> Writer<'a, W> {
             started,
             duration: recording.duration.0,
             cpu: recording.cpu.map(|cpu| cpu.0),
-            looks: recording.looks,
-            ticks: Some(schema::Ticks {
-                expected: ticks.expected,
-                sampled: ticks.sampled,
-                idle: ticks.idle,
-                missed: ticks.missed,
-                lost: ticks.lost,
-                unproven: ticks.unproven,
-            }),
-            pauses: recording.pauses,
-            pauses_refused: recording.pauses_refused,
-            how_held: self.string(&recording.how_held),
-            idle: match recording.idle {
-                IdlePolicy::LeftOut => 0,
-                IdlePolicy::AtWork => 1,
-                IdlePolicy::Counted => 2,
-            },
-            gil_only: recording.gil_only,
+            ticks: Some(ticks(recording.ticks)),
+            halted: recording
+                .halted
+                .iter()
+                .map(|it| place(&HaltMethod::ALL, it))
+                .collect(),
+            counting: place(&Counting::ALL, &recording.counting),
             notes: recording
                 .notes
                 .iter()
@@ -397,6 +386,44 @@ fn python(version: PythonVersion) -> schema::Python {
     schema::Python {
         hex: version.hex(),
         free_threaded: version.free_threaded,
+    }
+}
+
+/// Where one of a few is among all.
+fn place<T: PartialEq>(all: &[T], one: &T) -> u32 {
+    narrow(all.iter().position(|it| it == one).unwrap_or(all.len()))
+}
+
+fn ticks(ticks: Ticks) -> schema::Ticks {
+    let Ticks {
+        looks,
+        expected,
+        sampled,
+        idle,
+        missed,
+        lost,
+        samples,
+        unproven,
+        lost_threads,
+        left_out_idle,
+        left_out_gil,
+        pauses,
+        pauses_refused,
+    } = ticks;
+    schema::Ticks {
+        looks,
+        expected,
+        sampled,
+        idle,
+        missed,
+        lost,
+        samples,
+        unproven,
+        lost_threads,
+        left_out_idle,
+        left_out_gil,
+        pauses,
+        pauses_refused,
     }
 }
 
