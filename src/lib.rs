@@ -13,8 +13,9 @@
 //! - `cli`: arguments, one file a command
 //! - [`check`]: judges profiles by rules, and reports to CI
 //! - [`output`]: one file a format
-//! - [`profile`]: call tree, values, timeline, and the file that holds them
+//! - [`record`]: what to record, into which sinks; starting programs, signals, files kept up to date
 //! - [`sampler`]: the clock and the loop
+//! - [`profile`]: call tree, values, timeline, and the file that holds them
 //! - [`survey`]: which Python processes there are, what each is for, which one is meant
 //! - [`engine`]: what a sampler drives, and its two kinds
 //! - [`cpython`]: all knowledge of CPython
@@ -34,6 +35,7 @@ pub mod memory;
 pub mod model;
 pub mod output;
 pub mod profile;
+pub mod record;
 pub mod sampler;
 pub mod survey;
 mod sys;

@@ -1,9 +1,8 @@
 //! Under which conditions figures were taken, and whether two sets of them can be compared.
 
-use std::fs;
-
 use crate::model::PythonVersion;
 use crate::profile::Recording;
+use crate::sys::linux::machine;
 
 /// What must be the same for two recordings to be comparable.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -23,7 +22,7 @@ impl Conditions {
     #[must_use]
     pub fn here(recording: &Recording) -> Conditions {
         Conditions {
-            machine: this_machine(),
+            machine: machine::processors().unwrap_or_default(),
             ..Conditions::of(recording)
         }
     }
@@ -76,25 +75,6 @@ fn series(python: &str) -> String {
     format!("{major}.{minor}{threads}")
 }
 
-/// The processor and how many of it there are; empty where the kernel does not tell.
-fn this_machine() -> String {
-    let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| {
-        let mut lines = told.lines().filter_map(|line| line.split_once(':'));
-        let found = lines.find(|(key, _)| key.trim() == name);
-        found.map(|(_, value)| value.trim().to_owned())
-    };
-    let model = field("model name").or_else(|| {
-        let part = field("CPU part")?;
-        Some(format!("{} {part}", field("CPU implementer")?))
-    });
-    let Some(model) = model else {
-        return String::new();
-    };
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{cpus} x {model}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +108,7 @@ mod tests {
 
     #[test]
     fn seconds_need_the_same_machine() {
-        let machine = this_machine();
+        let machine = machine::processors().expect("told by the kernel");
         assert!(machine.contains(" x "), "{machine}");
         let here = conditions("3.11.7", "work", 200, &machine);
         assert!(here.same_machine(&here.clone()));

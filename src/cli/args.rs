@@ -10,6 +10,7 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueH
 
 use crate::model::{Counting, Halting, Pid};
 use crate::output::{Format, Unit};
+use crate::record::RecordOptions;
 use crate::sampler::EngineChoice;
 
 pub use check::{Annotations, Check};
@@ -245,7 +246,7 @@ pub struct Running {
 
 impl Sampling {
     /// Which threads count.
-    pub fn counting(&self) -> Counting {
+    fn counting(&self) -> Counting {
         match (self.mode, self.gil, self.idle) {
             (Some(mode), ..) => mode.into(),
             (None, true, _) => Counting::Gil,
@@ -254,8 +255,25 @@ impl Sampling {
         }
     }
 
+    /// What a recorder is told of it.
+    pub fn options(&self) -> RecordOptions {
+        RecordOptions {
+            rate: self.rate,
+            duration: match self.duration {
+                RecordDuration::Unlimited => None,
+                RecordDuration::For(duration) => Some(duration),
+            },
+            counting: self.counting(),
+            halting: self.halting(),
+            engine: self.engine.into(),
+            subprocesses: self.subprocesses,
+            run_as_root: self.run_as_root,
+            ..RecordOptions::default()
+        }
+    }
+
     /// How the target may be treated.
-    pub fn halting(&self) -> Halting {
+    fn halting(&self) -> Halting {
         match (self.nonblocking, self.blocking) {
             (true, _) => Halting::Never,
             (false, true) => Halting::Always,

@@ -89,12 +89,11 @@ fn lines(checks: &[Check]) -> String {
 /// Looks once, as record would.
 fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
     let began = Instant::now();
-    let process = Process::open(pid).map_err(|error| explain::attaching(pid, error.into()))?;
+    let process = Process::open(pid).map_err(|error| explain::opening(pid, &error))?;
     let command = command_line(process.command());
-    let once =
-        cpython::look_once(process).map_err(|error| explain::attaching(pid, error.into()))?;
+    let once = cpython::look_once(process).map_err(|error| explain::locating(pid, &error))?;
     if let Some(error) = once.failure {
-        return Err(explain::attaching(pid, error.into()));
+        return Err(explain::symptom(pid, error.into()));
     }
     let (samples, interner) = (&once.samples, &once.interner);
     let proven = samples

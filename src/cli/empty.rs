@@ -1,8 +1,8 @@
 //! Why a recording is empty, and what to do about it.
 
-use super::program;
+use super::words;
+use crate::record::Ending;
 use crate::sampler::{Report, Stop};
-use crate::sys::linux::spawn::Ending;
 
 /// The reason that applies, with the next step; `rate` is what was asked for.
 pub fn explain(report: &Report, rate: u32, own_end: Option<Ending>) -> String {
@@ -49,12 +49,12 @@ fn not_opened(report: &Report, own_end: Option<Ending>) -> String {
     match (report.stop, own_end) {
         (Stop::TargetEnded, Some(ending)) => format!(
             "the program ended {} before any Python was found in it",
-            program::describe(ending)
+            words::ending(ending)
         ),
         (Stop::TargetEnded, None) => "the process ended before it could be read".into(),
         (Stop::Asked | Stop::Duration, _) => match &report.last_refusal {
             Some(error) => {
-                format!("no Python could be read in the process; the last try said: {error:#}")
+                format!("no Python could be read in the process; the last try said: {error}")
             }
             None => "no Python was found in the process until the end".into(),
         },

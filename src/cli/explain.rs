@@ -7,27 +7,51 @@ use anyhow::anyhow;
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
 use crate::model::Pid;
+use crate::record::RecordError;
+use crate::sampler::{OpenFailure, Refused};
 use crate::target::diagnosis::{Attempt, NotPython, Reason, explain};
 use crate::target::{OpenError, Process};
 
 /// Puts the cause and the next step in the place of an error that has only the symptom.
-pub fn attaching(pid: Pid, error: anyhow::Error) -> anyhow::Error {
-    if let Some(error) = error.downcast_ref::<OpenError>() {
-        return opening(pid, error);
-    }
-    match error.downcast_ref() {
-        Some(cpython::OpenError::Locate(LocateError::NotPython)) => anyhow!("{}", not_python(pid)),
-        Some(cpython::OpenError::Locate(LocateError::PermissionDenied)) => {
-            anyhow!("{}", explain(pid, Attempt::Read))
-        }
-        // py-spy's errors do not tell.
-        None if may_not_be_read(pid) => anyhow!("{}", explain(pid, Attempt::Read)),
-        None if is_traced(pid) => anyhow!("{}", explain(pid, Attempt::Trace)),
-        _ => error.context(format!("process {pid} cannot be recorded")),
+pub fn recording(error: RecordError) -> anyhow::Error {
+    match error {
+        RecordError::Refused(refused) => refusal(refused),
+        other => other.into(),
     }
 }
 
-fn opening(pid: Pid, error: &OpenError) -> anyhow::Error {
+fn refusal(Refused { pid, error }: Refused) -> anyhow::Error {
+    match &error {
+        OpenFailure::Process(error) => opening(pid, error),
+        OpenFailure::Cpython(error) => locating(pid, error),
+        _ => symptom(pid, anyhow!("{error}")),
+    }
+}
+
+/// For an error that does not tell its cause.
+pub fn symptom(pid: Pid, error: anyhow::Error) -> anyhow::Error {
+    if may_not_be_read(pid) {
+        anyhow!("{}", explain(pid, Attempt::Read))
+    } else if is_traced(pid) {
+        anyhow!("{}", explain(pid, Attempt::Trace))
+    } else {
+        error.context(format!("process {pid} cannot be recorded"))
+    }
+}
+
+/// Why our own engine could not be opened.
+pub fn locating(pid: Pid, error: &cpython::OpenError) -> anyhow::Error {
+    match error {
+        cpython::OpenError::Locate(LocateError::NotPython) => anyhow!("{}", not_python(pid)),
+        cpython::OpenError::Locate(LocateError::PermissionDenied) => {
+            anyhow!("{}", explain(pid, Attempt::Read))
+        }
+        other => anyhow!("{other}").context(format!("process {pid} cannot be recorded")),
+    }
+}
+
+/// Why a process could not be looked at from outside.
+pub fn opening(pid: Pid, error: &OpenError) -> anyhow::Error {
     match error {
         OpenError::NoSuchProcess(_) | OpenError::Unreadable { .. } => {
             anyhow!("{}", explain(pid, Attempt::Read))

@@ -2,19 +2,16 @@
 
 mod args;
 mod check;
-mod control;
 mod doctor;
 mod empty;
 mod explain;
-mod periodic;
-mod program;
 mod progress;
 mod ps;
 mod record;
-mod session;
 mod summary;
 mod target;
 mod terminal;
+mod words;
 
 use std::process::ExitCode;
 

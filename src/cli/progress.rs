@@ -1,24 +1,28 @@
 //! What is said while a recording goes on: news and, on a terminal, a line that lives.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::control::Control;
-use super::{explain, terminal};
-use crate::model::{Nanos, Pid, Ticks};
-use crate::sampler::Watch;
+use super::{terminal, words};
+use crate::model::{Nanos, Ticks};
+use crate::record::{Event, Observer};
 
 /// Speaks in a thread of its own: a terminal that is held (^S) must not hold the sampler.
 #[derive(Debug)]
 pub struct Progress {
+    line: Line,
+    /// Whether it is said at the start what is recorded.
+    announces: bool,
     shared: Arc<Shared>,
     news: Sender<News>,
-    thread: JoinHandle<()>,
+    /// Until it begins to speak.
+    incoming: Mutex<Option<Receiver<News>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Whether there is a line that is redrawn.
@@ -36,8 +40,6 @@ pub enum Line {
 #[derive(Debug)]
 enum News {
     Text(String),
-    /// Threads of this process may not be paused; why is found out by who tells it.
-    PauseRefused(Pid),
     Over,
 }
 
@@ -52,58 +54,66 @@ struct Shared {
 }
 
 impl Progress {
-    /// Begins to speak.
     #[must_use]
-    pub fn start(line: Line) -> Progress {
-        let shared = Arc::<Shared>::default();
+    pub fn new(line: Line, announces: bool) -> Progress {
         let (news, incoming) = channel();
-        let drawn = Arc::clone(&shared);
         Progress {
-            shared,
+            line,
+            announces,
+            shared: Arc::default(),
             news,
-            thread: std::thread::spawn(move || speak(&drawn, &incoming, &line)),
+            incoming: Mutex::new(Some(incoming)),
+            thread: Mutex::new(None),
         }
     }
 
-    /// Passes on what the sampler says.
-    #[must_use]
-    pub fn watch<'a>(&self, control: &'a Control) -> Watcher<'a> {
-        Watcher {
-            control,
-            shared: Arc::clone(&self.shared),
-            news: self.news.clone(),
-        }
-    }
-
-    /// Something that tells the user a sentence at a time.
-    #[must_use]
-    pub fn teller(&self) -> Box<dyn FnMut(&str) + Send> {
+    /// Something that tells the user a sentence at a time, from another thread.
+    pub fn teller(&self) -> impl FnMut(&str) + Send + 'static {
         let news = self.news.clone();
-        Box::new(move |text| drop(news.send(News::Text(text.to_owned()))))
+        move |text| drop(news.send(News::Text(text.to_owned())))
     }
 
     /// Says what is still to be said and takes the line away.
     pub fn finish(self) {
         // It only speaks: how it ended changes nothing.
         let _ = self.news.send(News::Over);
-        let _ = self.thread.join();
+        if let Some(thread) = unpoisoned(&self.thread).take() {
+            let _ = thread.join();
+        }
     }
 }
 
-/// The sampler's view of us.
-#[derive(Debug)]
-pub struct Watcher<'a> {
-    control: &'a Control,
-    shared: Arc<Shared>,
-    news: Sender<News>,
+/// Nothing is left half done under these locks.
+fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Watch for Watcher<'_> {
-    fn asked_to_stop(&mut self) -> bool {
-        self.control.asked_to_stop()
+impl Observer for Progress {
+    fn begin(&self) {
+        if let Some(incoming) = unpoisoned(&self.incoming).take() {
+            let (drawn, line) = (Arc::clone(&self.shared), self.line.clone());
+            let speaks = std::thread::spawn(move || speak(&drawn, &incoming, &line));
+            *unpoisoned(&self.thread) = Some(speaks);
+        }
     }
 
-    fn ticked(&mut self, now: Nanos, ticks: &Ticks) {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Begins {
+            recording,
+            duration,
+            ..
+        } = event
+            && self.announces
+        {
+            words::announce(recording, duration);
+        }
+        if let Some(text) = words::event(event) {
+            // Nobody listens any more once all is over.
+            let _ = self.news.send(News::Text(text));
+        }
+    }
+
+    fn ticked(&self, now: Nanos, ticks: &Ticks) {
         let set = |number: &AtomicU64, value| number.store(value, Ordering::Relaxed);
         if ticks.looks <= 1 {
             set(&self.shared.begun, now.0);
@@ -113,11 +123,6 @@ impl Watch for Watcher<'_> {
         set(&self.shared.samples, ticks.samples);
         set(&self.shared.unproven, ticks.unproven);
         set(&self.shared.lost, ticks.lost);
-    }
-
-    fn pause_refused(&mut self, pid: Pid) {
-        // Nobody listens any more once all is over.
-        let _ = self.news.send(News::PauseRefused(pid));
     }
 }
 
@@ -153,7 +158,6 @@ impl News {
     fn text(self) -> Option<String> {
         match self {
             News::Text(text) => Some(text),
-            News::PauseRefused(pid) => Some(explain::not_pausing(pid)),
             News::Over => None,
         }
     }

@@ -1,25 +1,21 @@
 //! `spyhole record`.
 
 use std::ffi::OsStr;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
 use super::args::Record;
-use super::control::Written;
-use super::periodic::KeptFile;
-use super::session::{Launch, Session, Telling};
-use super::{empty, exit, program, summary, target, terminal};
+use super::progress::{Line, Progress};
+use super::{empty, exit, explain, summary, target, terminal, words};
 use crate::model::{Interner, TOO_MANY};
-use crate::output::{self, Format, LineMode, RenderOptions};
+use crate::output::{self, Format, LineMode, OutputError, RenderOptions};
 use crate::profile::Profile;
+use crate::record::{
+    Caller, Ending, Launch, Output, PeriodicFile, Recorded, Recorder, Sink, Written,
+};
 use crate::sampler::{Follow, Report, Stop};
 use crate::survey::Choice;
-use crate::sys::linux::credentials::Caller;
-use crate::sys::linux::output_file::Destination;
-use crate::sys::linux::spawn::Ending;
 
 /// Records, writes, and tells with which code to leave.
 ///
@@ -30,83 +26,58 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
         terminal::say("Error: --native is not in this version of spyhole yet; leave it out");
         return Ok(exit::USAGE);
     }
-    let mut session = Session::begin(&arguments.sampling)?;
-    let output = Output::check(arguments, session.caller.as_ref())?;
-    session.thread_names = arguments.threads
+    let mut recorder = Recorder::following_signals(arguments.sampling.options(), words::give_up)?;
+    let (output, format) = check_output(arguments, recorder.caller())?;
+    recorder.options_mut().thread_names = arguments.threads
         || matches!(
-            output.format,
+            format,
             Format::Speedscope | Format::Chrometrace | Format::Pprof
         );
-    if output.format == Format::Pprof && output.destination.is_regular() {
-        session.kept = Some(KeptFile {
-            destination: Arc::clone(&output.destination),
-            name: output.name(),
-        });
-    }
-    let recorder = Recorder {
+    let recording = Recording {
         arguments,
-        session,
+        recorder,
         output,
+        format,
     };
     match arguments.running.wanted() {
-        Some(wanted) => recorder.attach(&target::choose(&wanted, arguments.word.as_deref())?),
-        None => recorder.start(),
+        Some(wanted) => recording.attach(&target::choose(&wanted, arguments.word.as_deref())?),
+        None => recording.start(),
     }
 }
 
-/// Where the result goes, and as what.
-struct Output {
-    path: PathBuf,
-    format: Format,
-    destination: Arc<Destination>,
-}
-
-impl Output {
-    /// Before anything is recorded: an hour of recording must not end in "permission denied".
-    fn check(arguments: &Record, caller: Option<&Caller>) -> Result<Output, anyhow::Error> {
-        let format = match (arguments.format, &arguments.output) {
-            (Some(name), _) => name.into(),
-            (None, Some(path)) => Format::from_path(path),
-            (None, None) => Format::default(),
+/// Where the result goes, and as what; before anything is recorded.
+fn check_output(
+    arguments: &Record,
+    caller: Option<&Caller>,
+) -> Result<(Output, Format), anyhow::Error> {
+    let format = match (arguments.format, &arguments.output) {
+        (Some(name), _) => name.into(),
+        (None, Some(path)) => Format::from_path(path),
+        (None, None) => Format::default(),
+    };
+    if arguments.unit.is_some() && !matches!(format, Format::Flamegraph | Format::Raw) {
+        return Err(anyhow!(
+            "--unit is for flamegraph and raw; the other formats tell times as they are"
+        ));
+    }
+    let path: PathBuf = match &arguments.output {
+        Some(path) => path.clone(),
+        None => default_name(arguments, format).into(),
+    };
+    let output = Output::check(&path, caller).with_context(|| {
+        let whose = match caller.and_then(|caller| caller.name.as_ref()) {
+            Some(name) => format!(" by {name}, who called sudo"),
+            None => String::new(),
         };
-        if arguments.unit.is_some() && !matches!(format, Format::Flamegraph | Format::Raw) {
-            return Err(anyhow!(
-                "--unit is for flamegraph and raw; the other formats tell times as they are"
-            ));
-        }
-        let path = match &arguments.output {
-            Some(path) => path.clone(),
-            None => default_name(arguments, format).into(),
-        };
-        let destination = Destination::check(&path, caller).with_context(|| {
-            let whose = match caller.and_then(|caller| caller.name.as_ref()) {
-                Some(name) => format!(" by {name}, who called sudo"),
-                None => String::new(),
-            };
-            let shown = path.display();
-            format!("'{shown}' cannot be written{whose}; choose another place with -o")
-        })?;
-        if arguments.open && !destination.is_regular() {
-            return Err(anyhow!(
-                "--open needs a regular file to open; choose one with -o"
-            ));
-        }
-        Ok(Output {
-            path,
-            format,
-            destination: Arc::new(destination),
-        })
+        let shown = path.display();
+        format!("'{shown}' cannot be written{whose}; choose another place with -o")
+    })?;
+    if arguments.open && !output.is_regular() {
+        return Err(anyhow!(
+            "--open needs a regular file to open; choose one with -o"
+        ));
     }
-}
-
-impl Output {
-    /// For the user.
-    fn name(&self) -> String {
-        match self.path.to_str() {
-            Some("-") => "standard output".into(),
-            _ => format!("'{}'", self.path.display()),
-        }
-    }
+    Ok((output, format))
 }
 
 /// As py-spy names it, but in the current directory whatever the program's path is.
@@ -132,61 +103,102 @@ fn default_name(arguments: &Record, format: Format) -> String {
 }
 
 /// One recording, from its arguments to its end.
-struct Recorder<'a> {
+struct Recording<'a> {
     arguments: &'a Record,
-    session: Session<'a>,
+    recorder: Recorder,
     output: Output,
+    format: Format,
 }
 
-const TELLING: Telling<'static> = Telling {
-    announce: true,
-    prefix: "",
-};
-
-impl Recorder<'_> {
+impl Recording<'_> {
     fn attach(&self, choice: &Choice) -> Result<u8, anyhow::Error> {
-        let (report, mut profile) = self.session.attach(choice, TELLING)?;
-        self.conclude(&report, &mut profile, None)
+        let progress = self.progress(false);
+        let mut periodic = self.periodic(&progress);
+        let recorded = self
+            .recorder
+            .attach(choice, &progress, &mut sinks(&mut periodic));
+        progress.finish();
+        self.conclude(&recorded.map_err(explain::recording)?, None)
     }
 
     fn start(&self) -> Result<u8, anyhow::Error> {
-        let control = &self.session.control;
-        let launch = Launch {
-            words: &self.arguments.program,
-            directory: None,
-            environment: &[],
-            capture: self.arguments.capture,
-        };
-        let mut ran = self.session.start(launch, TELLING)?;
-        let by_itself = ran.own_end.filter(|_| !control.asked_to_stop());
-        let result = match &mut ran.recorded {
-            Ok((report, profile)) => self.conclude(report, profile, by_itself),
+        let control = self.recorder.control();
+        let mut launch = Launch::new(&self.arguments.program);
+        launch.capture = self.arguments.capture;
+        let progress = self.progress(!launch.capture);
+        let mut periodic = self.periodic(&progress);
+        let run = self
+            .recorder
+            .start(&launch, &progress, &mut sinks(&mut periodic));
+        progress.finish();
+        let run = run?;
+        let by_itself = run.own_end.filter(|_| !control.asked_to_stop());
+        let result = match &run.recorded {
+            Ok(recorded) => self.conclude(recorded, by_itself),
             Err(_) => Ok(exit::FAILED),
         };
-        if let (Ok(code), Ok(_)) = (&result, &ran.recorded) {
+        if let (Ok(code), Ok(_)) = (&result, &run.recorded) {
             control.concluded(*code);
         }
-        let (recorded, mut program) = ran.end(control);
+        let (recorded, mut program) = run.end();
         if !matches!(result, Ok(0)) {
-            program.show_captured();
+            terminal::show_captured(&mut program);
         }
-        recorded.and(result)
+        recorded.map_err(explain::recording).and(result)
+    }
+
+    /// A program that shares our terminal writes there, too.
+    fn progress(&self, shares_terminal: bool) -> Progress {
+        let hidden =
+            self.arguments.sampling.hideprogress || shares_terminal || !terminal::can_redraw();
+        let line = match hidden {
+            true => Line::Hidden,
+            false => Line::Shown {
+                prefix: String::new(),
+                duration: self.recorder.options().duration,
+            },
+        };
+        Progress::new(line, true)
+    }
+
+    /// The file is brought up to date while recording goes on, if its format is made for that.
+    fn periodic(&self, progress: &Progress) -> Option<PeriodicFile> {
+        if self.format != Format::Pprof || !self.output.is_regular() {
+            return None;
+        }
+        let mut tell = progress.teller();
+        Some(PeriodicFile::new(
+            self.output.clone(),
+            |profile, out| {
+                let options = RenderOptions::default();
+                output::write(Format::Pprof, profile, &options, out).map_err(OutputError::into_io)
+            },
+            self.recorder.control(),
+            move |name, error| {
+                tell(&format!(
+                    "{name} could not be written for now: {error}. Recording goes on, and it is \
+                     tried again"
+                ));
+            },
+        ))
     }
 
     /// Writes the file, or says why there is none.
     fn conclude(
         &self,
-        report: &Report,
-        profile: &mut Profile,
+        Recorded {
+            profile, report, ..
+        }: &Recorded,
         by_itself: Option<Ending>,
     ) -> Result<u8, anyhow::Error> {
-        match (self.session.control.why_stop(), report.stop) {
-            (Some(why), _) => {
+        match (self.recorder.control().stopped_by(), report.stop) {
+            (Some(signal), _) => {
+                let why = words::stopped_by(signal);
                 terminal::say(format_args!("Stopped sampling because {why}"));
             }
             (None, Stop::TargetEnded) => {
                 let how = by_itself.map_or(String::new(), |ending| {
-                    format!(" {}", program::describe(ending))
+                    format!(" {}", words::ending(ending))
                 });
                 terminal::say(format_args!(
                     "Stopped sampling because the process ended{how}"
@@ -196,7 +208,7 @@ impl Recorder<'_> {
         }
         let own_code = by_itself.and_then(Ending::exit_code).unwrap_or(0);
         if profile.is_empty() {
-            let why = empty::explain(report, self.session.sampling.rate, by_itself);
+            let why = empty::explain(report, self.recorder.options().rate, by_itself);
             terminal::say(format_args!("Error: nothing was sampled: {why}"));
             return Ok(if own_code == 0 {
                 exit::NOTHING_SAMPLED
@@ -205,18 +217,19 @@ impl Recorder<'_> {
             });
         }
         self.write(report, profile).with_context(|| {
-            let before = match self.session.control.written() {
+            let before = match self.recorder.control().written() {
                 Written::Nothing | Written::Whole => String::new(),
-                so_far => format!(", but {}", so_far.what_is_kept()),
+                so_far => format!(", but {}", words::what_is_kept(&so_far)),
             };
             format!("{} could not be written{before}", self.output.name())
         })?;
         self.tell(report, profile);
         if self.arguments.open {
-            let user = self.session.caller.as_ref();
-            if let Err(error) =
-                program::open_in_browser(&self.output.path, user, self.session.signals)
-            {
+            let opened = self
+                .recorder
+                .start_aside("xdg-open", self.output.path().as_os_str())
+                .context("xdg-open cannot be started; is the package xdg-utils installed?");
+            if let Err(error) = opened {
                 // The recording is there all the same.
                 terminal::complain(&error);
             }
@@ -224,7 +237,7 @@ impl Recorder<'_> {
         Ok(own_code)
     }
 
-    fn write(&self, report: &Report, profile: &Profile) -> Result<(), anyhow::Error> {
+    fn write(&self, report: &Report, profile: &Profile) -> Result<(), OutputError> {
         let arguments = self.arguments;
         let options = RenderOptions {
             lines: match (arguments.function, arguments.nolineno) {
@@ -237,19 +250,14 @@ impl Recorder<'_> {
             processes: arguments.sampling.subprocesses || are_several(report, &profile.interner),
             unit: arguments.unit.map(Into::into),
         };
-        let mut file = BufWriter::new(self.session.control.create(&self.output.destination)?);
-        output::write(self.output.format, profile, &options, &mut file)?;
-        file.flush()?;
-        let file = file
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)?;
-        self.session.control.commit(file, Written::Whole)?;
-        Ok(())
+        self.output.write(self.recorder.control(), |out| {
+            output::write(self.format, profile, &options, out)
+        })
     }
 
     fn tell(&self, report: &Report, profile: &Profile) {
         let ticks = &report.ticks;
-        let what = match self.output.format {
+        let what = match self.format {
             Format::Flamegraph => "flamegraph data",
             Format::Raw => "raw flamegraph data (collapsed stacks)",
             Format::Speedscope => "speedscope file",
@@ -262,7 +270,7 @@ impl Recorder<'_> {
             ticks.samples,
             ticks.lost + ticks.lost_threads,
         ));
-        terminal::say(summary::how_well(report, self.session.sampling.rate));
+        terminal::say(summary::how_well(report, self.recorder.options().rate));
         if profile.interner.is_full() {
             terminal::say(format_args!(
                 "The program made up more names, lines and stacks than are kept; the rest is {}",
@@ -276,7 +284,7 @@ impl Recorder<'_> {
                 profile.timeline().dropped()
             ));
         }
-        match self.output.format {
+        match self.format {
             Format::Speedscope => {
                 terminal::say("Visit https://www.speedscope.app/ to view");
             }
@@ -296,4 +304,9 @@ fn are_several(report: &Report, interner: &Interner) -> bool {
         return false;
     };
     report.follow != Follow::FirstPython && processes.any(|process| process.pid != first.pid)
+}
+
+fn sinks(periodic: &mut Option<PeriodicFile>) -> Vec<&mut dyn Sink> {
+    let periodic = periodic.as_mut().map(|file| file as &mut dyn Sink);
+    periodic.into_iter().collect()
 }

@@ -47,8 +47,8 @@ pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Err
     if let Wanted::Pids(pids) = wanted {
         // One that is no Python yet, or that may not be read, is not in the survey: opening it tells.
         for pid in pids.iter().filter(|pid| survey.get(**pid).is_none()) {
-            let process = Process::open(*pid)
-                .map_err(|error| super::explain::attaching(*pid, error.into()))?;
+            let process =
+                Process::open(*pid).map_err(|error| super::explain::opening(*pid, &error))?;
             if !choice.roots.contains(&process.identity()) {
                 choice.roots.push(process.identity());
             }

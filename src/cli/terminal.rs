@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write as _};
 use anyhow::Context;
 
 use crate::model::TargetStr;
+use crate::record::Program;
 
 /// Text that is safe to show: whatever could steer a terminal or turn the direction of reading is
 /// spelled out.
@@ -69,6 +70,15 @@ pub fn show(text: &str) -> Result<(), anyhow::Error> {
     {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output cannot be written"),
+    }
+}
+
+/// Shows what a program wrote, if that was kept.
+pub fn show_captured(program: &mut Program) {
+    if program.is_captured() {
+        say(format_args!("'{}' wrote:", program.name()));
+        // What it wrote goes out as it would have without us; if it cannot, nobody reads it.
+        let _ = program.copy_captured(&mut std::io::stderr().lock());
     }
 }
 

@@ -18,6 +18,32 @@ use crate::model::{
 };
 use crate::target::{Process, Standing, Stat};
 
+/// Why py-spy does not read a process.
+#[derive(thiserror::Error, Debug)]
+pub enum OpenError {
+    #[error("not a Python process")]
+    NotPython,
+    /// A Python that py-spy does not know either.
+    #[error("{0}")]
+    UnsupportedVersion(Box<dyn std::error::Error + Send + Sync>),
+    /// py-spy does not tell what is no Python from what it could not read.
+    #[error("{0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl OpenError {
+    fn of(error: anyhow::Error) -> OpenError {
+        // A bare text in py-spy 0.4.3 (`get_stack_traces` in src/python_spy.rs), as all of its errors.
+        let is_version = error.to_string().contains("Unsupported version");
+        // With the causes, which say more than py-spy's own words.
+        let error = format!("{error:#}").into();
+        match is_version {
+            true => OpenError::UnsupportedVersion(error),
+            false => OpenError::Other(error),
+        }
+    }
+}
+
 /// The fallback engine, open on one process.
 pub struct PySpyEngine {
     spy: PythonSpy,
@@ -36,13 +62,13 @@ impl PySpyEngine {
     /// too.
     ///
     /// # Errors
-    /// py-spy's own: it does not tell "not a Python process" from "not one that I know".
+    /// See [`OpenError`].
     pub fn open(
         process: Process,
         parent: Option<ProcessId>,
         options: EngineOptions,
         interner: &mut Interner,
-    ) -> Result<PySpyEngine, anyhow::Error> {
+    ) -> Result<PySpyEngine, OpenError> {
         let config = Config {
             blocking: match options.halting {
                 Halting::WhenNeeded | Halting::Always => LockingStrategy::Lock,
@@ -55,7 +81,7 @@ impl PySpyEngine {
             ..Config::default()
         };
         // The first look proves that the layout fits, before anything is counted.
-        let spy = PythonSpy::retry_new(process.pid().0, &config, 1)?;
+        let spy = PythonSpy::retry_new(process.pid().0, &config, 1).map_err(OpenError::of)?;
         let python = PythonVersion {
             major: clamp(spy.version.major),
             minor: clamp(spy.version.minor),
@@ -99,7 +125,7 @@ impl PySpyEngine {
     }
 
     /// What a failed read means.
-    fn explain(&self, error: &anyhow::Error) -> TickError {
+    fn explain(&self, error: &dyn std::fmt::Display) -> TickError {
         match self.process.standing() {
             Standing::Ended => TickError::Gone,
             Standing::Replaced => TickError::Replaced,

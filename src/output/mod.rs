@@ -140,6 +140,17 @@ pub enum OutputError {
     Io(#[from] io::Error),
 }
 
+impl OutputError {
+    /// For who writes files and knows of no profiles.
+    #[must_use]
+    pub fn into_io(self) -> io::Error {
+        match self {
+            OutputError::Io(error) => error,
+            other => io::Error::other(other),
+        }
+    }
+}
+
 /// Writes the whole profile to `out`.
 ///
 /// # Errors

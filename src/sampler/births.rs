@@ -27,6 +27,10 @@ pub enum LookBelow {
     Nowhere,
     /// Below the roots, which were there before us.
     Roots(Vec<Pid>),
+    /// Below the root, which we started.
+    Started {
+        root: Pid,
+    },
     /// Below ourselves: we started the root, and what it leaves behind falls to us.
     Ourselves {
         root: Pid,
@@ -63,7 +67,7 @@ impl Births {
         match &self.below {
             LookBelow::Nowhere => true,
             LookBelow::Roots(roots) => roots.contains(&pid),
-            LookBelow::Ourselves { root } => *root == pid,
+            LookBelow::Started { root } | LookBelow::Ourselves { root } => *root == pid,
         }
     }
 
@@ -89,8 +93,7 @@ impl Births {
 
     /// The process of that id, if it is a process and below the roots.
     fn descendant(&mut self, pid: Pid) -> Option<Descendant> {
-        let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
-        let status = Status::parse(&status);
+        let status = Status::of_process(pid).ok()?;
         let parent = status.parent.filter(|_| status.tgid == Some(pid))?;
         let is_ours = self.known.contains(&parent) || self.is_top(parent);
         if !is_ours || self.is_root(pid) {
@@ -162,6 +165,7 @@ fn scan(below: &LookBelow) -> Vec<Descendant> {
     let (tops, left_out) = match below {
         LookBelow::Nowhere => return Vec::new(),
         LookBelow::Roots(roots) => (roots.clone(), roots.clone()),
+        LookBelow::Started { root } => (vec![*root], vec![*root]),
         LookBelow::Ourselves { root } => (vec![Pid::ours()], vec![*root]),
     };
     let mut found: Vec<Descendant> = Vec::new();

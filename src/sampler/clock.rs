@@ -1,6 +1,7 @@
 //! The clock that a sampler goes by.
 
 use crate::model::Nanos;
+use crate::sys::linux::monotonic;
 use crate::sys::linux::punctual::Punctual;
 
 /// Tells the time, and waits. A trait so that tests need not wait.
@@ -25,7 +26,7 @@ impl SystemClock {
     #[must_use]
     pub fn start() -> SystemClock {
         SystemClock {
-            origin: monotonic(),
+            origin: monotonic::now(),
             _punctual: Punctual::this_thread(),
         }
     }
@@ -33,25 +34,10 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&mut self) -> Nanos {
-        monotonic().saturating_sub(self.origin)
+        monotonic::now().saturating_sub(self.origin)
     }
 
     fn sleep_until(&mut self, deadline: Nanos) {
-        const NANOS_PER_SECOND: u64 = 1_000_000_000;
-        let at = self.origin.saturating_add(deadline);
-        let request = rustix::time::Timespec {
-            tv_sec: i64::try_from(at.0 / NANOS_PER_SECOND).unwrap_or(i64::MAX),
-            tv_nsec: (at.0 % NANOS_PER_SECOND) as _,
-        };
-        // EINTR: whoever sleeps looks at the clock again anyway.
-        let _ =
-            rustix::thread::clock_nanosleep_absolute(rustix::thread::ClockId::Monotonic, &request);
+        monotonic::sleep_until(self.origin.saturating_add(deadline));
     }
-}
-
-fn monotonic() -> Nanos {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
-    Nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }

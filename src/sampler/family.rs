@@ -4,7 +4,8 @@
 use rustc_hash::FxHashMap;
 
 use super::Options;
-use super::world::{Follow, Kin, Refusal, RefusalKind, World};
+use super::refusal::{OpenFailure, Refusal, RefusalKind, Refused};
+use super::world::{Follow, Kin, World};
 use crate::engine::{Engine, EngineReport};
 use crate::model::{Counting, Interner, Nanos, Pid, ProcessId, PythonVersion};
 use crate::survey::Duty;
@@ -113,7 +114,7 @@ pub(super) struct Family {
     review: Option<(Nanos, Nanos)>,
     pub engines: Engines,
     /// Why a process could not be opened, the last time that happened.
-    pub last_refusal: Option<anyhow::Error>,
+    pub last_refusal: Option<Refused>,
 }
 
 impl Family {
@@ -218,7 +219,7 @@ impl Family {
         now: Nanos,
         world: &mut dyn World,
         interner: &mut Interner,
-    ) -> Result<(), anyhow::Error> {
+    ) -> Result<(), Refused> {
         if self.looks_around() && now >= self.next_poll {
             self.look_around(now, world);
             let soon = matches!(self.follow, Follow::All | Follow::Children)
@@ -342,7 +343,7 @@ impl Family {
         now: Nanos,
         world: &mut dyn World,
         interner: &mut Interner,
-    ) -> Result<(), anyhow::Error> {
+    ) -> Result<(), Refused> {
         let member = &self.members[index];
         let (who, is_root) = (member.who, self.is_root(member.who));
         let above = member.parent;
@@ -379,17 +380,17 @@ impl Family {
             }
             Err(refusal) => {
                 let fatal = is_root && self.is_fatal(refusal.kind, now);
-                let mut error = refusal.error;
+                let refused = Refused {
+                    pid: who.pid,
+                    error: refusal.error,
+                };
                 if fatal {
-                    return Err(error);
-                }
-                if !is_root {
-                    error = error.context(format!("process {}", who.pid));
+                    return Err(refused);
                 }
                 if refusal.kind == RefusalKind::PassedOver {
                     self.pass_over(who.pid);
                 } else {
-                    self.last_refusal = Some(error);
+                    self.last_refusal = Some(refused);
                 }
                 self.members[index].postpone(refusal.kind, program, now);
                 Ok(())
@@ -549,9 +550,6 @@ impl Waiting {
 fn no_gil(python: PythonVersion, pid: Pid) -> Refusal {
     Refusal {
         kind: RefusalKind::Never,
-        error: anyhow::anyhow!(
-            "--gil has no meaning here: process {pid} runs Python {python}, a free-threaded build \
-             that has no GIL. Leave out --gil to see every running thread"
-        ),
+        error: OpenFailure::NoGil { pid, python },
     }
 }

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::births::{Births, LookBelow};
-use super::world::{Kin, Refusal, RefusalKind, World};
+use super::news::News;
+use super::refusal::{OpenFailure, Refusal, RefusalKind};
+use super::world::{Kin, World};
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
-use crate::engine::pyspy::PySpyEngine;
+use crate::engine::pyspy::{self, PySpyEngine};
 use crate::engine::{Engine, EngineOptions};
-use crate::model::{Interner, Pid, ProcessId};
+use crate::model::{Interner, ProcessId};
 use crate::survey::{self, Duty};
 use crate::target::{Identity, OpenError, Process, Standing};
 
@@ -31,7 +33,7 @@ pub enum EngineChoice {
 }
 
 /// The processes of this machine.
-pub struct LiveWorld {
+pub struct LiveWorld<'a> {
     choice: EngineChoice,
     options: EngineOptions,
     births: Option<Births>,
@@ -45,25 +47,28 @@ pub struct LiveWorld {
     watched: FxHashMap<Identity, (Process, u64)>,
     /// Since when the version of a Python could not be told.
     versionless: FxHashMap<Identity, Instant>,
-    /// Tells the user something, a sentence at a time.
-    tell: Box<dyn FnMut(&str)>,
+    /// Passes on what is found out.
+    tell: Box<dyn FnMut(News<'_>) + 'a>,
     told: Vec<String>,
 }
 
-impl LiveWorld {
-    /// `tell` is given what the user should know, a sentence at a time.
+impl<'a> LiveWorld<'a> {
+    /// `tell` is given what is found out of processes, the same once.
     #[must_use]
     pub fn new(
         choice: EngineChoice,
         options: EngineOptions,
         below: LookBelow,
         passed_over: Vec<Identity>,
-        tell: Box<dyn FnMut(&str)>,
-    ) -> LiveWorld {
+        tell: Box<dyn FnMut(News<'_>) + 'a>,
+    ) -> LiveWorld<'a> {
         LiveWorld {
             choice,
             options,
-            started: matches!(below, LookBelow::Ourselves { .. }),
+            started: matches!(
+                below,
+                LookBelow::Started { .. } | LookBelow::Ourselves { .. }
+            ),
             births: (below != LookBelow::Nowhere).then(|| Births::new(below)),
             passed_over,
             doubted: FxHashMap::default(),
@@ -84,7 +89,7 @@ impl LiveWorld {
         if self.is_passed_over(&process) {
             return Err(Refusal {
                 kind: RefusalKind::PassedOver,
-                error: anyhow::anyhow!("it is recorded by its children"),
+                error: OpenFailure::RecordedByChildren,
             });
         }
         if self.choice == EngineChoice::PySpy {
@@ -105,13 +110,16 @@ impl LiveWorld {
             {
                 Err(Refusal {
                     kind: RefusalKind::NotYet,
-                    error: LocateError::NotPython.into(),
+                    error: cpython::OpenError::from(LocateError::NotPython).into(),
                 })
             }
             Err(error) if self.choice == EngineChoice::Auto && is_unknown_version(&error) => {
                 let process = open_process(who)?;
                 let engine = open_py_spy(process, parent, self.options, interner)?;
-                self.tell_once(who.pid, &format!("{error}; py-spy's engine reads it"));
+                self.tell_once(News::FellBack {
+                    pid: who.pid,
+                    why: &error,
+                });
                 Ok(engine)
             }
             Err(error) => Err(Refusal {
@@ -122,7 +130,7 @@ impl LiveWorld {
     }
 }
 
-impl LiveWorld {
+impl LiveWorld<'_> {
     /// Whether a process is meant by its children, or helps others.
     fn is_passed_over(&mut self, process: &Process) -> bool {
         let who = process.identity();
@@ -140,10 +148,10 @@ impl LiveWorld {
                 let since = *self.doubted.entry(who).or_insert_with(Instant::now);
                 let reloads = since.elapsed() < DOUBTED_AFTER || reloads(who);
                 if reloads {
-                    self.tell_once(
-                        who.pid,
-                        "an autoreloader: what it starts is recorded, and each that it starts anew",
-                    );
+                    self.tell_once(News::Reloads {
+                        pid: who.pid,
+                        role: None,
+                    });
                 }
                 reloads
             }
@@ -165,10 +173,11 @@ impl LiveWorld {
     }
 
     /// Once for a thousand workers of which the same is to be said.
-    fn tell_once(&mut self, pid: Pid, what: &str) {
-        if !self.told.iter().any(|told| told == what) {
-            (self.tell)(&format!("Process {pid}: {what}"));
-            self.told.push(what.to_owned());
+    fn tell_once(&mut self, news: News<'_>) {
+        let topic = news.topic();
+        if !self.told.contains(&topic) {
+            (self.tell)(news);
+            self.told.push(topic);
         }
     }
 }
@@ -198,7 +207,7 @@ fn kind_of(error: &cpython::OpenError) -> RefusalKind {
     }
 }
 
-impl World for LiveWorld {
+impl World for LiveWorld<'_> {
     fn open(
         &mut self,
         who: Identity,
@@ -210,7 +219,10 @@ impl World for LiveWorld {
             Ok(_) => drop(self.watched.remove(&who)),
             // One of those below; what is to be said of the root is said by who named it.
             Err(refusal) if refusal.kind == RefusalKind::Never && parent.is_some() => {
-                self.tell_once(who.pid, &format!("not recorded: {:#}", refusal.error));
+                self.tell_once(News::NotRecorded {
+                    pid: who.pid,
+                    why: &refusal.error,
+                });
             }
             Err(_) => {}
         }
@@ -223,16 +235,16 @@ impl World for LiveWorld {
             return None;
         }
         let role = survey::role_inside(process).ok()??;
+        let (pid, name) = (who.pid, role.name);
         match role.duty {
             Duty::Reloads => {
                 self.passed_over.push(who);
-                let what = "what it starts is recorded from now on, and each that it starts anew";
-                self.tell_once(who.pid, &format!("a {}: {what}", role.name));
+                self.tell_once(News::Reloads {
+                    pid,
+                    role: Some(name),
+                });
             }
-            Duty::Leads => {
-                let what = "what it starts is recorded, too";
-                self.tell_once(who.pid, &format!("a {}: {what}", role.name));
-            }
+            Duty::Leads => self.tell_once(News::Leads { pid, role: name }),
             Duty::Works | Duty::Helps => {}
         }
         Some(role.duty)
@@ -282,7 +294,7 @@ fn open_process(who: Identity) -> Result<Process, Refusal> {
     };
     match Process::open(who.pid) {
         Ok(process) if process.started() == who.started => Ok(process),
-        Ok(_) => Err(gone(anyhow::anyhow!("process {} has ended", who.pid))),
+        Ok(_) => Err(gone(OpenFailure::Ended(who.pid))),
         Err(error @ OpenError::Unreadable { .. }) => Err(Refusal {
             kind: RefusalKind::Never,
             error: error.into(),
@@ -302,18 +314,17 @@ fn open_py_spy(
         // py-spy would read whole ELF files to find that out.
         return Err(Refusal {
             kind,
-            error: anyhow::anyhow!("not a Python process"),
+            error: pyspy::OpenError::NotPython.into(),
         });
     }
     match PySpyEngine::open(process, parent, options, interner) {
         Ok(engine) => Ok(Box::new(engine)),
         Err(error) => Err(Refusal {
-            kind: if format!("{error:#}").contains("Unsupported version") {
-                RefusalKind::Never
-            } else {
-                kind
+            kind: match error {
+                pyspy::OpenError::UnsupportedVersion(_) => RefusalKind::Never,
+                pyspy::OpenError::NotPython | pyspy::OpenError::Other(_) => kind,
             },
-            error,
+            error: error.into(),
         }),
     }
 }

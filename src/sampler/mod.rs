@@ -6,6 +6,8 @@ mod births;
 mod clock;
 mod family;
 mod live;
+mod news;
+mod refusal;
 mod schedule;
 mod ticks;
 mod world;
@@ -17,11 +19,13 @@ pub use births::LookBelow;
 pub use clock::{Clock, SystemClock};
 pub use family::Engines;
 pub use live::{EngineChoice, LiveWorld};
+pub use news::News;
+pub use refusal::{OpenFailure, Refusal, RefusalKind, Refused};
 pub use schedule::Schedule;
-pub use world::{Descendant, Follow, Kin, Refusal, RefusalKind, World};
+pub use world::{Descendant, Follow, Kin, World};
 
 use crate::engine::TickError;
-use crate::model::{Counting, Interner, Nanos, Pid, Sample, Tick, Ticks};
+use crate::model::{Counting, Interner, Nanos, Sample, Tick, Ticks};
 use crate::sys::linux::{ptrace, stand};
 use crate::target::Identity;
 use family::{Family, State};
@@ -72,8 +76,8 @@ pub trait Watch {
     /// Told after each tick.
     fn ticked(&mut self, now: Nanos, ticks: &Ticks);
 
-    /// Told once a process, when a thread of it was to be paused and we were not allowed to.
-    fn pause_refused(&mut self, pid: Pid);
+    /// Told what is found out of a process.
+    fn news(&mut self, news: News<'_>);
 }
 
 /// Why a recording ended.
@@ -99,7 +103,7 @@ pub struct Report {
     /// autoreloader.
     pub follow: Follow,
     /// The last failure to open a process.
-    pub last_refusal: Option<anyhow::Error>,
+    pub last_refusal: Option<Refused>,
     /// The last failure to read one.
     pub last_unreadable: Option<String>,
 }
@@ -129,7 +133,7 @@ pub fn run(
     world: &mut dyn World,
     sink: &mut dyn Sink,
     watch: &mut dyn Watch,
-) -> Result<Report, anyhow::Error> {
+) -> Result<Report, Refused> {
     let mut recorder = Recorder {
         family: Family::new(options),
         counting: options.counting,
@@ -247,7 +251,9 @@ impl Recorder {
                     *last = at;
                     if outcome.refused > 0 && !*refusal_told {
                         *refusal_told = true;
-                        watch.pause_refused(member.who.pid);
+                        watch.news(News::PauseRefused {
+                            pid: member.who.pid,
+                        });
                     }
                     self.ticks.read(outcome, self.counting, &mut self.samples);
                     for sample in &self.samples {

@@ -193,7 +193,7 @@ impl World for FakeWorld {
         self.tries.push(who);
         let refuse = |kind| Refusal {
             kind,
-            error: anyhow::anyhow!("{kind:?}"),
+            error: OpenFailure::Made(kind),
         };
         let now = self.clock.now().0;
         let process = self.find(who).ok_or_else(|| refuse(RefusalKind::Gone))?;
@@ -286,7 +286,7 @@ impl Watch for NeverStops {
         let sum = ticks.sampled + ticks.idle + ticks.missed + ticks.lost;
         assert_eq!(ticks.expected, sum, "{ticks:?}");
     }
-    fn pause_refused(&mut self, _: Pid) {}
+    fn news(&mut self, _: News<'_>) {}
 }
 
 fn options() -> Options {
@@ -302,7 +302,7 @@ fn options() -> Options {
 }
 
 struct Outcome {
-    report: Result<Report, anyhow::Error>,
+    report: Result<Report, Refused>,
     collected: Collected,
     tries: Vec<Identity>,
 }
@@ -493,7 +493,7 @@ fn a_started_program_may_become_python_late() {
 
     options.attached = true;
     let error = record(&options, vec![process]).report.unwrap_err();
-    assert_eq!(error.to_string(), "NotPython");
+    assert_eq!(error.error.to_string(), "NotPython");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a sampler needs to know of the processes outside, as a trait so that tests can make up
 //! theirs.
 
+use super::Refusal;
 use crate::engine::Engine;
 use crate::model::{Interner, Pid, ProcessId};
 use crate::survey::Duty;
@@ -36,28 +37,6 @@ pub enum Follow {
     Children,
     /// All of them (`--subprocesses`).
     All,
-}
-
-/// Why a process was not opened, and whether to try again.
-#[derive(Debug)]
-pub struct Refusal {
-    pub kind: RefusalKind,
-    pub error: anyhow::Error,
-}
-
-/// What a refusal means for the next try.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RefusalKind {
-    /// The process has ended.
-    Gone,
-    /// It looks like Python, and is not ready: soon.
-    NotYet,
-    /// Nothing in it looks like Python: seldom, or after an exec.
-    NotPython,
-    /// It starts another anew, which is meant in its place, or helps those that are meant.
-    PassedOver,
-    /// No permission, a version that nobody knows: only after an exec.
-    Never,
 }
 
 /// The processes outside.

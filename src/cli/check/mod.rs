@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::args::Check;
-use super::session::Session;
-use super::{exit, target, terminal};
+use super::{exit, target, terminal, words};
 use crate::check::{
     Baseline, Conditions, ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting,
     Source, Verdict, Version, figure,
 };
 use crate::output;
+use crate::record::Recorder;
 use failure::{Failure, WithCode};
 use workload::{Place, Workload};
 
@@ -53,11 +53,12 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         .as_deref()
         .map(inputs::baseline)
         .transpose()?;
-    let session = Session::begin(&arguments.sampling).code(exit::FAILED)?;
-    let outputs = reports::Outputs::check(arguments, &session)?;
+    let recorder = Recorder::following_signals(arguments.sampling.options(), words::give_up)
+        .code(exit::FAILED)?;
+    let outputs = reports::Outputs::check(arguments, &recorder)?;
 
     let gathered = match arguments.profile.is_empty() {
-        true => Gathering::new(arguments, &session, rules)?.gather(baseline.as_ref())?,
+        true => Gathering::new(arguments, &recorder, rules)?.gather(baseline.as_ref())?,
         false => gather_files(arguments, rules, baseline.as_ref())?,
     };
     let Gathered {
@@ -69,7 +70,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
     } = gathered;
     let judgements = judgements.unwrap_or_else(|| evidence.judge(ERROR));
     if arguments.save.is_some() {
-        outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &session)?;
+        outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &recorder)?;
     }
     let mut findings = evidence.findings(&judgements, &source);
     if !compares {
@@ -92,8 +93,8 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
                 .to_owned(),
         );
     }
-    outputs.flamegraphs(&evidence, &mut outcome, &session)?;
-    outputs.report(&outcome, &session)?;
+    outputs.flamegraphs(&evidence, &mut outcome, &recorder)?;
+    outputs.report(&outcome, &recorder)?;
     Ok(match outcome.verdict {
         Verdict::Failed => exit::RULE_BROKEN,
         Verdict::Inconclusive if arguments.strict => exit::UNDECIDED,
@@ -182,16 +183,16 @@ struct Gathering<'a> {
 impl<'a> Gathering<'a> {
     fn new(
         arguments: &'a Check,
-        session: &'a Session<'a>,
+        recorder: &'a Recorder,
         rules: Vec<Rule>,
     ) -> Result<Gathering<'a>, Failure> {
         let here = here()?;
         let workload = match arguments.running.wanted() {
             Some(wanted) => {
                 let choice = target::choose(&wanted, None).code(exit::FAILED)?;
-                Workload::running(arguments, session, choice)
+                Workload::running(arguments, recorder, choice)
             }
-            None => Workload::program(arguments, session, &here)?,
+            None => Workload::program(arguments, recorder, &here)?,
         };
         let pairs = workload.has_before();
         let most = match arguments.repeats {

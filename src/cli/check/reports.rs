@@ -1,30 +1,26 @@
 //! Where a check's reports go, and writing them.
 
-use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use super::failure::{Failure, WithCode};
 use crate::check::report::{self, ReportFormat};
 use crate::check::{Evidence, Flamegraphs, Outcome, Version};
 use crate::cli::args::{Annotations, Check};
-use crate::cli::control::Written;
-use crate::cli::session::Session;
 use crate::cli::{exit, terminal};
 use crate::output::{self, Format, LineMode, RenderOptions, Side};
-use crate::sys::linux::credentials::as_caller;
-use crate::sys::linux::output_file::Destination;
+use crate::record::{Output, Recorder};
 
 /// What is written in the end, known to be writable.
 pub struct Outputs {
-    files: Vec<(ReportFormat, PathBuf, Destination)>,
+    files: Vec<(ReportFormat, Output)>,
     annotations: bool,
     /// GitHub's file for what the page of a job shows.
     summary: Option<PathBuf>,
-    save: Option<(PathBuf, Destination)>,
+    save: Option<Output>,
     flamegraphs: Option<PathBuf>,
 }
 
@@ -38,15 +34,15 @@ const SHOWN: RenderOptions = RenderOptions {
 };
 
 impl Outputs {
-    pub fn check(arguments: &Check, session: &Session<'_>) -> Result<Outputs, Failure> {
+    pub fn check(arguments: &Check, recorder: &Recorder) -> Result<Outputs, Failure> {
         // Other outputs may go there, too.
         if let Some(folder) = &arguments.flamegraphs {
-            as_caller(session.caller.as_ref(), || std::fs::create_dir_all(folder))
+            Output::create_folder(folder, recorder.caller())
                 .with_context(|| format!("the folder '{}' cannot be made", folder.display()))
                 .code(exit::FAILED)?;
         }
-        let destination = |path: &Path| {
-            Destination::check(path, session.caller.as_ref())
+        let output = |path: &Path| {
+            Output::check(path, recorder.caller())
                 .with_context(|| format!("'{}' cannot be written", path.display()))
                 .code(exit::FAILED)
         };
@@ -58,11 +54,11 @@ impl Outputs {
             (ReportFormat::Json, &arguments.json),
         ] {
             if let Some(path) = path {
-                files.push((format, path.clone(), destination(path)?));
+                files.push((format, output(path)?));
             }
         }
         let save = match &arguments.save {
-            Some(path) => Some((path.clone(), destination(path)?)),
+            Some(path) => Some(output(path)?),
             None => None,
         };
         let in_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
@@ -82,14 +78,12 @@ impl Outputs {
     }
 
     /// Writes a baseline.
-    pub fn save(&self, text: &str, session: &Session<'_>) -> Result<(), Failure> {
-        let Some((path, destination)) = &self.save else {
+    pub fn save(&self, text: &str, recorder: &Recorder) -> Result<(), Failure> {
+        let Some(output) = &self.save else {
             return Ok(());
         };
-        write(destination, path, session, |out| {
-            Ok(out.write_all(text.as_bytes())?)
-        })?;
-        terminal::say(format_args!("Wrote the baseline '{}'", path.display()));
+        write(output, recorder, |out| Ok(out.write_all(text.as_bytes())?))?;
+        terminal::say(format_args!("Wrote the baseline {}", output.name()));
         Ok(())
     }
 
@@ -98,7 +92,7 @@ impl Outputs {
         &self,
         evidence: &Evidence,
         outcome: &mut Outcome,
-        session: &Session<'_>,
+        recorder: &Recorder,
     ) -> Result<(), Failure> {
         let Some(folder) = &self.flamegraphs else {
             return Ok(());
@@ -107,10 +101,10 @@ impl Outputs {
                     how: &dyn Fn(&mut dyn Write) -> Result<(), output::OutputError>|
          -> Result<Option<PathBuf>, Failure> {
             let path = folder.join(name);
-            let destination = Destination::check(&path, session.caller.as_ref())
+            let output = Output::check(&path, recorder.caller())
                 .with_context(|| format!("'{}' cannot be written", path.display()))
                 .code(exit::FAILED)?;
-            write(&destination, &path, session, |out| Ok(how(out)?))?;
+            write(&output, recorder, |out| Ok(how(out)?))?;
             Ok(Some(path))
         };
         let side = |version| {
@@ -140,14 +134,14 @@ impl Outputs {
     }
 
     /// Tells everybody.
-    pub fn report(&self, outcome: &Outcome, session: &Session<'_>) -> Result<(), Failure> {
+    pub fn report(&self, outcome: &Outcome, recorder: &Recorder) -> Result<(), Failure> {
         if !outcome.findings.is_empty() {
             let mut text = Vec::new();
             report::write(ReportFormat::Text, outcome, &mut text).code(exit::FAILED)?;
             terminal::say(String::from_utf8_lossy(&text));
         }
-        for (format, path, destination) in &self.files {
-            write(destination, path, session, |out| {
+        for (format, output) in &self.files {
+            write(output, recorder, |out| {
                 Ok(report::write(*format, outcome, out)?)
             })?;
         }
@@ -161,31 +155,21 @@ impl Outputs {
         if let Some(path) = &self.summary {
             let mut summary = Vec::new();
             report::write(ReportFormat::Markdown, outcome, &mut summary).code(exit::FAILED)?;
-            let caller = session.caller.as_ref();
-            as_caller(caller, || {
-                let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-                file.write_all(&summary)
-            })
-            .with_context(|| format!("the summary '{}' cannot be written", path.display()))
-            .code(exit::FAILED)?;
+            Output::append(path, recorder.caller(), &summary)
+                .with_context(|| format!("the summary '{}' cannot be written", path.display()))
+                .code(exit::FAILED)?;
         }
         Ok(())
     }
 }
 
 fn write(
-    destination: &Destination,
-    path: &Path,
-    session: &Session<'_>,
+    output: &Output,
+    recorder: &Recorder,
     work: impl FnOnce(&mut dyn Write) -> Result<(), anyhow::Error>,
 ) -> Result<(), Failure> {
-    let written = || -> Result<(), anyhow::Error> {
-        let mut file = BufWriter::new(session.control.create(destination)?);
-        work(&mut file)?;
-        let file = file.into_inner().map_err(|error| anyhow!("{error}"))?;
-        Ok(session.control.commit(file, Written::Whole)?)
-    };
-    written()
-        .with_context(|| format!("'{}' could not be written", path.display()))
+    output
+        .write(recorder.control(), work)
+        .with_context(|| format!("{} could not be written", output.name()))
         .code(exit::FAILED)
 }

@@ -8,14 +8,12 @@ use anyhow::{Context, anyhow};
 use super::failure::{Failure, WithCode};
 use crate::check::Source;
 use crate::cli::args::Check;
-use crate::cli::program::{Program, describe};
-use crate::cli::session::{Launch, Session, Telling};
-use crate::cli::{empty, exit, terminal};
+use crate::cli::progress::{Line, Progress};
+use crate::cli::{empty, exit, explain, terminal, words};
 use crate::model::TargetStr;
 use crate::profile::Profile;
-use crate::sampler::Report;
+use crate::record::{self, Ending, Launch, Program, Recorder};
 use crate::survey::Choice;
-use crate::sys::linux::spawn::Ending;
 
 /// Where a version is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +37,7 @@ const TRIES: u32 = 3;
 /// What is recorded.
 pub struct Workload<'a> {
     arguments: &'a Check,
-    session: &'a Session<'a>,
+    recorder: &'a Recorder,
     what: What,
     /// Set up for this check, and gone with it.
     _made: Option<tempfile::TempDir>,
@@ -61,10 +59,10 @@ pub struct Recorded {
 }
 
 impl<'a> Workload<'a> {
-    pub fn running(arguments: &'a Check, session: &'a Session<'a>, choice: Choice) -> Workload<'a> {
+    pub fn running(arguments: &'a Check, recorder: &'a Recorder, choice: Choice) -> Workload<'a> {
         Workload {
             arguments,
-            session,
+            recorder,
             what: What::Running(choice),
             _made: None,
         }
@@ -72,7 +70,7 @@ impl<'a> Workload<'a> {
 
     pub fn program(
         arguments: &'a Check,
-        session: &'a Session<'a>,
+        recorder: &'a Recorder,
         here: &Path,
     ) -> Result<Workload<'a>, Failure> {
         let mut made = None;
@@ -92,7 +90,7 @@ impl<'a> Workload<'a> {
         };
         Ok(Workload {
             arguments,
-            session,
+            recorder,
             what: What::Program {
                 here: here.to_owned(),
                 before,
@@ -127,7 +125,7 @@ impl<'a> Workload<'a> {
 
     /// Looks a second.
     pub fn rate(&self) -> u32 {
-        self.session.sampling.rate
+        self.recorder.options().rate
     }
 
     pub fn has_before(&self) -> bool {
@@ -169,17 +167,16 @@ impl<'a> Workload<'a> {
 
     /// Records once; `repeat` is which time this is, from 1 on.
     pub fn record(&self, place: Place, repeat: usize, prefix: &str) -> Result<Recorded, Failure> {
-        let telling = Telling {
-            announce: false,
-            prefix,
-        };
-        if self.session.control.asked_to_stop() {
+        if self.recorder.control().asked_to_stop() {
             return Err(stopped());
         }
         match &self.what {
             What::Running(choice) => {
-                let (report, profile) = self.session.attach(choice, telling).code(exit::FAILED)?;
-                self.recorded(&report, profile, None, None)
+                let progress = self.progress(prefix);
+                let recorded = self.recorder.attach(choice, &progress, &mut []);
+                progress.finish();
+                let recorded = recorded.map_err(explain::recording).code(exit::FAILED)?;
+                self.recorded(recorded, None, None)
             }
             What::Program { here, before } => {
                 let folder = match place {
@@ -189,7 +186,7 @@ impl<'a> Workload<'a> {
                 // A short program may be over on a busy machine before it is looked at.
                 let mut attempt = 1;
                 loop {
-                    match self.run(folder, repeat, telling) {
+                    match self.run(folder, repeat, prefix) {
                         Err(failure)
                             if failure.code == exit::NOTHING_SAMPLED && attempt < TRIES =>
                         {
@@ -202,43 +199,57 @@ impl<'a> Workload<'a> {
         }
     }
 
-    fn run(&self, folder: &Path, repeat: usize, telling: Telling<'_>) -> Result<Recorded, Failure> {
-        let control = &self.session.control;
-        let launch = Launch {
-            words: &self.arguments.program,
-            directory: Some(folder),
-            environment: &self.environment(repeat),
-            capture: true,
+    fn progress(&self, prefix: &str) -> Progress {
+        let hidden = self.arguments.sampling.hideprogress || !terminal::can_redraw();
+        let line = match hidden {
+            true => Line::Hidden,
+            false => Line::Shown {
+                prefix: prefix.to_owned(),
+                duration: self.recorder.options().duration,
+            },
         };
-        let ran = self.session.start(launch, telling).code(exit::FAILED)?;
-        let own_end = ran.own_end;
-        let (recorded, mut program) = ran.end(control);
+        Progress::new(line, false)
+    }
+
+    fn run(&self, folder: &Path, repeat: usize, prefix: &str) -> Result<Recorded, Failure> {
+        let control = self.recorder.control();
+        let mut launch = Launch::new(&self.arguments.program);
+        launch.directory = Some(folder);
+        launch.environment = self.environment(repeat);
+        launch.capture = true;
+        let progress = self.progress(prefix);
+        let run = self.recorder.start(&launch, &progress, &mut []);
+        progress.finish();
+        let run = run.code(exit::FAILED)?;
+        let own_end = run.own_end;
+        let (recorded, mut program) = run.end();
         // Under ^C it ends in its own way, whatever that looks like.
         if control.asked_to_stop() {
             return Err(stopped());
         }
         if let Some(ending) = own_end.filter(|ending| ending.exit_code() != Some(0)) {
-            program.show_captured();
+            terminal::show_captured(&mut program);
             return Err(anyhow!(
                 "the program ended {}, so what was recorded of it says nothing",
-                describe(ending)
+                words::ending(ending)
             ))
             .code(exit::PROGRAM_FAILED);
         }
-        let (report, profile) = recorded.code(exit::FAILED)?;
+        let recorded = recorded.map_err(explain::recording).code(exit::FAILED)?;
         let units = self.printed_units(&mut program)?;
-        self.recorded(&report, profile, own_end, units)
+        self.recorded(recorded, own_end, units)
     }
 
     fn recorded(
         &self,
-        report: &Report,
-        profile: Profile,
+        record::Recorded {
+            profile, report, ..
+        }: record::Recorded,
         own_end: Option<Ending>,
         units: Option<f64>,
     ) -> Result<Recorded, Failure> {
         if profile.is_empty() {
-            let why = empty::explain(report, self.session.sampling.rate, own_end);
+            let why = empty::explain(&report, self.recorder.options().rate, own_end);
             return Err(anyhow!("nothing was sampled: {why}")).code(exit::NOTHING_SAMPLED);
         }
         Ok(Recorded {
@@ -268,7 +279,7 @@ impl<'a> Workload<'a> {
             .and_then(|found| found.get(1)?.as_str().parse::<f64>().ok())
             .filter(|units| *units > 0.0 && units.is_finite());
         if units.is_none() {
-            program.show_captured();
+            terminal::show_captured(program);
             return Err(anyhow!(
                 "the program printed no number of units that '{pattern}' finds"
             ))

@@ -6,6 +6,8 @@ pub mod credentials;
 pub mod files;
 pub mod limits;
 pub mod loadavg;
+pub mod machine;
+pub mod monotonic;
 pub mod output_file;
 pub mod pidfd;
 pub mod privilege;

@@ -99,6 +99,18 @@ impl Signals {
 }
 
 impl Before {
+    /// As they stand in the calling thread, of which none was taken over.
+    #[must_use]
+    pub fn unchanged() -> Before {
+        let mut mask = SigSet::empty();
+        // Asked with valid arguments, it cannot fail.
+        let _ = nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask));
+        Before {
+            mask,
+            ignored: SigSet::empty(),
+        }
+    }
+
     /// Puts the calling process's signals back. Calls nothing that is not allowed between fork and
     /// exec.
     pub(super) fn restore(&self) -> io::Result<()> {

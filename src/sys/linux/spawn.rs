@@ -30,12 +30,24 @@ pub struct Launch<'a> {
     /// As whom it runs, if not as ourselves.
     pub user: Option<&'a Caller>,
     pub signals: Before,
+    pub scope: Scope,
+}
+
+/// What ends with a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// All that is below this process: it starts nothing else. What the program leaves behind becomes
+    /// our child, so that it can be found in the end.
+    AllThatIsBelowUs,
+    /// The program and what is still below it: this process may have other children.
+    ItsTree,
 }
 
 /// A program that we started. It is not ended with us: see [`Started::end`].
 #[derive(Debug)]
 pub struct Started {
     child: Child,
+    scope: Scope,
     handle: Option<PidFd>,
     ended: Option<Ending>,
 }
@@ -73,14 +85,14 @@ impl From<ExitStatus> for Ending {
 
 /// Starts a program in our own process group, so that the terminal treats both as one.
 ///
-/// What it starts and leaves behind becomes ours, so that it can be found in the end.
-///
 /// # Errors
 /// When it cannot be started: no such program, no permission.
 pub fn start(launch: &Launch) -> io::Result<Started> {
-    // Where this is not allowed, what a dying program leaves behind is lost from sight; all else
-    // works.
-    let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
+    if launch.scope == Scope::AllThatIsBelowUs {
+        // Where this is not allowed, what a dying program leaves behind is lost from sight; all else
+        // works.
+        let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
+    }
     let mut command = Command::new(launch.program);
     command.args(launch.arguments);
     if let Some(directory) = launch.directory {
@@ -127,7 +139,11 @@ pub fn start(launch: &Launch) -> io::Result<Started> {
     let handle = Pid(i32::try_from(child.id()).unwrap_or(0));
     waited_for.push(handle);
     drop(waited_for);
+    if launch.scope == Scope::AllThatIsBelowUs {
+        collect_in_background();
+    }
     Ok(Started {
+        scope: launch.scope,
         handle: PidFd::open(handle).ok().flatten(),
         child,
         ended: None,
@@ -188,7 +204,7 @@ impl Started {
 
     /// Asks the program and all that came of it to end.
     pub fn ask_to_end(&self) {
-        signal_all(Signal::TERM);
+        self.signal_all(Signal::TERM);
     }
 
     /// Waits until the program and all that came of it have ended; after `grace`, ends what is left.
@@ -198,15 +214,45 @@ impl Started {
         let limit = patience + Duration::from_secs(2);
         loop {
             self.try_wait();
-            let left = living_descendants(self.pid());
+            let left = self.living();
             let now = Instant::now();
             if left == 0 || now >= limit {
                 return self.ended;
             }
             if now >= patience {
-                signal_all(Signal::KILL);
+                self.signal_all(Signal::KILL);
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Started {
+    fn signal_all(&self, signal: Signal) {
+        match self.scope {
+            Scope::AllThatIsBelowUs => signal_below(Pid::ours(), signal),
+            Scope::ItsTree => {
+                signal_below(self.pid(), signal);
+                // Its number is not another's before we have collected it.
+                if self.ended.is_none()
+                    && let Some(pid) = rustix::process::Pid::from_raw(self.pid().0)
+                {
+                    let _ = rustix::process::kill_process(pid, signal);
+                }
+            }
+        }
+    }
+
+    /// How many are left of what ends with the program.
+    fn living(&self) -> usize {
+        match self.scope {
+            Scope::AllThatIsBelowUs => living_descendants(self.pid()),
+            Scope::ItsTree => {
+                let alive = |pid| Stat::of_process(pid).is_some_and(|stat| !stat.has_ended());
+                let below = descendants(self.pid());
+                let below = below.into_iter().filter(|(pid, _)| alive(*pid)).count();
+                below + usize::from(self.ended.is_none())
+            }
         }
     }
 }
@@ -217,14 +263,14 @@ pub fn forward(pid: Pid, signal: nix::sys::signal::Signal) {
     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.0), signal);
 }
 
-/// Ends the program and all that came of it, at once.
+/// Ends all that is below this process, at once.
 pub fn kill_all() {
-    signal_all(Signal::KILL);
+    signal_below(Pid::ours(), Signal::KILL);
 }
 
 /// Collects, from now on, what programs leave behind and what ends then: it falls to us, and would
 /// pile up as zombies through a long recording. A program itself is left to who waits for it.
-pub fn collect_in_background() {
+fn collect_in_background() {
     static COLLECTING: Once = Once::new();
     COLLECTING.call_once(|| {
         std::thread::spawn(|| {
@@ -252,19 +298,22 @@ fn children() -> Vec<Pid> {
             .map(Pid)
             .collect(),
         // The kernel was built without that file.
-        Err(_) => descendants().into_iter().map(|(pid, _)| pid).collect(),
+        Err(_) => descendants(Pid::ours())
+            .into_iter()
+            .map(|(pid, _)| pid)
+            .collect(),
     }
 }
 
-/// Signals all our descendants.
-fn signal_all(signal: Signal) {
-    for (pid, _) in descendants() {
+/// Signals all that is below a process.
+fn signal_below(top: Pid, signal: Signal) {
+    for (pid, _) in descendants(top) {
         let handle = rustix::process::Pid::from_raw(pid.0)
             .and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok());
         // Still a descendant with the handle in hand: so the handle is of the process that is
         // meant, and not of a later one of its number.
         if let Some(handle) = handle
-            && descendants().iter().any(|(other, _)| *other == pid)
+            && descendants(top).iter().any(|(other, _)| *other == pid)
         {
             let _ = pidfd_send_signal(handle, signal);
         }
@@ -275,7 +324,7 @@ fn signal_all(signal: Signal) {
 /// is left to who waits for it.
 fn living_descendants(program: Pid) -> usize {
     let us = Pid::ours();
-    descendants()
+    descendants(us)
         .into_iter()
         .filter(|(pid, parent)| {
             let ended = Stat::of_process(*pid).is_none_or(|stat| stat.has_ended());
@@ -297,8 +346,8 @@ fn collect(pid: Pid) -> Option<WaitStatus> {
 }
 
 /// Each with its parent.
-fn descendants() -> Vec<(Pid, Pid)> {
-    remoteprocess::Process::new(Pid::ours().0)
+fn descendants(top: Pid) -> Vec<(Pid, Pid)> {
+    remoteprocess::Process::new(top.0)
         .and_then(|process| process.child_processes())
         .unwrap_or_default()
         .into_iter()

@@ -116,6 +116,14 @@ pub struct Status {
 }
 
 impl Status {
+    /// # Errors
+    /// When it has ended, or may not be looked at.
+    pub fn of_process(pid: Pid) -> std::io::Result<Status> {
+        Ok(Status::parse(&std::fs::read(format!(
+            "/proc/{pid}/status"
+        ))?))
+    }
+
     #[must_use]
     pub fn parse(text: &[u8]) -> Status {
         let mut status = Status::default();

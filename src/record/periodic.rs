@@ -9,12 +9,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::Sink;
 use super::control::{Control, Written};
-use crate::model::{Interner, Nanos, Sample};
-use crate::output::{self, Format, OutputError, RenderOptions};
+use super::output::{Output, OutputName};
+use crate::model::Nanos;
 use crate::profile::{Delta, Mirror, Profile};
-use crate::sampler::{Sink, SoFar};
-use crate::sys::linux::output_file::{Destination, OutputFile};
+use crate::sampler::SoFar;
+use crate::sys::linux::output_file::OutputFile;
 use crate::sys::linux::punctual;
 
 /// Time between two handovers. One that falls due while the last is still being written is left out.
@@ -23,68 +24,82 @@ const INTERVAL: Nanos = Nanos(5_000_000_000);
 /// Of a longer timeline, to write it anew every few seconds would cost more than it is worth.
 const MOST_RUNS: u64 = 1_000_000;
 
-/// Where the profile goes.
-#[derive(Clone, Debug)]
-pub struct KeptFile {
-    pub destination: Arc<Destination>,
-    /// For the user.
-    pub name: String,
-}
+/// Writes a profile in some format.
+pub type Encode = fn(&Profile, &mut dyn Write) -> io::Result<()>;
 
-/// A profile that is recorded, and its file.
-#[derive(Debug)]
-pub struct KeptUpToDate<'a> {
-    profile: &'a mut Profile,
-    periodic: Option<Periodic>,
+/// A file that holds the profile as it was a few seconds ago, for as long as the recording goes on.
+pub struct PeriodicFile {
+    output: Output,
+    encode: Encode,
+    control: Arc<Control>,
+    /// Told once, if it cannot be written.
+    tell: Option<Tell>,
+    writer: Option<Periodic>,
     due: Nanos,
 }
 
-impl KeptUpToDate<'_> {
-    /// Without a writer nothing is written.
+type Tell = Box<dyn FnMut(&OutputName, &io::Error) + Send>;
+
+impl PeriodicFile {
+    /// `tell` is told, in another thread, if the file cannot be written for now.
     #[must_use]
-    pub fn new(profile: &mut Profile, periodic: Option<Periodic>) -> KeptUpToDate<'_> {
-        KeptUpToDate {
-            profile,
-            periodic,
+    pub fn new(
+        output: Output,
+        encode: Encode,
+        control: &Arc<Control>,
+        tell: impl FnMut(&OutputName, &io::Error) + Send + 'static,
+    ) -> PeriodicFile {
+        PeriodicFile {
+            output,
+            encode,
+            control: Arc::clone(control),
+            tell: Some(Box::new(tell)),
+            writer: None,
             due: INTERVAL,
+        }
+    }
+}
+
+impl Sink for PeriodicFile {
+    /// Before the sampler moves to the CPU of its target: a thread begins where the one that starts it
+    /// may run.
+    fn begin(&mut self) {
+        if let Some(tell) = self.tell.take() {
+            let writer = Writer {
+                shared: Arc::default(),
+                control: Arc::clone(&self.control),
+                output: self.output.clone(),
+                encode: self.encode,
+            };
+            self.writer = Some(Periodic::start(writer, tell));
+        }
+    }
+
+    fn looked(&mut self, so_far: &SoFar<'_>, profile: &mut Profile) {
+        let Some(writer) = &self.writer else {
+            return;
+        };
+        if so_far.duration < self.due || profile.is_empty() {
+            return;
+        }
+        self.due = so_far.duration.saturating_add(INTERVAL);
+        if writer.is_idle() {
+            so_far.enter(&mut profile.recording);
+            writer.hand_over(profile.take_delta(MOST_RUNS));
         }
     }
 
     /// Leaves the file alone from now on.
-    pub fn finish(self) {
-        if let Some(periodic) = self.periodic {
-            periodic.finish();
-        }
-    }
-}
-
-impl Sink for KeptUpToDate<'_> {
-    fn interner(&mut self) -> &mut Interner {
-        &mut self.profile.interner
-    }
-
-    fn add(&mut self, sample: &Sample) {
-        self.profile.add(sample);
-    }
-
-    fn ticked(&mut self, so_far: &SoFar<'_>) {
-        let Some(periodic) = &self.periodic else {
-            return;
-        };
-        if so_far.duration < self.due || self.profile.is_empty() {
-            return;
-        }
-        self.due = so_far.duration.saturating_add(INTERVAL);
-        if periodic.is_idle() {
-            so_far.enter(&mut self.profile.recording);
-            periodic.hand_over(self.profile.take_delta(MOST_RUNS));
+    fn end(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.finish();
         }
     }
 }
 
 /// Writes in a thread of its own.
 #[derive(Debug)]
-pub struct Periodic {
+struct Periodic {
     shared: Arc<Shared>,
     deltas: Sender<(Instant, Delta)>,
     thread: JoinHandle<()>,
@@ -97,23 +112,10 @@ struct Shared {
 }
 
 impl Periodic {
-    /// To be called before the sampler moves to the CPU of its target: a thread begins where the one
-    /// that starts it may run.
-    #[must_use]
-    pub fn start(
-        control: Arc<Control>,
-        file: KeptFile,
-        tell: Box<dyn FnMut(&str) + Send>,
-    ) -> Periodic {
-        let shared = Arc::<Shared>::default();
+    fn start(writer: Writer, tell: Tell) -> Periodic {
         let (deltas, incoming) = channel();
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            control,
-            file,
-        };
         Periodic {
-            shared,
+            shared: Arc::clone(&writer.shared),
             deltas,
             thread: std::thread::spawn(move || writer.run(&incoming, tell)),
         }
@@ -140,11 +142,12 @@ impl Periodic {
 struct Writer {
     shared: Arc<Shared>,
     control: Arc<Control>,
-    file: KeptFile,
+    output: Output,
+    encode: Encode,
 }
 
 impl Writer {
-    fn run(&self, deltas: &Receiver<(Instant, Delta)>, mut tell: Box<dyn FnMut(&str) + Send>) {
+    fn run(&self, deltas: &Receiver<(Instant, Delta)>, mut tell: Tell) {
         punctual::stand_back();
         let mut mirror = Mirror::default();
         let mut told = false;
@@ -153,32 +156,27 @@ impl Writer {
                 .recording
                 .notes
                 .push("Written while the recording was still going on.".to_owned());
-            let profile = mirror.update(delta);
-            let result = self.write(profile, when);
+            let result = self.write(mirror.update(delta), when);
             if let Err(error) = result
                 && !told
                 && !self.is_over()
             {
                 told = true;
-                tell(&format!(
-                    "{} could not be written for now: {error}. Recording goes on, and it is tried \
-                     again",
-                    self.file.name
-                ));
+                tell(&self.output.name(), &error);
             }
             self.shared.busy.store(false, Ordering::Release);
         }
     }
 
-    fn write(&self, profile: &Profile, when: Instant) -> Result<(), OutputError> {
+    fn write(&self, profile: &Profile, when: Instant) -> io::Result<()> {
         let mut out = UntilOver {
-            file: self.control.create(&self.file.destination)?,
+            file: self.control.create(&self.output.destination)?,
             writer: self,
         };
-        output::write(Format::Pprof, profile, &RenderOptions::default(), &mut out)?;
+        (self.encode)(profile, &mut out)?;
         out.check()?;
-        let written = Written::SoFar(self.file.name.clone(), when);
-        Ok(self.control.commit(out.file, written)?)
+        let written = Written::SoFar(self.output.name(), when);
+        self.control.commit(out.file, written)
     }
 
     fn is_over(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What the user wants now: go on, stop and write, or give up.
+//! Whether to go on, to stop and write, or to give up, and what is half written meanwhile.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use super::output::OutputName;
 use crate::model::Pid;
 use crate::sys::linux::output_file::{Destination, OutputFile, Unfinished};
 use crate::sys::linux::signals::{Before, Received, Signals};
@@ -15,6 +16,10 @@ use crate::sys::linux::spawn;
 /// A second signal within this time belongs to the first: `timeout` sends two at once, and nervous
 /// fingers do.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
+
+/// Told when a second signal asks us to leave at once: what is kept of the recording then. What it
+/// gives is the code to leave with.
+pub type GiveUp = fn(&Written) -> u8;
 
 /// Shared with the thread that waits for signals.
 #[derive(Debug, Default)]
@@ -42,24 +47,8 @@ pub enum Written {
     #[default]
     Nothing,
     /// In this file, what was recorded until then.
-    SoFar(String, Instant),
+    SoFar(OutputName, Instant),
     Whole,
-}
-
-impl Written {
-    /// For the user, about a recording that is not complete.
-    #[must_use]
-    pub fn what_is_kept(&self) -> String {
-        match self {
-            Written::Nothing => "nothing was written".to_owned(),
-            Written::SoFar(name, until) => {
-                let age = until.elapsed().as_secs();
-                let seconds = if age == 1 { "second" } else { "seconds" };
-                format!("{name} holds what was recorded until {age} {seconds} ago")
-            }
-            Written::Whole => "all was written".to_owned(),
-        }
-    }
 }
 
 impl Control {
@@ -67,7 +56,7 @@ impl Control {
     ///
     /// # Errors
     /// When signals cannot be received in this way.
-    pub fn start() -> io::Result<(Arc<Control>, Before)> {
+    pub(super) fn start(give_up: GiveUp) -> io::Result<(Arc<Control>, Before)> {
         let signals = Signals::hold_back()?;
         let before = signals.before();
         let control = Arc::new(Control::default());
@@ -76,7 +65,7 @@ impl Control {
             .name("signals".into())
             .spawn(move || {
                 while let Ok(received) = signals.wait() {
-                    shared.receive(received);
+                    shared.receive(received, give_up);
                 }
             })?;
         Ok((control, before))
@@ -88,23 +77,24 @@ impl Control {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Why we were asked to stop, if we were.
+    /// Asks for the end of the recording, which then writes what it has.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// The signal that asked us to stop, if one did.
     #[must_use]
-    pub fn why_stop(&self) -> Option<String> {
-        let (_, signal) = self.state().first_signal?;
-        Some(match signal {
-            Signal::SIGINT => "Control-C was pressed".into(),
-            other => format!("{other} came"),
-        })
+    pub fn stopped_by(&self) -> Option<Signal> {
+        self.state().first_signal.map(|(_, signal)| signal)
     }
 
     /// From now on signals go to this program, too, and giving up ends it.
-    pub fn program_started(&self, pid: Pid) {
+    pub(super) fn program_started(&self, pid: Pid) {
         self.state().program = Some(pid);
     }
 
     /// The program has been collected: its number may be another's soon.
-    pub fn program_ended(&self) {
+    pub(super) fn program_ended(&self) {
         self.state().program = None;
     }
 
@@ -112,7 +102,7 @@ impl Control {
     ///
     /// # Errors
     /// As [`Destination::create`].
-    pub fn create(&self, destination: &Destination) -> io::Result<OutputFile> {
+    pub(super) fn create(&self, destination: &Destination) -> io::Result<OutputFile> {
         if !destination.is_regular() {
             // Opening a FIFO waits for its reader: nothing may be locked meanwhile.
             return destination.create();
@@ -127,7 +117,7 @@ impl Control {
     ///
     /// # Errors
     /// As [`OutputFile::commit`].
-    pub fn commit(&self, file: OutputFile, written: Written) -> io::Result<()> {
+    pub(super) fn commit(&self, file: OutputFile, written: Written) -> io::Result<()> {
         // What takes time is done without the lock.
         let synced = file.sync();
         let mut state = self.state();
@@ -150,13 +140,13 @@ impl Control {
         self.state().concluded = Some(code);
     }
 
-    fn receive(&self, received: Received) {
+    fn receive(&self, received: Received, give_up: GiveUp) {
         let mut state = self.state();
         let now = Instant::now();
         match state.first_signal {
             None => state.first_signal = Some((now, received.signal)),
             Some((first, _)) if now.duration_since(first) < SAME_SIGNAL => {}
-            Some(_) => give_up(&state),
+            Some(_) => leave(&state, give_up),
         }
         // The terminal has given ^C to the program already.
         if let Some(program) = state.program
@@ -164,7 +154,7 @@ impl Control {
         {
             spawn::forward(program, received.signal);
         }
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -174,32 +164,13 @@ impl Control {
 }
 
 /// Leaves at once; if the result was not complete, without a trace of it.
-fn give_up(state: &State) -> ! {
+fn leave(state: &State, give_up: GiveUp) -> ! {
     if let Some(unfinished) = &state.unfinished {
         unfinished.discard();
     }
     if state.program.is_some() {
         spawn::kill_all();
     }
-    let code = state.concluded.unwrap_or_else(|| {
-        super::terminal::say(format_args!("Given up, {}", state.written.what_is_kept()));
-        super::exit::GIVEN_UP
-    });
+    let code = state.concluded.unwrap_or_else(|| give_up(&state.written));
     std::process::exit(code.into());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_kept_is_told_as_it_is() {
-        assert_eq!(Written::Nothing.what_is_kept(), "nothing was written");
-        let before = Instant::now().checked_sub(Duration::from_millis(3500));
-        let written = Written::SoFar("'x.pb.gz'".into(), before.expect("a machine that runs"));
-        assert_eq!(
-            written.what_is_kept(),
-            "'x.pb.gz' holds what was recorded until 3 seconds ago"
-        );
-    }
 }

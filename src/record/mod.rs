@@ -1,0 +1,455 @@
+//! Recording as a whole: starts a program or attaches to processes that run, drives the sampler, and
+//! hands what it sees to a profile and to any number of sinks.
+//!
+//! Parts: [`Program`] starts and ends programs; [`Control`] knows whether to go on and what is
+//! half written; [`PeriodicFile`] keeps a file up to date; [`Output`] writes one at the end. Words for
+//! people are the caller's: he is told [`Event`]s.
+
+mod control;
+mod error;
+mod output;
+mod periodic;
+mod program;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::control::{Control, GiveUp, Written};
+pub use self::error::RecordError;
+pub use self::output::{Output, OutputName};
+pub use self::periodic::{Encode, PeriodicFile};
+pub use self::program::{Launch, Program, Run};
+use crate::engine::EngineOptions;
+use crate::model::{Counting, Halting, Interner, Nanos, Pid, Sample, TargetStr, Ticks};
+use crate::profile::{Profile, Recording};
+use crate::sampler::{
+    self, EngineChoice, Follow, LiveWorld, LookBelow, News, Options, Refused, Report, SoFar, Stop,
+    SystemClock, Watch,
+};
+use crate::survey::{self, Choice};
+pub use crate::sys::linux::credentials::Caller;
+use crate::sys::linux::signals::Before;
+pub use crate::sys::linux::spawn::Ending;
+use crate::sys::linux::{limits, privilege, usage};
+use crate::target::{Identity, Process};
+
+/// What to record of a process, and how.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecordOptions {
+    /// Looks a second, at least 1.
+    pub rate: u32,
+    /// From the moment that the first process is open; `None` for as long as it runs.
+    pub duration: Option<Duration>,
+    /// Which threads count.
+    pub counting: Counting,
+    /// How the process may be treated.
+    pub halting: Halting,
+    pub engine: EngineChoice,
+    /// Whether the processes below those that are meant are recorded, too.
+    pub subprocesses: bool,
+    /// Whether threads are told by name; looking names up costs many reads.
+    pub thread_names: bool,
+    /// Under sudo, whether a program is started as root instead of as the user who called sudo.
+    pub run_as_root: bool,
+}
+
+impl Default for RecordOptions {
+    fn default() -> RecordOptions {
+        RecordOptions {
+            rate: 100,
+            duration: None,
+            counting: Counting::default(),
+            halting: Halting::default(),
+            engine: EngineChoice::default(),
+            subprocesses: false,
+            thread_names: false,
+            run_as_root: false,
+        }
+    }
+}
+
+/// What a recording found, and how it went.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Recorded {
+    pub profile: Profile,
+    pub report: Report,
+}
+
+/// Takes what is recorded, beside the profile that every recording makes.
+pub trait Sink {
+    /// Told before the first look, in the thread that samples.
+    fn begin(&mut self) {}
+
+    /// Takes one sample that counts; its handles are those of `names`.
+    fn add(&mut self, _sample: &Sample, _names: &Interner) {}
+
+    /// Told after each look, when no thread is held, with all that was recorded until then.
+    fn looked(&mut self, _so_far: &SoFar<'_>, _profile: &mut Profile) {}
+
+    /// Told after the last look.
+    fn end(&mut self) {}
+}
+
+/// Something that whoever waits for a recording should know.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A recording begins of this process, and of what belongs to it.
+    Begins {
+        pid: Pid,
+        recording: &'a Recording,
+        duration: Option<Duration>,
+    },
+    Process(News<'a>),
+}
+
+/// Looks on while a recording goes on. What it is told, it is told in the thread that samples: it
+/// must not take long.
+pub trait Observer {
+    /// Told before the first look.
+    fn begin(&self) {}
+
+    fn event(&self, _event: Event<'_>) {}
+
+    /// Told after each look.
+    fn ticked(&self, _now: Nanos, _ticks: &Ticks) {}
+}
+
+/// Looks away.
+impl Observer for () {}
+
+/// Records processes, one recording after the other.
+///
+/// ```no_run
+/// # use spyhole::record::{RecordOptions, Recorder, Launch};
+/// let mut options = RecordOptions::default();
+/// options.rate = 1000;
+/// let recorder = Recorder::new(options);
+/// let run = recorder.start(&Launch::new(["python3", "app.py"]), &(), &mut [])?;
+/// let recorded = run.finish()?;
+/// println!("{} samples", recorded.profile.total().count);
+/// # Ok::<(), spyhole::record::RecordError>(())
+/// ```
+#[derive(Debug)]
+pub struct Recorder {
+    options: RecordOptions,
+    control: Arc<Control>,
+    caller: Option<Caller>,
+    signals: Before,
+    /// Whether this process does nothing but to record: then all that a started program leaves behind
+    /// falls to us, and ends with the recording.
+    is_devoted: bool,
+}
+
+impl Recorder {
+    /// A recorder within a program that has other things to do, too: signals stay its own, and so
+    /// do its other children.
+    #[must_use]
+    pub fn new(options: RecordOptions) -> Recorder {
+        Recorder {
+            options,
+            control: Arc::default(),
+            caller: Caller::of_sudo(),
+            signals: Before::unchanged(),
+            is_devoted: false,
+        }
+    }
+
+    /// A recorder in a program that does nothing else: SIGINT, SIGTERM and SIGHUP end a recording, and go
+    /// to a program that it started; at a second one it gives up by `give_up`. To be called before any
+    /// thread is started.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub fn following_signals(
+        options: RecordOptions,
+        give_up: GiveUp,
+    ) -> Result<Recorder, RecordError> {
+        let (control, signals) = Control::start(give_up).map_err(RecordError::Signals)?;
+        Ok(Recorder {
+            control,
+            signals,
+            is_devoted: true,
+            ..Recorder::new(options)
+        })
+    }
+
+    #[must_use]
+    pub fn options(&self) -> &RecordOptions {
+        &self.options
+    }
+
+    /// The same for recordings that begin from now on.
+    pub fn options_mut(&mut self) -> &mut RecordOptions {
+        &mut self.options
+    }
+
+    #[must_use]
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// Who called sudo, if we run under it.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    /// Records processes that run.
+    ///
+    /// # Errors
+    /// When none of them can be recorded.
+    pub fn attach(
+        &self,
+        choice: &Choice,
+        observer: &dyn Observer,
+        sinks: &mut [&mut dyn Sink],
+    ) -> Result<Recorded, RecordError> {
+        let first = choice.roots.first().ok_or(RecordError::NoProcess)?;
+        let process = Process::open(first.pid).map_err(|error| Refused {
+            pid: first.pid,
+            error: error.into(),
+        })?;
+        let command = process.command().to_vec();
+        drop(process);
+        let follow = match (
+            self.options.subprocesses || choice.descendants,
+            choice.children,
+        ) {
+            (true, _) => Follow::All,
+            (false, true) => Follow::Children,
+            (false, false) => Follow::Roots,
+        };
+        let below = match follow {
+            Follow::Roots => LookBelow::Nowhere,
+            _ => LookBelow::Roots(choice.roots.iter().map(|root| root.pid).collect()),
+        };
+        let subject = Subject {
+            roots: choice.roots.clone(),
+            passed_over: choice.passed_over.clone(),
+            follow,
+            below,
+            command,
+        };
+        self.record(subject, observer, sinks)
+    }
+
+    /// Starts a program and records it until it ends, or the recording does. The program may still be
+    /// there then: see [`Run::finish`].
+    ///
+    /// # Errors
+    /// When the program cannot be started; how the recording went is told in [`Run::recorded`].
+    pub fn start(
+        &self,
+        launch: &Launch<'_>,
+        observer: &dyn Observer,
+        sinks: &mut [&mut dyn Sink],
+    ) -> Result<Run, RecordError> {
+        let used_before = usage::of_children();
+        let user = match self.options.run_as_root {
+            true => None,
+            false => self.caller.as_ref(),
+        };
+        let mut program = Program::start(launch, user, self.signals, self.is_devoted)?;
+        self.control.program_started(program.pid());
+        let words = launch.words.iter();
+        let command = words
+            .map(|word| TargetStr::from_bytes(word.as_encoded_bytes()))
+            .collect();
+        let root = program.pid();
+        let subject = Subject {
+            roots: vec![program.identity()],
+            passed_over: Vec::new(),
+            follow: match self.options.subprocesses {
+                true => Follow::All,
+                false => Follow::FirstPython,
+            },
+            below: match self.is_devoted {
+                true => LookBelow::Ourselves { root },
+                false => LookBelow::Started { root },
+            },
+            command,
+        };
+        let mut recorded = self.record(subject, observer, sinks);
+        let own_end = match &recorded {
+            Ok(Recorded { report, .. }) if report.stop == Stop::TargetEnded => {
+                program.own_end(&self.control)
+            }
+            _ => None,
+        };
+        // Other children of ours may have ended meanwhile.
+        if own_end.is_some()
+            && self.is_devoted
+            && let Ok(Recorded { profile, .. }) = &mut recorded
+        {
+            profile.recording.cpu = Some(usage::of_children().saturating_sub(used_before));
+        }
+        // One that ended at our signal may be noticed before the signal is.
+        let stopped = self.control.asked_to_stop();
+        if own_end.is_none() {
+            if stopped {
+                program.end_of_signal();
+            }
+            program.ask_to_end();
+        }
+        Ok(Run::new(
+            recorded,
+            own_end,
+            program,
+            Arc::clone(&self.control),
+        ))
+    }
+
+    /// Starts a program that is not recorded and not waited for, such as a browser, as the user who
+    /// called sudo.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_aside(&self, program: &str, argument: &std::ffi::OsStr) -> std::io::Result<()> {
+        program::start_aside(program, argument, self.caller.as_ref(), self.signals)
+    }
+
+    fn record(
+        &self,
+        subject: Subject,
+        observer: &dyn Observer,
+        sinks: &mut [&mut dyn Sink],
+    ) -> Result<Recorded, RecordError> {
+        let RecordOptions { rate, counting, .. } = self.options;
+        let started = matches!(
+            subject.below,
+            LookBelow::Ourselves { .. } | LookBelow::Started { .. }
+        );
+        let first = subject.roots.first().map_or(Pid(0), |root| root.pid);
+        let mut recording = Recording::starting_now(first, subject.command, rate);
+        recording.counting = counting;
+        let options = Options {
+            period: recording.period(),
+            duration: self.options.duration.map(Nanos::from),
+            counting,
+            roots: subject.roots,
+            attached: !started,
+            follow: subject.follow,
+            seed: u64::from(std::process::id()) ^ (jiff::Timestamp::now().as_nanosecond() as u64),
+        };
+        let engine_options = EngineOptions {
+            halting: self.options.halting,
+            counting,
+            is_work: (counting == Counting::Work).then_some(survey::is_work),
+            thread_names: self.options.thread_names,
+        };
+        // After the program was started, so that it has what it was given, and before any thread
+        // of ours is, so that they have not.
+        limits::raise_open_files();
+        privilege::drop_unneeded();
+        let mut profile = Profile::new(recording).map_err(RecordError::NoTemporaryFile)?;
+        observer.event(Event::Begins {
+            pid: first,
+            recording: &profile.recording,
+            duration: self.options.duration,
+        });
+        observer.begin();
+        for sink in sinks.iter_mut() {
+            sink.begin();
+        }
+        let mut world = LiveWorld::new(
+            self.options.engine,
+            engine_options,
+            subject.below,
+            subject.passed_over,
+            Box::new(|news| observer.event(Event::Process(news))),
+        );
+        let mut watcher = Watcher {
+            control: &self.control,
+            observer,
+        };
+        let result = sampler::run(
+            &options,
+            &mut SystemClock::start(),
+            &mut world,
+            &mut Fan {
+                profile: &mut profile,
+                sinks,
+            },
+            &mut watcher,
+        );
+        for sink in sinks.iter_mut() {
+            sink.end();
+        }
+        let report = result?;
+        report.so_far().enter(&mut profile.recording);
+        Ok(Recorded { profile, report })
+    }
+}
+
+/// Whom to record.
+struct Subject {
+    roots: Vec<Identity>,
+    passed_over: Vec<Identity>,
+    follow: Follow,
+    below: LookBelow,
+    command: Vec<TargetStr>,
+}
+
+/// The sampler's one sink: the profile, and all others.
+struct Fan<'a, 'b> {
+    profile: &'a mut Profile,
+    sinks: &'a mut [&'b mut dyn Sink],
+}
+
+impl sampler::Sink for Fan<'_, '_> {
+    fn interner(&mut self) -> &mut Interner {
+        &mut self.profile.interner
+    }
+
+    fn add(&mut self, sample: &Sample) {
+        self.profile.add(sample);
+        for sink in self.sinks.iter_mut() {
+            sink.add(sample, &self.profile.interner);
+        }
+    }
+
+    fn ticked(&mut self, so_far: &SoFar<'_>) {
+        for sink in self.sinks.iter_mut() {
+            sink.looked(so_far, self.profile);
+        }
+    }
+}
+
+/// The sampler's view of who looks on.
+struct Watcher<'a> {
+    control: &'a Control,
+    observer: &'a dyn Observer,
+}
+
+impl Watch for Watcher<'_> {
+    fn asked_to_stop(&mut self) -> bool {
+        self.control.asked_to_stop()
+    }
+
+    fn ticked(&mut self, now: Nanos, ticks: &Ticks) {
+        self.observer.ticked(now, ticks);
+    }
+
+    fn news(&mut self, news: News<'_>) {
+        self.observer.event(Event::Process(news));
+    }
+}
+
+impl SoFar<'_> {
+    /// Writes how the recording goes into what outputs are made from.
+    fn enter(self, recording: &mut Recording) {
+        let SoFar {
+            duration,
+            ticks,
+            engines,
+        } = self;
+        recording.python = engines.python;
+        recording.engine = engines.name.unwrap_or_default().to_owned();
+        recording.duration = duration;
+        recording.ticks = *ticks;
+        recording.halted = engines.report.method.into_iter().collect();
+    }
+}

@@ -1,0 +1,98 @@
+//! A file that a recording ends in: checked before it begins, whole or not there at all afterwards.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::control::{Control, Written};
+use crate::sys::linux::credentials::{Caller, as_caller};
+use crate::sys::linux::output_file::Destination;
+
+/// Where something goes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    path: PathBuf,
+    pub(super) destination: Arc<Destination>,
+}
+
+impl Output {
+    /// Makes sure that it can be written, as the `caller` of sudo if there is one: an hour of recording
+    /// must not end in "permission denied". `-` is standard output.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(path: &Path, caller: Option<&Caller>) -> io::Result<Output> {
+        Ok(Output {
+            path: path.to_owned(),
+            destination: Arc::new(Destination::check(path, caller)?),
+        })
+    }
+
+    /// Whether it is a file, and neither a pipe nor a device.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        self.destination.is_regular()
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// For the user.
+    #[must_use]
+    pub fn name(&self) -> OutputName {
+        OutputName(match self.path.to_str() {
+            Some("-") => "standard output".into(),
+            _ => format!("'{}'", self.path.display()),
+        })
+    }
+
+    /// Writes it. A regular file is there whole, or as it was before; it is discarded if `control` gives
+    /// up meanwhile.
+    ///
+    /// # Errors
+    /// Those of `work`, and when it cannot be written.
+    pub fn write<E: From<io::Error>>(
+        &self,
+        control: &Control,
+        work: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut file = BufWriter::new(control.create(&self.destination)?);
+        work(&mut file)?;
+        file.flush()?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        control.commit(file, Written::Whole)?;
+        Ok(())
+    }
+
+    /// Makes a folder for outputs, and those above it, as the caller of sudo.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create_folder(path: &Path, caller: Option<&Caller>) -> io::Result<()> {
+        as_caller(caller, || std::fs::create_dir_all(path))
+    }
+
+    /// Adds to a file, as the caller of sudo.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(path: &Path, caller: Option<&Caller>, bytes: &[u8]) -> io::Result<()> {
+        as_caller(caller, || {
+            let mut options = std::fs::OpenOptions::new();
+            options.append(true).create(true);
+            options.open(path)?.write_all(bytes)
+        })
+    }
+}
+
+/// What an output is called when people are told of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutputName(String);
+
+impl std::fmt::Display for OutputName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,54 @@
+//! What a recording finds out about its processes while it goes on.
+
+use super::OpenFailure;
+use crate::engine::cpython;
+use crate::model::Pid;
+
+/// Something that whoever waits for the recording should know.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum News<'a> {
+    /// Our own engine does not know its Python; py-spy's reads it.
+    FellBack {
+        pid: Pid,
+        why: &'a cpython::OpenError,
+    },
+    /// A process below those that are meant is left out for good.
+    NotRecorded { pid: Pid, why: &'a OpenFailure },
+    /// It starts another anew whenever a file changes: it is recorded by these. `role` is what it was
+    /// seen to be, where that was seen.
+    Reloads {
+        pid: Pid,
+        role: Option<&'static str>,
+    },
+    /// Others that it starts do the work: they are recorded, too.
+    Leads { pid: Pid, role: &'static str },
+    /// A thread of it was to be paused, and may not be. Told once a process.
+    PauseRefused { pid: Pid },
+}
+
+impl News<'_> {
+    /// The process that it is about.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        match self {
+            News::FellBack { pid, .. }
+            | News::NotRecorded { pid, .. }
+            | News::Reloads { pid, .. }
+            | News::Leads { pid, .. }
+            | News::PauseRefused { pid } => *pid,
+        }
+    }
+
+    /// The same for all processes of which the same is to be said: it is said once for a thousand
+    /// workers.
+    pub(super) fn topic(&self) -> String {
+        match self {
+            News::FellBack { why, .. } => format!("fell back: {why}"),
+            News::NotRecorded { why, .. } => format!("not recorded: {why}"),
+            News::Reloads { role, .. } => format!("reloads: {role:?}"),
+            News::Leads { role, .. } => format!("leads: {role}"),
+            News::PauseRefused { pid } => format!("pause refused: {pid}"),
+        }
+    }
+}

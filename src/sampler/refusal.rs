@@ -1,0 +1,60 @@
+//! Why a process is not recorded, and whether to try again.
+
+use crate::engine::{cpython, pyspy};
+use crate::model::{Pid, PythonVersion};
+use crate::target;
+
+/// Why a process was not opened, and whether to try again.
+#[derive(Debug)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    pub error: OpenFailure,
+}
+
+/// What a refusal means for the next try.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusalKind {
+    /// The process has ended.
+    Gone,
+    /// It looks like Python, and is not ready: soon.
+    NotYet,
+    /// Nothing in it looks like Python: seldom, or after an exec.
+    NotPython,
+    /// It starts another anew, which is meant in its place, or helps those that are meant.
+    PassedOver,
+    /// No permission, a version that nobody knows: only after an exec.
+    Never,
+}
+
+/// Why a process was not opened.
+#[derive(thiserror::Error, Debug)]
+#[non_exhaustive]
+pub enum OpenFailure {
+    #[error(transparent)]
+    Process(#[from] target::OpenError),
+    #[error(transparent)]
+    Cpython(#[from] cpython::OpenError),
+    #[error(transparent)]
+    PySpy(#[from] pyspy::OpenError),
+    #[error("process {0} has ended")]
+    Ended(Pid),
+    #[error("it is recorded by its children")]
+    RecordedByChildren,
+    #[error(
+        "--gil has no meaning here: process {pid} runs Python {python}, a free-threaded build that \
+         has no GIL. Leave out --gil to see every running thread"
+    )]
+    NoGil { pid: Pid, python: PythonVersion },
+    /// A test's.
+    #[cfg(test)]
+    #[error("{0:?}")]
+    Made(RefusalKind),
+}
+
+/// A process that was not recorded.
+#[derive(thiserror::Error, Debug)]
+#[error("process {pid}: {error}")]
+pub struct Refused {
+    pub pid: Pid,
+    pub error: OpenFailure,
+}
