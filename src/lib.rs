@@ -27,16 +27,44 @@
 //! Invariants: outside `engine/cpython` and [`cpython`] nobody sees an address; nothing outside
 //! `sys` is unsafe; text from a target is a [`model::TargetStr`] and is escaped by each output.
 
+#[cfg(feature = "internals")]
 pub mod check;
+#[cfg(not(feature = "internals"))]
+mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "internals")]
 pub mod cpython;
+#[cfg(not(feature = "internals"))]
+mod cpython;
+#[cfg(feature = "internals")]
 pub mod engine;
+#[cfg(not(feature = "internals"))]
+mod engine;
+#[cfg(feature = "internals")]
 pub mod memory;
+#[cfg(not(feature = "internals"))]
+mod memory;
+#[cfg(feature = "internals")]
 pub mod model;
+#[cfg(not(feature = "internals"))]
+mod model;
+#[cfg(feature = "internals")]
 pub mod output;
+#[cfg(not(feature = "internals"))]
+mod output;
+#[cfg(feature = "internals")]
 pub mod profile;
+#[cfg(not(feature = "internals"))]
+mod profile;
 pub mod record;
+#[cfg(feature = "internals")]
 pub mod sampler;
-pub mod survey;
+#[cfg(not(feature = "internals"))]
+mod sampler;
+mod survey;
 mod sys;
+#[cfg(feature = "internals")]
 pub mod target;
+#[cfg(not(feature = "internals"))]
+mod target;

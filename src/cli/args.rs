@@ -369,6 +369,7 @@ pub enum EngineName {
     /// spyhole's own reader and no other
     Cpython,
     /// py-spy's reader
+    #[cfg(feature = "py-spy")]
     PySpy,
 }
 
@@ -377,6 +378,7 @@ impl From<EngineName> for EngineChoice {
         match name {
             EngineName::Auto => EngineChoice::Auto,
             EngineName::Cpython => EngineChoice::Cpython,
+            #[cfg(feature = "py-spy")]
             EngineName::PySpy => EngineChoice::PySpy,
         }
     }

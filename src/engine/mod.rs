@@ -3,6 +3,7 @@
 //! Inside an engine there are addresses; what leaves it is resolved and owned.
 
 pub mod cpython;
+#[cfg(feature = "py-spy")]
 pub mod pyspy;
 
 use std::time::Duration;

@@ -32,7 +32,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn of(error: anyhow::Error) -> OpenError {
+    fn of(error: impl std::fmt::Display) -> OpenError {
         // A bare text in py-spy 0.4.3 (`get_stack_traces` in src/python_spy.rs), as all of its errors.
         let is_version = error.to_string().contains("Unsupported version");
         // With the causes, which say more than py-spy's own words.

@@ -10,6 +10,7 @@ use super::refusal::{OpenFailure, Refusal, RefusalKind};
 use super::world::{Kin, World};
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
+#[cfg(feature = "py-spy")]
 use crate::engine::pyspy::{self, PySpyEngine};
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{Interner, ProcessId};
@@ -29,6 +30,7 @@ pub enum EngineChoice {
     #[default]
     Auto,
     Cpython,
+    #[cfg(feature = "py-spy")]
     PySpy,
 }
 
@@ -92,6 +94,7 @@ impl<'a> LiveWorld<'a> {
                 error: OpenFailure::RecordedByChildren,
             });
         }
+        #[cfg(feature = "py-spy")]
         if self.choice == EngineChoice::PySpy {
             return open_py_spy(process, parent, self.options, interner);
         }
@@ -113,6 +116,7 @@ impl<'a> LiveWorld<'a> {
                     error: cpython::OpenError::from(LocateError::NotPython).into(),
                 })
             }
+            #[cfg(feature = "py-spy")]
             Err(error) if self.choice == EngineChoice::Auto && is_unknown_version(&error) => {
                 let process = open_process(who)?;
                 let engine = open_py_spy(process, parent, self.options, interner)?;
@@ -183,6 +187,7 @@ impl LiveWorld<'_> {
 }
 
 /// Whether another engine may know what ours does not.
+#[cfg(feature = "py-spy")]
 fn is_unknown_version(error: &cpython::OpenError) -> bool {
     use LocateError::{UnknownVersion, UnsupportedVersion};
     match error {
@@ -303,6 +308,7 @@ fn open_process(who: Identity) -> Result<Process, Refusal> {
     }
 }
 
+#[cfg(feature = "py-spy")]
 fn open_py_spy(
     process: Process,
     parent: Option<ProcessId>,
@@ -330,6 +336,7 @@ fn open_py_spy(
 }
 
 /// What a failure of py-spy would mean; its errors do not tell.
+#[cfg(feature = "py-spy")]
 fn kind_for_py_spy(process: &Process) -> RefusalKind {
     match process.maps() {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => RefusalKind::Never,

@@ -1,6 +1,8 @@
 //! Why a process is not recorded, and whether to try again.
 
-use crate::engine::{cpython, pyspy};
+use crate::engine::cpython;
+#[cfg(feature = "py-spy")]
+use crate::engine::pyspy;
 use crate::model::{Pid, PythonVersion};
 use crate::target;
 
@@ -34,6 +36,7 @@ pub enum OpenFailure {
     Process(#[from] target::OpenError),
     #[error(transparent)]
     Cpython(#[from] cpython::OpenError),
+    #[cfg(feature = "py-spy")]
     #[error(transparent)]
     PySpy(#[from] pyspy::OpenError),
     #[error("process {0} has ended")]
