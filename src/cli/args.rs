@@ -15,10 +15,18 @@ use crate::sampler::EngineChoice;
 
 pub use check::{Annotations, Check};
 
+/// The version, with the commit where it was built from a checkout: `0.1.0 (1a2b3c4d5e6f)`.
+const VERSION: &str = git_version::git_version!(
+    args = ["--always", "--exclude=*", "--abbrev=12", "--dirty=, changed"],
+    prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
+    suffix = ")",
+    cargo_prefix = ""
+);
+
 #[derive(Parser, Debug)]
 #[command(
     name = "spyhole",
-    version,
+    version = VERSION,
     about = "Looks into a running Python process and shows where its time goes",
     after_help = EXAMPLES,
     arg_required_else_help = true,
