@@ -17,7 +17,12 @@ pub use check::{Annotations, Check};
 
 /// The version, with the commit where it was built from a checkout: `0.1.0 (1a2b3c4d5e6f)`.
 const VERSION: &str = git_version::git_version!(
-    args = ["--always", "--exclude=*", "--abbrev=12", "--dirty=, changed"],
+    args = [
+        "--always",
+        "--exclude=*",
+        "--abbrev=12",
+        "--dirty=, changed"
+    ],
     prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
     suffix = ")",
     cargo_prefix = ""

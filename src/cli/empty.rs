@@ -10,6 +10,9 @@ pub fn explain(report: &Report, rate: u32, own_end: Option<Ending>) -> String {
     if report.engines.opened == 0 {
         return not_opened(report, own_end);
     }
+    if let Some(outage) = report.outages.last() {
+        return words::outage(outage);
+    }
     if ticks.expected == 0 {
         return match report.stop {
             Stop::TargetEnded => format!(

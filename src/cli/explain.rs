@@ -61,6 +61,14 @@ pub fn opening(pid: Pid, error: &OpenError) -> anyhow::Error {
     }
 }
 
+/// Why a process can no longer be read that could be, or else the symptom.
+pub fn unreadable(pid: Pid, symptom: &str) -> String {
+    match may_not_be_read(pid) {
+        true => explain(pid, Attempt::Read).to_string(),
+        false => symptom.to_owned(),
+    }
+}
+
 /// What to tell who records a process whose threads may not be paused.
 pub fn not_pausing(pid: Pid) -> String {
     format!(

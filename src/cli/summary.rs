@@ -1,10 +1,23 @@
 //! How well a recording went, for who must know how far to trust it.
 
+use super::words;
+use crate::model::Ticks;
 use crate::sampler::Report;
 
-/// Two short lines: how often it was looked, and how.
+/// More of the time than this, in percent, is not passed over in silence when it is not in the file.
+const NOTEWORTHY: f64 = 1.0;
+
+/// More missed ticks than this, in percent of all, are explained.
+const MANY_MISSED: f64 = 10.0;
+
+/// Some short lines: how often it was looked, what became of the looks that gave nothing, and how threads
+/// were held still.
 pub fn how_well(report: &Report, rate: u32) -> String {
-    format!("{}\n{}", how_often(report, rate), how(report))
+    let mut lines = vec![how_often(report, rate)];
+    lines.extend(not_in_the_file(report));
+    lines.extend(report.outages.iter().map(words::outage));
+    lines.push(how(report));
+    lines.join("\n")
 }
 
 fn how_often(report: &Report, rate: u32) -> String {
@@ -14,19 +27,73 @@ fn how_often(report: &Report, rate: u32) -> String {
         true => ticks.looks as f64 / seconds,
         false => 0.0,
     };
-    let missed = match ticks.missed {
+    let mut parts = vec![
+        format!("Looked {looks:.1} times a second for {seconds:.1} s ({rate} asked)"),
+        missed(ticks),
+    ];
+    if ticks.lost > 0 {
+        parts.push(format!("{} could not be read", ticks.lost));
+    }
+    match ticks.lost_threads {
+        0 => {}
+        1 => parts.push("a thread could not be read once".to_owned()),
+        times => parts.push(format!("single threads could not be read {times} times")),
+    }
+    match ticks.unproven {
+        // Not said of a recording of which part is missing.
+        0 if ticks.lost + ticks.lost_threads > 0 || is_noteworthy(ticks) => {}
+        0 => parts.push("every sample proven".to_owned()),
+        unproven => parts.push(format!("{unproven} of {} samples unproven", ticks.samples)),
+    }
+    parts.join("; ")
+}
+
+fn missed(ticks: &Ticks) -> String {
+    let many = MANY_MISSED / 100.0 * ticks.expected as f64;
+    match ticks.missed {
         0 => "none missed".to_owned(),
-        // Their time is not lost: the next look stands for it.
-        missed if missed * 10 < ticks.expected => format!("{missed} missed"),
+        // Their time is not lost: the next look stands for it, or it is told as a gap.
+        missed if (missed as f64) < many || ticks.gap_time > ticks.lost_time => {
+            format!("{missed} missed")
+        }
         missed => {
             format!("{missed} missed (too busy a machine for this rate; -r sets a lower one)")
         }
-    };
-    let proof = match ticks.unproven {
-        0 => "every sample proven".to_owned(),
-        unproven => format!("{unproven} of {} samples unproven", ticks.samples),
-    };
-    format!("Looked {looks:.1} times a second for {seconds:.1} s ({rate} asked); {missed}; {proof}")
+    }
+}
+
+fn is_noteworthy(ticks: &Ticks) -> bool {
+    100.0 * ticks.unseen_share() > NOTEWORTHY
+}
+
+/// What of the time is nobody's, and why.
+fn not_in_the_file(report: &Report) -> Option<String> {
+    let ticks = &report.ticks;
+    if !is_noteworthy(ticks) {
+        return None;
+    }
+    let unseen = ticks.gap_time.saturating_add(ticks.lost_time);
+    let mut why = Vec::new();
+    if ticks.gap_time.0 > 0 {
+        let seconds = ticks.gap_time.as_secs_f64();
+        why.push(format!(
+            "not looked at for {seconds:.1} s, since spyhole itself did not come to run"
+        ));
+    }
+    if ticks.lost_time.0 > 0 {
+        let seconds = ticks.lost_time.as_secs_f64();
+        let reason = report.last_unreadable.as_deref();
+        why.push(format!(
+            "not read for {seconds:.1} s: {}",
+            reason.unwrap_or("no stack could be proven")
+        ));
+    }
+    Some(format!(
+        "{:.1} s, {:.0} % of the time, are not in the file: {}",
+        unseen.as_secs_f64(),
+        100.0 * ticks.unseen_share(),
+        why.join("; ")
+    ))
 }
 
 fn how(report: &Report) -> String {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::{exit, explain, terminal};
+use crate::model::Pid;
 use crate::profile::Recording;
 use crate::record::{Ending, Event, Written};
-use crate::sampler::News;
+use crate::sampler::{News, Outage, OutageKind};
+use crate::target::Halted;
 
 /// How a program ended: `with exit code 1`, `by SIGTERM`.
 #[must_use]
@@ -72,8 +74,58 @@ pub fn event(event: Event<'_>) -> Option<String> {
         }
         News::Leads { role, .. } => format!("a {role}: what it starts is recorded, too"),
         News::PauseRefused { pid } => return Some(explain::not_pausing(pid)),
+        News::Unreadable { pid, since, why } => format!(
+            "it cannot be read any more, since {:.1} s after the start: {}",
+            since.as_secs_f64(),
+            explain::unreadable(pid, why)
+        ),
+        News::Halted { pid, how } => format!("{}; {}", halted(how), how_to_go_on(pid, how)),
+        News::NothingYet {
+            starts_others: true,
+            ..
+        } => "it is recorded by what it starts, and has started no Python yet; waiting for that"
+            .to_owned(),
+        News::NothingYet {
+            starts_others: false,
+            ..
+        } => "no Python was found in it yet; waiting for one".to_owned(),
     };
     Some(format!("Process {}: {what}", news.pid()))
+}
+
+/// What keeps a process from running.
+#[must_use]
+pub fn halted(how: Halted) -> &'static str {
+    match how {
+        Halted::Stopped => "it is stopped (state T, as by SIGSTOP or ^Z), so nothing of it runs",
+        Halted::Traced => "a debugger or tracer holds it (state t), so nothing of it runs",
+        Halted::Frozen => "its cgroup is frozen (as by `docker pause`), so nothing of it runs",
+    }
+}
+
+fn how_to_go_on(pid: Pid, how: Halted) -> String {
+    match how {
+        Halted::Stopped => format!("`kill -CONT {pid}` lets it run"),
+        Halted::Traced => "let it go on there".to_owned(),
+        Halted::Frozen => "`docker unpause`, or 0 in its cgroup.freeze, lets it run".to_owned(),
+    }
+}
+
+/// A stretch in which there was nothing to see of a process, for the summary.
+#[must_use]
+pub fn outage(outage: &Outage) -> String {
+    let (since, until) = (outage.since.as_secs_f64(), outage.until.as_secs_f64());
+    let what = match &outage.what {
+        OutageKind::Unreadable(why) => format!("could not be read ({why})"),
+        OutageKind::Halted(Halted::Stopped) => "was stopped".to_owned(),
+        OutageKind::Halted(Halted::Traced) => "was held by a tracer".to_owned(),
+        OutageKind::Halted(Halted::Frozen) => "was frozen".to_owned(),
+    };
+    format!(
+        "Process {} {what} for {:.1} s, from {since:.1} to {until:.1} s after the start",
+        outage.pid,
+        until - since
+    )
 }
 
 /// Says what begins now.

@@ -16,7 +16,7 @@ use crate::model::{
     Process as RecordedProcess, ProcessId, Proof, PythonVersion, Sample, StackId, TargetStr,
     ThreadId, ThreadKey, Tick, TickOutcome, Tid,
 };
-use crate::target::{Process, Standing, Stat};
+use crate::target::{Halted, Process, Standing, Stat};
 
 /// Why py-spy does not read a process.
 #[derive(thiserror::Error, Debug)]
@@ -120,6 +120,10 @@ impl PySpyEngine {
         let stat = Stat::of_process(self.pid()).ok_or(TickError::Gone)?;
         if stat.is_ending() || stat.started != self.process.started() {
             return Err(TickError::Gone);
+        }
+        // py-spy would wait until it runs again, and longer than anybody waits for us.
+        if Halted::find(self.pid()).is_some() {
+            return Err(TickError::Unreadable("the process is halted".to_owned()));
         }
         Ok(())
     }

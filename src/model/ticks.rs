@@ -2,6 +2,8 @@
 
 use std::ops::AddAssign;
 
+use super::Nanos;
+
 /// How each expected tick ended, and what was seen in them. A tick of two processes counts twice.
 ///
 /// `expected` is always the sum of `sampled`, `idle`, `missed` and `lost`.
@@ -33,6 +35,25 @@ pub struct Ticks {
     pub pauses: u64,
     /// Times that a thread was to be paused and we were not allowed to.
     pub pauses_refused: u64,
+    /// Time that processes were open to be looked at, of all together.
+    pub open_time: Nanos,
+    /// How much of it is nobody's: we ourselves were held up for many ticks and did not look.
+    pub gap_time: Nanos,
+    /// How much of it lost ticks would have stood for.
+    pub lost_time: Nanos,
+}
+
+impl Ticks {
+    /// The share of the time, from 0 to 1, for which nothing is known: at which nobody looked, or nothing
+    /// could be read.
+    #[must_use]
+    pub fn unseen_share(&self) -> f64 {
+        let unseen = self.gap_time.saturating_add(self.lost_time).as_secs_f64();
+        match self.open_time {
+            Nanos::ZERO => 0.0,
+            open_time => (unseen / open_time.as_secs_f64()).min(1.0),
+        }
+    }
 }
 
 impl AddAssign for Ticks {
@@ -50,5 +71,8 @@ impl AddAssign for Ticks {
         self.left_out_gil += more.left_out_gil;
         self.pauses += more.pauses;
         self.pauses_refused += more.pauses_refused;
+        self.open_time = self.open_time.saturating_add(more.open_time);
+        self.gap_time = self.gap_time.saturating_add(more.gap_time);
+        self.lost_time = self.lost_time.saturating_add(more.lost_time);
     }
 }

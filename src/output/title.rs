@@ -68,10 +68,15 @@ pub(super) fn quality(profile: &Profile) -> String {
     if recording.ticks.lost > 0 {
         parts.push(format!("{} lost", counted(recording.ticks.lost, "tick")));
     }
-    parts.push(match profile.total().unproven {
-        0 => "every stack proven whole".to_owned(),
-        unproven => format!("{} unproven", counted(unproven, "sample")),
-    });
+    let unseen = recording.ticks.unseen_share();
+    if unseen > 0.01 {
+        parts.push(format!("{:.0} % of the time not seen", 100.0 * unseen));
+    }
+    match profile.total().unproven {
+        0 if recording.ticks.lost > 0 || unseen > 0.01 => {}
+        0 => parts.push("every stack proven whole".to_owned()),
+        unproven => parts.push(format!("{} unproven", counted(unproven, "sample"))),
+    }
     let halted: Vec<_> = recording.halted.iter().map(HaltMethod::to_string).collect();
     let how = halted.join(" or ");
     let (pauses, refused) = (recording.ticks.pauses, recording.ticks.pauses_refused);

@@ -3,9 +3,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Options;
+use super::open::Open;
 use super::refusal::{OpenFailure, Refusal, RefusalKind, Refused};
 use super::world::{Follow, Kin, World};
+use super::{News, Options};
 use crate::engine::{Engine, EngineReport};
 use crate::model::{Counting, Interner, Nanos, Pid, ProcessId, PythonVersion};
 use crate::survey::Duty;
@@ -40,13 +41,7 @@ pub(super) struct Member {
 }
 
 pub(super) enum State {
-    Open {
-        engine: Box<dyn Engine>,
-        /// When it was opened, or ticked last.
-        last: Nanos,
-        /// Whether it was told that its threads may not be paused.
-        refusal_told: bool,
-    },
+    Open(Open),
     Waiting(Waiting),
     /// Not to be tried again; kept so that it is not taken for a new process.
     Done,
@@ -155,7 +150,7 @@ impl Family {
     /// Whether anything is left that is, or may become, a Python.
     pub fn is_over(&self) -> bool {
         self.members.iter().all(|member| match &member.state {
-            State::Open { .. } => false,
+            State::Open(_) => false,
             State::Waiting(waiting) => !self.is_root(member.who) && !waiting.is_promising(),
             State::Done => true,
         })
@@ -367,11 +362,7 @@ impl Family {
                 if self.processes.insert(who.pid, process).is_none() {
                     self.adopt(process, interner);
                 }
-                self.members[index].state = State::Open {
-                    engine,
-                    last: now,
-                    refusal_told: false,
-                };
+                self.members[index].state = State::Open(Open::new(engine, now));
                 self.patience = None;
                 if self.follow == Follow::FirstPython {
                     self.review = Some((now.saturating_add(REVIEWS.0), REVIEWS.0));
@@ -452,15 +443,24 @@ impl Family {
     }
 
     /// The process runs another program: it is tried again as if it were new.
-    pub fn reopen(&mut self, index: usize, now: Nanos) {
-        self.retire(index);
+    pub fn await_again(&mut self, index: usize, now: Nanos) {
         self.members[index].state = State::Waiting(Waiting::first(now));
     }
 
     fn retire(&mut self, index: usize) {
-        if let State::Open { engine, .. } = &self.members[index].state {
-            self.engines.retire(&engine.report());
+        if let State::Open(open) = &self.members[index].state {
+            self.engines.retire(&open.engine.report());
         }
+    }
+
+    /// What is waited for, where nothing is open yet.
+    pub fn nothing_yet(&self) -> Option<News<'static>> {
+        let passed_over = self.passed_over.keys().next().copied();
+        let root = self.roots.first().map(|root| root.pid);
+        Some(News::NothingYet {
+            pid: passed_over.or(root)?,
+            starts_others: passed_over.is_some(),
+        })
     }
 
     /// Closes all that is open.
@@ -476,13 +476,13 @@ impl Member {
     /// Where its engine stood last, if it is open.
     pub fn stands_at(&self) -> Option<usize> {
         match &self.state {
-            State::Open { engine, .. } => engine.stands_at(),
+            State::Open(open) => open.engine.stands_at(),
             State::Waiting(_) | State::Done => None,
         }
     }
 
     pub fn is_open(&self) -> bool {
-        matches!(self.state, State::Open { .. })
+        matches!(self.state, State::Open(_))
     }
 
     fn is_waiting(&self) -> bool {
@@ -492,7 +492,7 @@ impl Member {
     fn is_young(&self, now: Nanos) -> bool {
         match &self.state {
             State::Waiting(waiting) => now < waiting.since.saturating_add(YOUTH),
-            State::Open { .. } | State::Done => false,
+            State::Open(_) | State::Done => false,
         }
     }
 
@@ -512,7 +512,7 @@ impl Member {
                 (waiting.pause, waiting.since)
             }
             State::Waiting(waiting) => (shortest, waiting.since),
-            State::Open { .. } | State::Done => (shortest, now),
+            State::Open(_) | State::Done => (shortest, now),
         };
         self.state = State::Waiting(Waiting {
             next: match kind {

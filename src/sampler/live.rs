@@ -15,7 +15,7 @@ use crate::engine::pyspy::{self, PySpyEngine};
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{Interner, ProcessId};
 use crate::survey::{self, Duty};
-use crate::target::{Identity, OpenError, Process, Standing};
+use crate::target::{Halted, Identity, OpenError, Process, Standing};
 
 /// How long a Python may take to tell its version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(1);
@@ -270,6 +270,10 @@ impl World for LiveWorld<'_> {
         let process = open_process(who).ok()?;
         self.watched.insert(who, (process, generation));
         Some(generation)
+    }
+
+    fn halted(&mut self, who: Identity) -> Option<Halted> {
+        Halted::find(who.pid)
     }
 
     fn descendants(&mut self) -> Option<Kin> {

@@ -7,6 +7,8 @@ mod clock;
 mod family;
 mod live;
 mod news;
+mod open;
+mod pace;
 mod refusal;
 mod schedule;
 mod ticks;
@@ -25,10 +27,11 @@ pub use schedule::Schedule;
 pub use world::{Descendant, Follow, Kin, World};
 
 use crate::engine::TickError;
-use crate::model::{Counting, Interner, Nanos, Sample, Tick, Ticks};
+use crate::model::{Counting, Interner, Nanos, Pid, Sample, Tick, Ticks};
 use crate::sys::linux::{ptrace, stand};
-use crate::target::Identity;
+use crate::target::{Halted, Identity};
 use family::{Family, State};
+use pace::Pace;
 
 /// What to record, and how often.
 #[derive(Clone, Debug)]
@@ -106,6 +109,26 @@ pub struct Report {
     pub last_refusal: Option<Refused>,
     /// The last failure to read one.
     pub last_unreadable: Option<String>,
+    /// When processes could not be read, or not run, for long, in the order in which that ended.
+    pub outages: Vec<Outage>,
+}
+
+/// A stretch of a recording in which there was nothing to see of a process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outage {
+    pub pid: Pid,
+    pub what: OutageKind,
+    pub since: Nanos,
+    pub until: Nanos,
+}
+
+/// Why there was nothing to see.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OutageKind {
+    /// It could not be read, by this symptom.
+    Unreadable(String),
+    /// Somebody kept it from running.
+    Halted(Halted),
 }
 
 impl Report {
@@ -123,6 +146,15 @@ impl Report {
 /// The longest sleep without a look at whether to stop.
 const SLICE: Nanos = Nanos(50_000_000);
 
+/// What could not be read for so long is told of.
+const OUTAGE: Nanos = Nanos(500_000_000);
+
+/// How often it is asked what keeps a process from running of which nothing runs.
+const HALT_CHECKS: Nanos = Nanos(1_000_000_000);
+
+/// What waits for its first process for so long says so.
+const QUIET_START: Nanos = Nanos(1_500_000_000);
+
 /// Records until the duration is over, someone asks it to stop, or the target ends.
 ///
 /// # Errors
@@ -138,10 +170,15 @@ pub fn run(
         family: Family::new(options),
         counting: options.counting,
         ticks: Ticks::default(),
+        pace: Pace::new(options.period),
+        looked: Nanos::ZERO,
         samples: Vec::new(),
         order: Vec::new(),
         last_unreadable: None,
+        outages: Vec::new(),
     };
+    let entered = clock.now();
+    let mut waits_quietly = true;
     // Ticks begin when there is someone to look at.
     let mut begun: Option<(Nanos, Schedule)> = None;
     let stop = loop {
@@ -156,18 +193,28 @@ pub fn run(
         let open = recorder.family.open_count();
         if open > 0 && begun.is_none() {
             let start = clock.now();
+            recorder.looked = start;
             begun = Some((start, Schedule::new(options.period, start, options.seed)));
         }
         let mut wake = recorder.family.next_attention();
-        if let Some((start, schedule)) = &mut begun {
-            let end = options
-                .duration
-                .map(|duration| start.saturating_add(duration));
-            if end.is_some_and(|end| clock.now() >= end) {
-                break Stop::Duration;
+        // A duration is one even if there never is anybody to look at.
+        let since = begun.as_ref().map_or(entered, |(start, _)| *start);
+        let end = options
+            .duration
+            .map(|duration| since.saturating_add(duration));
+        if end.is_some_and(|end| clock.now() >= end) {
+            break Stop::Duration;
+        }
+        wake = wake.min(end.unwrap_or(wake));
+        if begun.is_none() && waits_quietly && now.saturating_sub(entered) >= QUIET_START {
+            waits_quietly = false;
+            if let Some(news) = recorder.family.nothing_yet() {
+                watch.news(news);
             }
+        }
+        if let Some((start, schedule)) = &mut begun {
             if schedule.next() <= clock.now() {
-                recorder.tick(clock, sink, watch);
+                recorder.tick(clock, world, sink, watch);
                 recorder.ticks.looks += 1;
                 let missed = schedule.advance(clock.now());
                 // Nothing was expected of a moment at which no process was open.
@@ -181,7 +228,7 @@ pub fn run(
                 watch.ticked(now, &recorder.ticks);
                 continue;
             }
-            wake = wake.min(schedule.next()).min(end.unwrap_or(wake));
+            wake = wake.min(schedule.next());
         }
         if ptrace::any_stopping() {
             // The engine that interrupted it may have been closed meanwhile.
@@ -190,9 +237,13 @@ pub fn run(
         let now = clock.now();
         clock.sleep_until(wake.min(now.saturating_add(SLICE)));
     };
+    let now = clock.now();
+    if let Some((_, schedule)) = &mut begun {
+        recorder.end(now, schedule, options.period);
+    }
     recorder.family.finish();
     let duration = match &begun {
-        Some((start, _)) => clock.now().saturating_sub(*start),
+        Some((start, _)) => now.saturating_sub(*start),
         None => Nanos::ZERO,
     };
     Ok(Report {
@@ -203,6 +254,7 @@ pub fn run(
         engines: recorder.family.engines,
         last_refusal: recorder.family.last_refusal,
         last_unreadable: recorder.last_unreadable,
+        outages: recorder.outages,
     })
 }
 
@@ -210,17 +262,27 @@ struct Recorder {
     family: Family,
     counting: Counting,
     ticks: Ticks,
+    pace: Pace,
+    /// When the last look began.
+    looked: Nanos,
     /// Kept from tick to tick for its memory, as is `order`.
     samples: Vec<Sample>,
     /// Indices of the open members, in the order in which they are looked at.
     order: Vec<usize>,
     last_unreadable: Option<String>,
+    outages: Vec<Outage>,
 }
 
 impl Recorder {
     /// Looks at every open process, one CPU after the other: first those beside which we stand
     /// already, or need not, since to move is dear.
-    fn tick(&mut self, clock: &mut dyn Clock, sink: &mut dyn Sink, watch: &mut dyn Watch) {
+    fn tick(
+        &mut self,
+        clock: &mut dyn Clock,
+        world: &mut dyn World,
+        sink: &mut dyn Sink,
+        watch: &mut dyn Watch,
+    ) {
         let here = stand::cpu();
         let place_of = |index: &usize| {
             let at = self.family.members[*index].stands_at();
@@ -229,46 +291,98 @@ impl Recorder {
         self.order.clear();
         self.order.extend(0..self.family.members.len());
         self.order.sort_by_cached_key(place_of);
+        let begins = clock.now();
+        let gap = self.pace.gap(begins.saturating_sub(self.looked));
+        self.looked = begins;
         for position in 0..self.order.len() {
             let index = self.order[position];
             let member = &mut self.family.members[index];
-            let State::Open {
-                engine,
-                last,
-                refusal_told,
-            } = &mut member.state
-            else {
+            let State::Open(open) = &mut member.state else {
                 continue;
             };
             let at = clock.now();
+            let since = at.saturating_sub(open.last);
+            let gap = gap.min(since);
             let tick = Tick {
                 at,
-                stands_for: at.saturating_sub(*last),
+                stands_for: since.saturating_sub(gap),
             };
             self.samples.clear();
-            match engine.tick(tick, sink.interner(), &mut self.samples) {
+            let outcome = open.engine.tick(tick, sink.interner(), &mut self.samples);
+            if matches!(outcome, Ok(_) | Err(TickError::Unreadable(_))) {
+                open.last = at;
+                self.ticks.passed(since, gap);
+            }
+            match outcome {
                 Ok(outcome) => {
-                    *last = at;
-                    if outcome.refused > 0 && !*refusal_told {
-                        *refusal_told = true;
-                        watch.news(News::PauseRefused {
-                            pid: member.who.pid,
-                        });
+                    let pid = member.who.pid;
+                    if outcome.refused > 0 && !open.refusal_told {
+                        open.refusal_told = true;
+                        watch.news(News::PauseRefused { pid });
                     }
-                    self.ticks.read(outcome, self.counting, &mut self.samples);
+                    if gap > Nanos::ZERO {
+                        // What it used meanwhile is not known to belong here.
+                        for sample in &mut self.samples {
+                            sample.cpu = sample.cpu.min(sample.wall);
+                        }
+                    }
+                    self.outages.extend(open.readable(pid, at));
+                    if self.samples.iter().any(|sample| sample.on_cpu) {
+                        self.outages.extend(open.ran(pid, at));
+                    } else if let Some(how) = open.rested(at, || world.halted(member.who)) {
+                        watch.news(News::Halted { pid, how });
+                    }
+                    self.ticks
+                        .read(outcome, tick.stands_for, self.counting, &mut self.samples);
                     for sample in &self.samples {
                         sink.add(sample);
                     }
                 }
                 Err(TickError::Unreadable(why)) => {
                     // The time of a lost tick is no other's: it stays lost, and is told.
-                    *last = at;
-                    self.ticks.unreadable();
+                    self.ticks.unreadable(tick.stands_for);
+                    if let Some(since) = open.unreadable(at, &why) {
+                        watch.news(News::Unreadable {
+                            pid: member.who.pid,
+                            since,
+                            why: &why,
+                        });
+                    }
                     self.last_unreadable = Some(why);
                 }
                 // Nobody was there to be looked at, so nothing was expected.
-                Err(TickError::Gone) => self.family.close(index),
-                Err(TickError::Replaced) => self.family.reopen(index, at),
+                Err(TickError::Gone) => self.close(index, at),
+                Err(TickError::Replaced) => {
+                    self.close(index, at);
+                    self.family.await_again(index, at);
+                }
+            }
+        }
+    }
+    /// The process is not looked at any more.
+    fn close(&mut self, index: usize, at: Nanos) {
+        let member = &mut self.family.members[index];
+        if let State::Open(open) = &mut member.state {
+            self.outages.extend(open.end(member.who.pid, at));
+        }
+        self.family.close(index);
+    }
+
+    /// Counts what was not looked at any more at the end.
+    fn end(&mut self, now: Nanos, schedule: &mut Schedule, period: Nanos) {
+        let gap = self.pace.gap(now.saturating_sub(self.looked));
+        // A deadline just before the end is not missed.
+        let due = now.saturating_sub(period);
+        let missed = match schedule.next() <= due {
+            true => 1 + schedule.advance(due),
+            false => 0,
+        };
+        for index in 0..self.family.members.len() {
+            if let State::Open(open) = &self.family.members[index].state {
+                let since = now.saturating_sub(open.last);
+                self.ticks.passed(since, gap.min(since));
+                self.ticks.missed(missed);
+                self.close(index, now);
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use super::OpenFailure;
 use crate::engine::cpython;
-use crate::model::Pid;
+use crate::model::{Nanos, Pid};
+use crate::target::Halted;
 
 /// Something that whoever waits for the recording should know.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,17 @@ pub enum News<'a> {
     Leads { pid: Pid, role: &'static str },
     /// A thread of it was to be paused, and may not be. Told once a process.
     PauseRefused { pid: Pid },
+    /// It could be read, and can no longer be, since that moment of the recording.
+    Unreadable {
+        pid: Pid,
+        since: Nanos,
+        why: &'a str,
+    },
+    /// Somebody keeps it from running.
+    Halted { pid: Pid, how: Halted },
+    /// Nothing could be recorded yet. `starts_others`: it is an autoreloader, or another that is recorded
+    /// by its children, and has none yet.
+    NothingYet { pid: Pid, starts_others: bool },
 }
 
 impl News<'_> {
@@ -36,7 +48,10 @@ impl News<'_> {
             | News::NotRecorded { pid, .. }
             | News::Reloads { pid, .. }
             | News::Leads { pid, .. }
-            | News::PauseRefused { pid } => *pid,
+            | News::PauseRefused { pid }
+            | News::Unreadable { pid, .. }
+            | News::Halted { pid, .. }
+            | News::NothingYet { pid, .. } => *pid,
         }
     }
 
@@ -48,7 +63,7 @@ impl News<'_> {
             News::NotRecorded { why, .. } => format!("not recorded: {why}"),
             News::Reloads { role, .. } => format!("reloads: {role:?}"),
             News::Leads { role, .. } => format!("leads: {role}"),
-            News::PauseRefused { pid } => format!("pause refused: {pid}"),
+            other => format!("{other:?}"),
         }
     }
 }

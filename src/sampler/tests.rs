@@ -151,6 +151,8 @@ struct FakeProcess {
     duty: Option<(u64, Duty)>,
     script: Script,
     free_threaded: bool,
+    /// What keeps it from running, from when and until when.
+    halted: Option<(u64, u64, Halted)>,
 }
 
 impl FakeProcess {
@@ -163,6 +165,7 @@ impl FakeProcess {
             duty: None,
             script: Rc::new(script),
             free_threaded: false,
+            halted: None,
         }
     }
 }
@@ -232,6 +235,11 @@ impl World for FakeWorld {
             u64::from(before == RefusalKind::NotPython && now >= from)
         })
     }
+    fn halted(&mut self, who: Identity) -> Option<Halted> {
+        let now = self.clock.now().0;
+        let (from, until, how) = self.find(who)?.halted?;
+        (from..until).contains(&now).then_some(how)
+    }
     fn descendants(&mut self) -> Option<Kin> {
         let now = self.clock.now().0;
         let alive = |process: &&FakeProcess| (process.alive.0..process.alive.1).contains(&now);
@@ -276,7 +284,11 @@ impl Collected {
     }
 }
 
-struct NeverStops;
+/// Lets the recording go on, and keeps what it is told.
+#[derive(Default)]
+struct NeverStops {
+    news: Vec<String>,
+}
 
 impl Watch for NeverStops {
     fn asked_to_stop(&mut self) -> bool {
@@ -286,7 +298,9 @@ impl Watch for NeverStops {
         let sum = ticks.sampled + ticks.idle + ticks.missed + ticks.lost;
         assert_eq!(ticks.expected, sum, "{ticks:?}");
     }
-    fn news(&mut self, _: News<'_>) {}
+    fn news(&mut self, news: News<'_>) {
+        self.news.push(format!("{news:?}"));
+    }
 }
 
 fn options() -> Options {
@@ -305,6 +319,7 @@ struct Outcome {
     report: Result<Report, Refused>,
     collected: Collected,
     tries: Vec<Identity>,
+    news: Vec<String>,
 }
 
 impl Outcome {
@@ -331,14 +346,16 @@ fn record(options: &Options, processes: Vec<FakeProcess>) -> Outcome {
         tries: Vec::new(),
     };
     let mut collected = Collected::default();
+    let mut watch = NeverStops::default();
     let report = run(
         options,
         &mut clock.clone(),
         &mut world,
         &mut collected,
-        &mut NeverStops,
+        &mut watch,
     );
     Outcome {
+        news: watch.news,
         report,
         collected,
         tries: world.tries,
@@ -384,6 +401,121 @@ fn ticks_that_are_missed_are_not_made_up_and_their_time_is_not_lost() {
     for pair in outcome.collected.samples.windows(2) {
         assert!(pair[1].at.0 - pair[0].at.0 > MILLI, "a burst");
     }
+}
+
+#[test]
+fn time_at_which_we_were_stopped_is_nobodys() {
+    let outcome = record(
+        &options(),
+        vec![root(|tick| match tick {
+            200 => Act::Slow(3000 * MILLI),
+            _ => Act::Run,
+        })],
+    );
+    let ticks = outcome.ticks();
+    assert!(
+        (2.95..=3.05).contains(&ticks.gap_time.as_secs_f64()),
+        "{ticks:?}"
+    );
+    assert!(
+        (9.98..=10.0).contains(&ticks.open_time.as_secs_f64()),
+        "{ticks:?}"
+    );
+    let told = outcome.wall() + ticks.gap_time.as_secs_f64();
+    assert!((9.97..=10.0).contains(&told), "{told}");
+    let longest = outcome
+        .collected
+        .samples
+        .iter()
+        .map(|sample| sample.wall)
+        .max();
+    assert!(longest.is_some_and(|it| it.0 < 100 * MILLI), "{longest:?}");
+}
+
+#[test]
+fn time_at_which_we_were_stopped_at_the_end_is_told() {
+    let outcome = record(
+        &options(),
+        vec![root(|tick| match tick {
+            700 => Act::Slow(6000 * MILLI),
+            _ => Act::Run,
+        })],
+    );
+    let ticks = outcome.ticks();
+    assert!(ticks.gap_time.as_secs_f64() > 5.9, "{ticks:?}");
+    assert!((590..=610).contains(&ticks.missed), "{ticks:?}");
+    let told = outcome.wall() + ticks.gap_time.as_secs_f64();
+    assert!(
+        (told - ticks.open_time.as_secs_f64()).abs() < 0.05,
+        "{told} {ticks:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_any_more_is_told_when_and_why() {
+    let outcome = record(
+        &options(),
+        vec![root(|tick| match tick {
+            0..300 => Act::Run,
+            300..700 => Act::Unreadable,
+            _ => Act::Run,
+        })],
+    );
+    let [outage] = &outcome.report.as_ref().unwrap().outages[..] else {
+        panic!("{:?}", outcome.report);
+    };
+    assert_eq!(outage.what, OutageKind::Unreadable("torn".to_owned()));
+    let seconds = (outage.since.as_secs_f64(), outage.until.as_secs_f64());
+    assert!(
+        (2.9..3.1).contains(&seconds.0) && (6.9..7.1).contains(&seconds.1),
+        "{seconds:?}"
+    );
+    assert_eq!(outcome.news.len(), 1, "{:?}", outcome.news);
+    let ticks = outcome.ticks();
+    assert!(
+        (3.9..4.1).contains(&ticks.lost_time.as_secs_f64()),
+        "{ticks:?}"
+    );
+    assert!((0.39..0.41).contains(&ticks.unseen_share()), "{ticks:?}");
+}
+
+#[test]
+fn a_process_that_is_kept_from_running_is_told_of() {
+    let mut process = root(|tick| match tick {
+        200..600 => Act::Idle,
+        _ => Act::Run,
+    });
+    process.halted = Some((1900 * MILLI, 6000 * MILLI, Halted::Stopped));
+    let outcome = record(&options(), vec![process]);
+    let [outage] = &outcome.report.as_ref().unwrap().outages[..] else {
+        panic!("{:?}", outcome.report);
+    };
+    assert_eq!(outage.what, OutageKind::Halted(Halted::Stopped));
+    let seconds = (outage.since.as_secs_f64(), outage.until.as_secs_f64());
+    assert!(
+        (1.9..2.1).contains(&seconds.0) && (5.9..6.1).contains(&seconds.1),
+        "{seconds:?}"
+    );
+}
+
+#[test]
+fn a_duration_is_one_even_if_there_never_is_a_python() {
+    let mut process = root(|_| Act::Run);
+    process.python_from = (u64::MAX, RefusalKind::NotPython);
+    let options = Options {
+        attached: false,
+        duration: Some(Nanos(2000 * MILLI)),
+        ..options()
+    };
+    let outcome = record(&options, vec![process]);
+    assert_eq!(outcome.stop(), Stop::Duration);
+    assert!(
+        outcome.news[0].starts_with("NothingYet"),
+        "{:?}",
+        outcome.news
+    );
+    let asked = outcome.tries.len();
+    assert!((1..50).contains(&asked), "{asked}");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Counts what became of each tick.
 
-use crate::model::{Counting, GilState, Proof, Sample, TickOutcome, Ticks};
+use crate::model::{Counting, GilState, Nanos, Proof, Sample, TickOutcome, Ticks};
 
 impl Ticks {
-    /// Counts a tick that was read, and drops from `samples` what is not to be counted.
+    /// Counts a tick that was read and stands for `time`, and drops from `samples` what is not to be counted.
     pub(super) fn read(
         &mut self,
         outcome: TickOutcome,
+        time: Nanos,
         counting: Counting,
         samples: &mut Vec<Sample>,
     ) {
@@ -31,6 +32,7 @@ impl Ticks {
             self.sampled += 1;
         } else if outcome.threads == 0 && outcome.lost > 0 {
             self.lost += 1;
+            self.lost_time = self.lost_time.saturating_add(time);
         } else {
             self.idle += 1;
         }
@@ -41,9 +43,17 @@ impl Ticks {
             .count() as u64;
     }
 
-    pub(super) fn unreadable(&mut self) {
+    /// Counts a tick at which nothing could be read, and the time for which it would have stood.
+    pub(super) fn unreadable(&mut self, time: Nanos) {
         self.expected += 1;
         self.lost += 1;
+        self.lost_time = self.lost_time.saturating_add(time);
+    }
+
+    /// Counts time that a process was open, and how much of it was a gap.
+    pub(super) fn passed(&mut self, time: Nanos, gap: Nanos) {
+        self.open_time = self.open_time.saturating_add(time);
+        self.gap_time = self.gap_time.saturating_add(gap);
     }
 
     pub(super) fn missed(&mut self, ticks: u64) {

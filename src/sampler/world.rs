@@ -5,7 +5,7 @@ use super::Refusal;
 use crate::engine::Engine;
 use crate::model::{Interner, Pid, ProcessId};
 use crate::survey::Duty;
-use crate::target::Identity;
+use crate::target::{Halted, Identity};
 
 /// A process below the one that is recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +58,9 @@ pub trait World {
 
     /// What the process runs, as a number that changes with an exec; `None` when it has ended.
     fn program(&mut self, who: Identity) -> Option<u64>;
+
+    /// What keeps a process from running, if anything does.
+    fn halted(&mut self, who: Identity) -> Option<Halted>;
 
     /// The processes below the roots; `None` when there is nothing new.
     fn descendants(&mut self) -> Option<Kin>;

@@ -562,6 +562,9 @@ fn ticks(message: schema::Ticks) -> Ticks {
         left_out_gil,
         pauses,
         pauses_refused,
+        open_time,
+        gap_time,
+        lost_time,
     } = message;
     Ticks {
         looks,
@@ -577,6 +580,9 @@ fn ticks(message: schema::Ticks) -> Ticks {
         left_out_gil,
         pauses,
         pauses_refused,
+        open_time: Nanos(open_time),
+        gap_time: Nanos(gap_time),
+        lost_time: Nanos(lost_time),
     }
 }
 

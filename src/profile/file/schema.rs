@@ -188,6 +188,13 @@ pub(super) struct Ticks {
     pub pauses: u64,
     #[prost(uint64, tag = "13")]
     pub pauses_refused: u64,
+    /// Nanoseconds, as the others that follow.
+    #[prost(uint64, tag = "14")]
+    pub open_time: u64,
+    #[prost(uint64, tag = "15")]
+    pub gap_time: u64,
+    #[prost(uint64, tag = "16")]
+    pub lost_time: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -409,6 +409,9 @@ fn ticks(ticks: Ticks) -> schema::Ticks {
         left_out_gil,
         pauses,
         pauses_refused,
+        open_time,
+        gap_time,
+        lost_time,
     } = ticks;
     schema::Ticks {
         looks,
@@ -424,6 +427,9 @@ fn ticks(ticks: Ticks) -> schema::Ticks {
         left_out_gil,
         pauses,
         pauses_refused,
+        open_time: open_time.0,
+        gap_time: gap_time.0,
+        lost_time: lost_time.0,
     }
 }
 

@@ -141,3 +141,9 @@ mod tests {
         assert_eq!(parse_schedstat(b"1 2"), None);
     }
 }
+
+/// The function of the kernel in which a thread waits; `None` where it runs, or that may not be known.
+pub fn wait_channel(pid: Pid, tid: Tid) -> Option<String> {
+    let channel = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
+    (channel != "0").then_some(channel)
+}
