@@ -118,3 +118,43 @@ fn anothers_program_is_refused_with_the_reason() {
     assert!(told.contains("belongs to another user (uid 0)"), "{told}");
     assert!(told.contains("run spyhole with `sudo`"), "{told}");
 }
+
+/// A program that nobody but root may read from its second second on.
+const HIDES: &str = "
+import ctypes, time
+print('ready', flush=True)
+begun = time.monotonic()
+hidden = False
+while True:
+    if not hidden and time.monotonic() > begun + 1:
+        # PR_SET_DUMPABLE.
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+        hidden = True
+";
+
+#[test]
+fn a_program_that_becomes_unreadable_is_told_with_the_reason() {
+    let Some((place, binary, python)) = place_for_nobody() else {
+        return;
+    };
+    let program = place.program("hides.py", HIDES);
+    let target = Target::start(as_nobody(python, &place).arg(&program)).expect("starts");
+    let pid = target.id().to_string();
+    let output = as_nobody(&binary, &place)
+        .args(["record", "-d", "4", "-f", "raw", "-o", "-", "--pid", &pid])
+        .output()
+        .expect("spyhole");
+    assert_code(&output, 0);
+    let said = stderr(&output);
+    assert!(said.contains("it cannot be read any more, since"), "{said}");
+    assert!(
+        said.contains("PR_SET_DUMPABLE") || said.contains("dump"),
+        "{said}"
+    );
+    assert!(
+        said.contains("% of the time, are not in the file"),
+        "{said}"
+    );
+    assert!(said.contains("could not be read"), "{said}");
+    assert!(!said.contains("every sample proven"), "{said}");
+}

@@ -319,6 +319,12 @@ fn open_py_spy(
     options: EngineOptions,
     interner: &mut Interner,
 ) -> Result<Box<dyn Engine>, Refusal> {
+    if Halted::find(process.pid()).is_some() {
+        return Err(Refusal {
+            kind: RefusalKind::NotYet,
+            error: OpenFailure::Halted,
+        });
+    }
     let kind = kind_for_py_spy(&process);
     if kind == RefusalKind::NotPython && parent.is_some() {
         // py-spy would read whole ELF files to find that out.

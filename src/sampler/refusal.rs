@@ -41,6 +41,11 @@ pub enum OpenFailure {
     PySpy(#[from] pyspy::OpenError),
     #[error("process {0} has ended")]
     Ended(Pid),
+    /// py-spy would wait until it runs again.
+    #[error(
+        "it is stopped, held by a tracer, or frozen, and py-spy's engine does not read such a process"
+    )]
+    Halted,
     #[error("it is recorded by its children")]
     RecordedByChildren,
     #[error(
