@@ -214,6 +214,10 @@ pub struct Sampling {
     #[arg(long, value_enum, conflicts_with_all = ["idle", "gil"])]
     pub mode: Option<Mode>,
 
+    /// Leave out the CPU time that no Python frame used, which else has a root of its own in --unit cpu
+    #[arg(long, help_heading = "Output")]
+    pub python_only: bool,
+
     /// Show no progress line
     #[arg(long, hide = true)]
     pub hideprogress: bool,
@@ -280,6 +284,7 @@ impl Sampling {
             halting: self.halting(),
             engine: self.engine.into(),
             subprocesses: self.subprocesses,
+            outside_of_python: !self.python_only,
             run_as_root: self.run_as_root,
             ..RecordOptions::default()
         }

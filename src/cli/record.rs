@@ -270,7 +270,11 @@ impl Recording<'_> {
             ticks.samples,
             ticks.lost + ticks.lost_threads,
         ));
-        terminal::say(summary::how_well(report, self.recorder.options().rate));
+        terminal::say(summary::how_well(
+            report,
+            profile,
+            self.recorder.options().rate,
+        ));
         if profile.interner.is_full() {
             terminal::say(format_args!(
                 "The program made up more names, lines and stacks than are kept; the rest is {}",

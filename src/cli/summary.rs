@@ -1,21 +1,26 @@
 //! How well a recording went, for who must know how far to trust it.
 
 use super::words;
-use crate::model::Ticks;
+use crate::model::{Nanos, Ticks};
+use crate::profile::Profile;
 use crate::sampler::Report;
 
 /// More of the time than this, in percent, is not passed over in silence when it is not in the file.
 const NOTEWORTHY: f64 = 1.0;
+
+/// More of the CPU time than this, in percent, is told when no Python frame used it.
+const NOTEWORTHY_OUTSIDE: f64 = 5.0;
 
 /// More missed ticks than this, in percent of all, are explained.
 const MANY_MISSED: f64 = 10.0;
 
 /// Some short lines: how often it was looked, what became of the looks that gave nothing, and how threads
 /// were held still.
-pub fn how_well(report: &Report, rate: u32) -> String {
+pub fn how_well(report: &Report, profile: &Profile, rate: u32) -> String {
     let mut lines = vec![how_often(report, rate)];
     lines.extend(not_in_the_file(report));
     lines.extend(report.outages.iter().map(words::outage));
+    lines.extend(outside(profile));
     lines.push(how(report));
     lines.join("\n")
 }
@@ -94,6 +99,24 @@ fn not_in_the_file(report: &Report) -> Option<String> {
         100.0 * ticks.unseen_share(),
         why.join("; ")
     ))
+}
+
+/// How much CPU time no Python frame used, where that is much.
+fn outside(profile: &Profile) -> Option<String> {
+    let outside = profile.recording.cpu_outside?;
+    let within = profile.total().cpu.as_secs_f64();
+    let all = match profile.has_outside() {
+        true => within,
+        false => within + outside.as_secs_f64(),
+    };
+    let share = 100.0 * outside.as_secs_f64() / all.max(f64::MIN_POSITIVE);
+    (outside > Nanos(100_000_000) && share > NOTEWORTHY_OUTSIDE).then(|| {
+        format!(
+            "{:.1} s of CPU, {share:.0} %, were used outside of Python frames: by threads without \
+             Python, or before or after it ran",
+            outside.as_secs_f64()
+        )
+    })
 }
 
 fn how(report: &Report) -> String {

@@ -41,6 +41,8 @@ pub struct Ticks {
     pub gap_time: Nanos,
     /// How much of it lost ticks would have stood for.
     pub lost_time: Nanos,
+    /// CPU time that went with stacks that were read and left out.
+    pub left_out_cpu: Nanos,
 }
 
 impl Ticks {
@@ -74,5 +76,6 @@ impl AddAssign for Ticks {
         self.open_time = self.open_time.saturating_add(more.open_time);
         self.gap_time = self.gap_time.saturating_add(more.gap_time);
         self.lost_time = self.lost_time.saturating_add(more.lost_time);
+        self.left_out_cpu = self.left_out_cpu.saturating_add(more.left_out_cpu);
     }
 }

@@ -13,7 +13,9 @@ use std::ops::AddAssign;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{FrameId, Interner, Nanos, Proof, Sample, StackId, ThreadId};
+use crate::model::{
+    FrameId, Interner, Nanos, ProcessId, Proof, Sample, StackId, ThreadId, ThreadKey,
+};
 
 pub use delta::{Delta, Mirror};
 pub use recording::Recording;
@@ -67,6 +69,9 @@ struct Entry {
 /// The root below which stacks stand that could not be proven to be of one moment: who reads the
 /// profile shall neither miss them nor take them for right.
 pub const UNPROVEN: &str = "<unproven>";
+
+/// The root below which the CPU time stands that no Python frame used.
+pub const OUTSIDE: &str = "<outside of Python>";
 
 impl Profile {
     /// An empty profile.
@@ -138,6 +143,42 @@ impl Profile {
         // No more than there are stacks, and these are bounded.
         self.unproven.insert(stack, apart);
         apart
+    }
+
+    /// Counts CPU time that a process used and no sample tells of: that of threads without Python, for one.
+    /// It stands below a root of its own, [`OUTSIDE`].
+    pub fn add_outside(&mut self, process: ProcessId, cpu: Nanos) {
+        let key = ThreadKey {
+            pid: self.interner.process(process).pid,
+            python_id: 0,
+            tid: None,
+            started: 0,
+        };
+        let thread = self.interner.intern_thread(key, process);
+        let frame = self.interner.intern_structure(OUTSIDE);
+        let stack = self.interner.intern_stack(StackId::EMPTY, frame);
+        let values = Values {
+            cpu,
+            ..Values::default()
+        };
+        self.count((thread, stack), values);
+    }
+
+    /// Whether such time was counted.
+    #[must_use]
+    pub fn has_outside(&self) -> bool {
+        self.entries.iter().any(|entry| entry.values.count == 0)
+    }
+
+    /// CPU time of all samples of a process.
+    #[must_use]
+    pub fn cpu_of(&self, process: ProcessId) -> Nanos {
+        let entries = self.entries();
+        let own =
+            entries.filter(|((thread, _), _)| self.interner.thread(*thread).process == process);
+        own.fold(Nanos::ZERO, |sum, (_, values)| {
+            sum.saturating_add(values.cpu)
+        })
     }
 
     /// What was counted, in the order in which each stack was first met.

@@ -25,6 +25,8 @@ pub struct Recording {
     /// for, from its start to its end, as the kernel accounts for it; `None` where it was not ours, or
     /// did not end.
     pub cpu: Option<Nanos>,
+    /// How much CPU time the processes used that no sample tells of; `None` where that is not known.
+    pub cpu_outside: Option<Nanos>,
     pub ticks: Ticks,
     /// How threads were held still; several where recordings were put together.
     pub halted: Vec<HaltMethod>,
@@ -48,6 +50,7 @@ impl Recording {
             started: jiff::Timestamp::now(),
             duration: Nanos::ZERO,
             cpu: None,
+            cpu_outside: None,
             ticks: Ticks::default(),
             halted: Vec::new(),
             counting: Counting::default(),

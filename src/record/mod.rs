@@ -33,6 +33,9 @@ pub use crate::sys::linux::spawn::Ending;
 use crate::sys::linux::{limits, privilege, usage};
 use crate::target::{Identity, Process};
 
+/// Less CPU time than this without a sample is what looks in between do not see of short work.
+const LEAST_OUTSIDE: Nanos = Nanos(100_000_000);
+
 /// What to record of a process, and how.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -50,6 +53,8 @@ pub struct RecordOptions {
     pub subprocesses: bool,
     /// Whether threads are told by name; looking names up costs many reads.
     pub thread_names: bool,
+    /// Whether CPU time that no Python frame used is counted, below a root of its own.
+    pub outside_of_python: bool,
     /// Under sudo, whether a program is started as root instead of as the user who called sudo.
     pub run_as_root: bool,
 }
@@ -64,6 +69,7 @@ impl Default for RecordOptions {
             engine: EngineChoice::default(),
             subprocesses: false,
             thread_names: false,
+            outside_of_python: true,
             run_as_root: false,
         }
     }
@@ -380,8 +386,29 @@ impl Recorder {
         }
         let report = result?;
         report.so_far().enter(&mut profile.recording);
+        if counting != Counting::Gil {
+            count_outside(&mut profile, &report, self.options.outside_of_python);
+        }
         Ok(Recorded { profile, report })
     }
+}
+
+/// Finds out what CPU time the processes used that no sample tells of; makes it an entry of the profile
+/// where that is wanted.
+fn count_outside(profile: &mut Profile, report: &Report, is_entry: bool) {
+    let mut all = Nanos::ZERO;
+    let mut left_out = report.ticks.left_out_cpu;
+    for &(process, used) in &report.engines.cpu_used {
+        let untold = used.saturating_sub(profile.cpu_of(process));
+        // Which process it was of is not known, where there are several.
+        let outside = untold.saturating_sub(left_out);
+        left_out = left_out.saturating_sub(untold);
+        all = all.saturating_add(outside);
+        if is_entry && outside >= LEAST_OUTSIDE && !profile.is_empty() {
+            profile.add_outside(process, outside);
+        }
+    }
+    profile.recording.cpu_outside = Some(all);
 }
 
 /// Whom to record.

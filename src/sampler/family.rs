@@ -71,6 +71,8 @@ pub struct Engines {
     pub opened: u64,
     /// The sum over all that were closed; the method of the first.
     pub report: EngineReport,
+    /// CPU time of all threads of each that was closed, while it was open.
+    pub cpu_used: Vec<(ProcessId, Nanos)>,
 }
 
 impl Engines {
@@ -362,7 +364,7 @@ impl Family {
                 if self.processes.insert(who.pid, process).is_none() {
                     self.adopt(process, interner);
                 }
-                self.members[index].state = State::Open(Open::new(engine, now));
+                self.members[index].state = State::Open(Open::new(who.pid, engine, now));
                 self.patience = None;
                 if self.follow == Follow::FirstPython {
                     self.review = Some((now.saturating_add(REVIEWS.0), REVIEWS.0));
@@ -448,8 +450,11 @@ impl Family {
     }
 
     fn retire(&mut self, index: usize) {
-        if let State::Open(open) = &self.members[index].state {
+        if let State::Open(open) = &mut self.members[index].state {
             self.engines.retire(&open.engine.report());
+            if let Some(used) = open.cpu_used() {
+                self.engines.cpu_used.push((open.engine.process(), used));
+            }
         }
     }
 

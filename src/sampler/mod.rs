@@ -152,6 +152,9 @@ const OUTAGE: Nanos = Nanos(500_000_000);
 /// How often it is asked what keeps a process from running of which nothing runs.
 const HALT_CHECKS: Nanos = Nanos(1_000_000_000);
 
+/// How often a process is asked what CPU time it has used.
+const CPU_ASKED: Nanos = Nanos(50_000_000);
+
 /// What waits for its first process for so long says so.
 const QUIET_START: Nanos = Nanos(1_500_000_000);
 
@@ -311,6 +314,7 @@ impl Recorder {
             let outcome = open.engine.tick(tick, sink.interner(), &mut self.samples);
             if matches!(outcome, Ok(_) | Err(TickError::Unreadable(_))) {
                 open.last = at;
+                open.ask_cpu(at);
                 self.ticks.passed(since, gap);
             }
             match outcome {

@@ -1,8 +1,9 @@
 //! A process that is open to be looked at, and since when there is nothing to see of it.
 
-use super::{HALT_CHECKS, OUTAGE, Outage, OutageKind};
+use super::{CPU_ASKED, HALT_CHECKS, OUTAGE, Outage, OutageKind};
 use crate::engine::Engine;
 use crate::model::{Nanos, Pid};
+use crate::sys::linux::cpu_clock::ProcessClock;
 use crate::target::Halted;
 
 pub(super) struct Open {
@@ -14,6 +15,15 @@ pub(super) struct Open {
     failing: Option<Failing>,
     halt: Option<(Nanos, Halted)>,
     halt_asked: Option<Nanos>,
+    cpu: Option<CpuUsed>,
+}
+
+/// What CPU time the process has used since it was opened.
+struct CpuUsed {
+    clock: ProcessClock,
+    before: Nanos,
+    now: Nanos,
+    asked: Nanos,
 }
 
 /// Looks that could not be read, one after the other.
@@ -24,8 +34,18 @@ struct Failing {
 }
 
 impl Open {
-    pub fn new(engine: Box<dyn Engine>, now: Nanos) -> Open {
+    pub fn new(pid: Pid, engine: Box<dyn Engine>, now: Nanos) -> Open {
+        let cpu = ProcessClock::of(pid).and_then(|clock| {
+            let before = clock.now()?;
+            Some(CpuUsed {
+                clock,
+                before,
+                now: before,
+                asked: now,
+            })
+        });
         Open {
+            cpu,
             engine,
             last: now,
             refusal_told: false,
@@ -33,6 +53,24 @@ impl Open {
             halt: None,
             halt_asked: None,
         }
+    }
+
+    /// Asks now and then for the CPU time that it has used: one that has ended cannot be asked.
+    pub fn ask_cpu(&mut self, at: Nanos) {
+        if let Some(cpu) = &mut self.cpu
+            && at.saturating_sub(cpu.asked) >= CPU_ASKED
+        {
+            cpu.asked = at;
+            cpu.now = cpu.clock.now().unwrap_or(cpu.now);
+        }
+    }
+
+    /// CPU time of all its threads since it was opened, as far as that was seen; `None` where the kernel
+    /// does not tell.
+    pub fn cpu_used(&mut self) -> Option<Nanos> {
+        let cpu = self.cpu.as_mut()?;
+        cpu.now = cpu.clock.now().unwrap_or(cpu.now);
+        Some(cpu.now.saturating_sub(cpu.before))
     }
 
     /// Notes that it could not be read. Tells since when, once that is for long.

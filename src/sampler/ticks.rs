@@ -22,6 +22,9 @@ impl Ticks {
                 Counting::Gil => self.left_out_gil += u64::from(!counts),
                 _ => self.left_out_idle += u64::from(!counts),
             }
+            if !counts {
+                self.left_out_cpu = self.left_out_cpu.saturating_add(sample.cpu);
+            }
             counts
         });
         self.expected += 1;

@@ -304,6 +304,7 @@ impl Reader {
             started,
             duration: Nanos(message.duration),
             cpu: message.cpu.map(Nanos),
+            cpu_outside: message.cpu_outside.map(Nanos),
             ticks: ticks(message.ticks.unwrap_or_default()),
             halted: message
                 .halted
@@ -565,6 +566,7 @@ fn ticks(message: schema::Ticks) -> Ticks {
         open_time,
         gap_time,
         lost_time,
+        left_out_cpu,
     } = message;
     Ticks {
         looks,
@@ -583,6 +585,7 @@ fn ticks(message: schema::Ticks) -> Ticks {
         open_time: Nanos(open_time),
         gap_time: Nanos(gap_time),
         lost_time: Nanos(lost_time),
+        left_out_cpu: Nanos(left_out_cpu),
     }
 }
 

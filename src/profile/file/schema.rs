@@ -139,6 +139,8 @@ pub(super) struct Recording {
     pub duration: u64,
     #[prost(uint64, optional, tag = "9")]
     pub cpu: Option<u64>,
+    #[prost(uint64, optional, tag = "10")]
+    pub cpu_outside: Option<u64>,
     #[prost(message, optional, tag = "11")]
     pub ticks: Option<Ticks>,
     /// By their place in `HaltMethod::ALL`.
@@ -195,6 +197,8 @@ pub(super) struct Ticks {
     pub gap_time: u64,
     #[prost(uint64, tag = "16")]
     pub lost_time: u64,
+    #[prost(uint64, tag = "17")]
+    pub left_out_cpu: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

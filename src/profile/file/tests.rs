@@ -64,6 +64,7 @@ pub(in crate::profile) fn empty() -> Profile {
         engine: "cpython".to_owned(),
         duration: Nanos(12_345),
         cpu: Some(Nanos(0)),
+        cpu_outside: Some(Nanos(16)),
         ticks: Ticks {
             looks: 7,
             expected: 21,
@@ -81,6 +82,7 @@ pub(in crate::profile) fn empty() -> Profile {
             open_time: Nanos(12),
             gap_time: Nanos(13),
             lost_time: Nanos(14),
+            left_out_cpu: Nanos(15),
         },
         halted: vec![HaltMethod::Nothing, HaltMethod::OnItsCpu],
         counting: Counting::Gil,

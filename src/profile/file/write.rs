@@ -182,6 +182,7 @@ impl<'a, W: Write> Writer<'a, W> {
             started,
             duration: recording.duration.0,
             cpu: recording.cpu.map(|cpu| cpu.0),
+            cpu_outside: recording.cpu_outside.map(|cpu| cpu.0),
             ticks: Some(ticks(recording.ticks)),
             halted: recording
                 .halted
@@ -412,6 +413,7 @@ fn ticks(ticks: Ticks) -> schema::Ticks {
         open_time,
         gap_time,
         lost_time,
+        left_out_cpu,
     } = ticks;
     schema::Ticks {
         looks,
@@ -430,6 +432,7 @@ fn ticks(ticks: Ticks) -> schema::Ticks {
         open_time: open_time.0,
         gap_time: gap_time.0,
         lost_time: lost_time.0,
+        left_out_cpu: left_out_cpu.0,
     }
 }
 
