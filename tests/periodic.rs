@@ -24,8 +24,8 @@ fn samples_in(profile: &Profile, name: &str) -> u64 {
             interner.text(function.name).untrusted() == name
         })
     };
-    let entries = profile.entries().filter(|((_, stack), _)| is_in(*stack));
-    entries.map(|(_, values)| values.count).sum()
+    let entries = profile.entries().filter(|entry| is_in(entry.stack()));
+    entries.map(|entry| entry.values().count).sum()
 }
 
 /// Of each thread, its nice value.

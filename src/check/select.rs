@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::rule::{Item, Rule, Selector};
-use crate::model::{FunctionId, Interner, Nanos, StackId};
+use crate::model::{FrameKind, FunctionId, Interner, Nanos, StackId};
 use crate::output::{Category, visible};
 use crate::profile::{Profile, Values};
 
@@ -44,9 +44,9 @@ impl Run {
         let mut sight = Sight::new(profile, rules);
         let mut all = Seen::default();
         let mut figures = vec![Seen::default(); rules.len()];
-        for ((_, stack), values) in profile.entries() {
-            all.add(values);
-            sight.count(stack, values, &mut figures);
+        for entry in profile.entries() {
+            all.add(entry.values());
+            sight.count(entry.stack(), entry.values(), &mut figures);
         }
         let mut whole = all;
         if let Some(cpu) = profile.recording.cpu {
@@ -95,14 +95,15 @@ impl Run {
             };
             count
         ];
-        let known: FxHashMap<_, _> = profile.entries().collect();
+        let entries = profile.entries();
+        let known: FxHashMap<_, _> = entries.map(|it| (it.key(), it.values())).collect();
         let length = (profile.recording.duration.0 / count as u64).max(1);
         let timeline = profile.timeline();
         let mut met = false;
         for thread in timeline.threads() {
             for run in timeline.runs(thread) {
                 let run = run.ok()?;
-                let values = known.get(&(run.thread, run.stack))?;
+                let values = known.get(&run.key())?;
                 met = true;
                 let (mut at, end) = (run.start.0, run.start.saturating_add(run.length).0);
                 let whole = run.length.0.max(1) as f64;
@@ -225,13 +226,13 @@ impl<'a> Matcher<'a> {
 
 fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: bool) -> bool {
     let function = interner.function(function);
+    if function.kind == FrameKind::Structure {
+        // No code: it stands for what is missing, for example.
+        return false;
+    }
     let name = visible(interner.text(function.name));
     let file = visible(interner.text(function.file));
     let short_file = visible(interner.text(function.short_file));
-    if file.is_empty() {
-        // No code: it stands for a thread, or for what is missing.
-        return false;
-    }
     match item {
         Item::Function(pattern) => {
             let name = dotted(&short_file, &name);

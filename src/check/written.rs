@@ -1,8 +1,8 @@
 //! Profiles that are written down, for tests.
 
 use crate::model::{
-    Frame, Function, GilState, Nanos, Pid, Process, Proof, PythonVersion, Sample, StackId,
-    TargetStr, ThreadKey, Tid,
+    Frame, FrameKind, Function, GilState, LabelSetId, Nanos, Pid, Process, Proof, PythonVersion,
+    Sample, StackId, TargetStr, ThreadKey, Tid,
 };
 use crate::profile::{Profile, Recording};
 
@@ -39,6 +39,7 @@ pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
             let short_file: Vec<_> = short_file.into_iter().rev().collect();
             let function = interner.intern_text(&TargetStr::new(name));
             let function = Function {
+                kind: FrameKind::Python,
                 name: function,
                 file: interner.intern_text(&TargetStr::new(file)),
                 short_file: interner.intern_text(&TargetStr::new(short_file.join("/"))),
@@ -54,6 +55,7 @@ pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
             profile.add(&Sample {
                 thread,
                 stack,
+                labels: LabelSetId::EMPTY,
                 at,
                 wall: period,
                 cpu: period,

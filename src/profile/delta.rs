@@ -1,10 +1,10 @@
 //! A copy of a profile that another thread keeps, while the sampler goes on with the profile
-//! itself: it is handed what is new and what changed, so that a handover costs what was seen since the
-//! last one and not what was seen in all.
+//! itself: the copy is given what is new and what changed, so that bringing it up to date costs what
+//! was seen since the last time and not what was seen in all.
 
 use super::timeline::TimelineDelta;
-use super::{Entry, Profile, Recording, Timeline, Values};
-use crate::model::{Growth, StackId, ThreadId};
+use super::{Entry, EntryKey, Profile, Recording, Timeline, Values};
+use crate::model::Growth;
 
 /// What is new in a profile since the last one was taken.
 #[derive(Debug)]
@@ -13,14 +13,14 @@ pub struct Delta {
     pub recording: Recording,
     growth: Growth,
     /// In the order of their positions as far as they are new.
-    entries: Vec<Changed>,
+    entries: Vec<ChangedEntry>,
     timeline: TimelineDelta,
 }
 
 #[derive(Debug)]
-struct Changed {
+struct ChangedEntry {
     position: usize,
-    key: (ThreadId, StackId),
+    key: EntryKey,
     values: Values,
 }
 
@@ -29,11 +29,11 @@ impl Profile {
     /// has more than so many runs.
     pub fn take_delta(&mut self, most_runs: u64) -> Delta {
         let growth = self.interner.take_growth();
-        let mut entries = Vec::with_capacity(self.touched.len());
-        for position in self.touched.drain(..) {
+        let mut entries = Vec::with_capacity(self.changed.len());
+        for position in self.changed.drain(..) {
             let entry = &mut self.entries[position];
-            entry.touched = false;
-            entries.push(Changed {
+            entry.changed = false;
+            entries.push(ChangedEntry {
                 position,
                 key: entry.key,
                 values: entry.values,
@@ -68,7 +68,7 @@ impl Mirror {
         };
         let profile = self.profile.insert(profile);
         profile.interner.grow(delta.growth);
-        for Changed {
+        for ChangedEntry {
             position,
             key,
             values,
@@ -81,7 +81,7 @@ impl Mirror {
                     profile.entries.push(Entry {
                         key,
                         values,
-                        touched: false,
+                        changed: false,
                     });
                 }
             }

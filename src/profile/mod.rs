@@ -1,67 +1,39 @@
-//! What was counted: values for each distinct stack of each thread, and apart from that the order
-//! in time. Knows nothing of how samples are taken, nor of any output.
+//! What was counted: values for each distinct stack of each thread with each set of labels, and apart
+//! from that the order in time. Knows nothing of how samples are taken, nor of any output.
 
 mod absorb;
 mod delta;
+mod entry;
 pub mod file;
+mod import;
 mod recording;
 mod spill;
 mod timeline;
 
 use std::io;
-use std::ops::AddAssign;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{FrameId, Interner, Nanos, Proof, Sample, StackId, ThreadId};
+use crate::model::{FrameId, Interner, Proof, Sample, StackId};
 
 pub use delta::{Delta, Mirror};
+pub use entry::{Entry, EntryKey, Values};
 pub use recording::Recording;
 pub use timeline::{Run, Runs, Timeline};
 
-/// What one stack of one thread adds up to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Values {
-    /// Samples.
-    pub count: u64,
-    /// Wall time that the samples stand for.
-    pub wall: Nanos,
-    /// CPU time that the thread used.
-    pub cpu: Nanos,
-    /// How many of the samples could not be proven whole.
-    pub unproven: u64,
-}
-
-impl AddAssign for Values {
-    fn add_assign(&mut self, more: Values) {
-        self.count = self.count.saturating_add(more.count);
-        self.wall = self.wall.saturating_add(more.wall);
-        self.cpu = self.cpu.saturating_add(more.cpu);
-        self.unproven = self.unproven.saturating_add(more.unproven);
-    }
-}
-
-/// All that a recording found out. Memory grows with distinct stacks, not with time.
+/// All that a recording found out. Memory grows with distinct stacks and label sets, not with time.
 #[derive(Debug)]
 pub struct Profile {
     /// The names behind the handles. An engine fills it in while it reads.
     pub interner: Interner,
     pub recording: Recording,
     entries: Vec<Entry>,
-    positions: FxHashMap<(ThreadId, StackId), usize>,
-    /// Stacks that could not be proven whole, as they are shown.
+    positions: FxHashMap<EntryKey, usize>,
+    /// Stacks that could not be proven whole, and the same below [`UNPROVEN`].
     unproven: FxHashMap<StackId, StackId>,
     timeline: Timeline,
     /// Positions of the entries that changed since the last [`Delta`].
-    touched: Vec<usize>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    key: (ThreadId, StackId),
-    values: Values,
-    /// It changed since the last [`Delta`] and is listed for the next.
-    touched: bool,
+    changed: Vec<usize>,
 }
 
 /// The root below which stacks stand that could not be proven to be of one moment: who reads the
@@ -85,7 +57,7 @@ impl Profile {
             timeline,
             recording,
             entries: Vec::new(),
-            touched: Vec::new(),
+            changed: Vec::new(),
             positions: FxHashMap::default(),
             unproven: FxHashMap::default(),
         }
@@ -95,7 +67,7 @@ impl Profile {
     pub fn add(&mut self, sample: &Sample) {
         let mut sample = *sample;
         if sample.proof == Proof::Unproven {
-            sample.stack = self.set_apart(sample.stack);
+            sample.stack = self.below_unproven(sample.stack);
         }
         let values = Values {
             count: 1,
@@ -103,66 +75,64 @@ impl Profile {
             cpu: sample.cpu,
             unproven: u64::from(sample.proof == Proof::Unproven),
         };
-        self.count((sample.thread, sample.stack), values);
+        self.count(EntryKey::of(&sample), values);
         self.timeline.add(&sample);
     }
 
-    fn count(&mut self, key: (ThreadId, StackId), more: Values) {
+    fn count(&mut self, key: EntryKey, more: Values) {
         let position = *self.positions.entry(key).or_insert_with(|| {
             self.entries.push(Entry {
                 key,
                 values: Values::default(),
-                touched: false,
+                changed: false,
             });
             self.entries.len() - 1
         });
         let entry = &mut self.entries[position];
-        if !entry.touched {
-            entry.touched = true;
-            self.touched.push(position);
+        if !entry.changed {
+            entry.changed = true;
+            self.changed.push(position);
         }
         entry.values += more;
     }
 
     /// The same stack below [`UNPROVEN`].
-    fn set_apart(&mut self, stack: StackId) -> StackId {
-        if let Some(&apart) = self.unproven.get(&stack) {
-            return apart;
+    fn below_unproven(&mut self, stack: StackId) -> StackId {
+        if let Some(&below) = self.unproven.get(&stack) {
+            return below;
         }
         let root = self.interner.intern_structure(UNPROVEN);
         let frames: Vec<FrameId> = self.interner.frames_of(stack).collect();
         let root = self.interner.intern_stack(StackId::EMPTY, root);
-        let apart = frames.into_iter().rev().fold(root, |caller, frame| {
+        let below = frames.into_iter().rev().fold(root, |caller, frame| {
             self.interner.intern_stack(caller, frame)
         });
         // No more than there are stacks, and these are bounded.
-        self.unproven.insert(stack, apart);
-        apart
+        self.unproven.insert(stack, below);
+        below
     }
 
-    /// What was counted, in the order in which each stack was first met.
-    pub fn entries(
-        &self,
-    ) -> impl ExactSizeIterator<Item = ((ThreadId, StackId), Values)> + Clone + '_ {
-        self.entries.iter().map(|entry| (entry.key, entry.values))
+    /// What was counted, in the order in which each was first met.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> + Clone {
+        self.entries.iter()
     }
 
-    /// Where among the entries that of a stack of a thread is.
-    fn position(&self, thread: ThreadId, stack: StackId) -> Option<usize> {
-        self.positions.get(&(thread, stack)).copied()
+    /// Where among the entries that of this key is.
+    fn position(&self, key: EntryKey) -> Option<usize> {
+        self.positions.get(&key).copied()
     }
 
     /// Makes an entry of what was added up elsewhere, unless there is one.
-    fn push_entry(&mut self, key: (ThreadId, StackId), values: Values) -> bool {
+    fn push_entry(&mut self, key: EntryKey, values: Values) -> bool {
         let position = self.entries.len();
         let is_new = *self.positions.entry(key).or_insert(position) == position;
         if is_new {
             self.entries.push(Entry {
                 key,
                 values,
-                touched: true,
+                changed: true,
             });
-            self.touched.push(position);
+            self.changed.push(position);
         }
         is_new
     }
@@ -171,8 +141,8 @@ impl Profile {
     #[must_use]
     pub fn total(&self) -> Values {
         let mut total = Values::default();
-        for (_, values) in self.entries() {
-            total += values;
+        for entry in self.entries() {
+            total += entry.values();
         }
         total
     }
@@ -195,12 +165,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{GilState, Pid};
+    use crate::model::{GilState, LabelSetId, Nanos, Pid, ThreadId};
 
     proptest! {
         #[test]
         fn nothing_is_lost_between_samples_entries_and_timeline(
-            steps in prop::collection::vec((0u32..4, 1u32..5, 0u64..3000, any::<bool>()), 1..300),
+            steps in prop::collection::vec(
+                (0u32..4, 1u32..5, 0u32..3, 0u64..3000, any::<bool>()),
+                1..300,
+            ),
         ) {
             let recording = Recording::starting_now(Pid(1), Vec::new(), 1_000_000);
             let mut profile = Profile::new(recording).expect("a temporary file");
@@ -211,13 +184,14 @@ mod tests {
                 })
                 .collect();
             let (mut at, mut wall, mut unproven) = (0, 0, 0);
-            for &(thread, stack, step, proven) in &steps {
+            for &(thread, stack, labels, step, proven) in &steps {
                 at += step;
                 wall += step;
                 unproven += u64::from(!proven);
                 profile.add(&Sample {
                     thread: ThreadId::from_index(thread),
                     stack: stacks[stack as usize],
+                    labels: LabelSetId::from_index(labels),
                     at: Nanos(at),
                     wall: Nanos(step),
                     cpu: Nanos(step / 2),
@@ -232,9 +206,10 @@ mod tests {
             prop_assert_eq!(total.wall, Nanos(wall));
             prop_assert_eq!(total.unproven, unproven);
 
-            for ((_, stack), values) in profile.entries() {
-                let apart = profile.interner.frames_of(stack).count() == 2;
-                prop_assert_eq!(values.unproven, if apart { values.count } else { 0 });
+            for entry in profile.entries() {
+                let values = entry.values();
+                let below = profile.interner.frames_of(entry.stack()).count() == 2;
+                prop_assert_eq!(values.unproven, if below { values.count } else { 0 });
             }
             let (mut samples, mut length) = (0, 0);
             for thread in profile.timeline().threads() {

@@ -23,9 +23,9 @@ impl Timeline {
     /// What changed since this was last asked. Where there are more than so many runs, now or then,
     /// all are left out, and the copy says so.
     pub(in crate::profile) fn take_delta(&mut self, most_runs: u64) -> TimelineDelta {
-        let threads = self.touched.drain(..).filter_map(|thread| {
+        let threads = self.changed.drain(..).filter_map(|thread| {
             let runs = self.threads.get_mut(&thread)?;
-            runs.touched = false;
+            runs.changed = false;
             Some((thread, runs.clone()))
         });
         let threads: Vec<_> = threads.collect();
@@ -60,7 +60,7 @@ impl Timeline {
             slack: delta.slack,
             threads: BTreeMap::new(),
             open: 0,
-            touched: Vec::new(),
+            changed: Vec::new(),
             closed: Vec::new(),
             // The spill file is the other's to write.
             closed_limit: usize::MAX,
