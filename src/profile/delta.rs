@@ -12,6 +12,8 @@ pub struct Delta {
     /// As it stands.
     pub recording: Recording,
     growth: Growth,
+    /// What the copy has of entries and of the order in time is forgotten first.
+    forgot: bool,
     /// In the order of their positions as far as they are new.
     entries: Vec<ChangedEntry>,
     timeline: TimelineDelta,
@@ -42,6 +44,7 @@ impl Profile {
         Delta {
             recording: self.recording.clone(),
             growth,
+            forgot: std::mem::take(&mut self.forgot),
             entries,
             timeline: self.timeline.take_delta(most_runs),
         }
@@ -61,7 +64,13 @@ impl Mirror {
         let profile = match self.profile.take() {
             Some(mut profile) => {
                 profile.recording = delta.recording;
-                profile.timeline.update(delta.timeline);
+                if delta.forgot {
+                    profile.entries.clear();
+                    profile.positions.clear();
+                    profile.timeline = Timeline::begun_with(delta.timeline);
+                } else {
+                    profile.timeline.update(delta.timeline);
+                }
                 profile
             }
             None => Profile::with_timeline(delta.recording, Timeline::begun_with(delta.timeline)),
@@ -101,15 +110,19 @@ mod tests {
         #[test]
         fn a_copy_that_is_given_what_is_new_is_written_as_the_profile_itself(
             steps in prop::collection::vec(any::<Step>(), 1..200),
-            handovers in prop::collection::vec(1usize..60, 1..6),
+            handovers in prop::collection::vec((1usize..60, any::<bool>()), 1..6),
         ) {
             let mut profile = super::super::file::tests::empty();
             profile.timeline.spill_after(7);
             let mut mirror = Mirror::default();
             let mut steps = steps.as_slice();
-            for count in handovers {
+            for (count, forgets) in handovers {
                 let (now, later) = steps.split_at(count.min(steps.len()));
                 steps = later;
+                if forgets {
+                    profile.take_window().expect("a temporary file");
+                    profile.timeline.spill_after(7);
+                }
                 added(&mut profile, now);
                 profile.recording.ticks.looks += 1;
                 let copy = mirror.update(profile.take_delta(u64::MAX));

@@ -9,6 +9,7 @@ mod import;
 mod recording;
 mod spill;
 mod timeline;
+mod window;
 
 use std::io;
 
@@ -20,6 +21,7 @@ pub use delta::{Delta, Mirror};
 pub use entry::{Entry, EntryKey, Values};
 pub use recording::Recording;
 pub use timeline::{Run, Runs, Timeline};
+use window::WindowStart;
 
 /// All that a recording found out. Memory grows with distinct stacks and label sets, not with time.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub struct Profile {
     timeline: Timeline,
     /// Positions of the entries that changed since the last [`Delta`].
     changed: Vec<usize>,
+    /// How far the recording had come when the last window was taken.
+    window: WindowStart,
+    /// Whether a window was taken since the last [`Delta`].
+    forgot: bool,
 }
 
 /// The root below which stacks stand that could not be proven to be of one moment: who reads the
@@ -60,6 +66,8 @@ impl Profile {
             changed: Vec::new(),
             positions: FxHashMap::default(),
             unproven: FxHashMap::default(),
+            window: WindowStart::default(),
+            forgot: false,
         }
     }
 
