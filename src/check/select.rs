@@ -268,7 +268,8 @@ fn installed_part(file: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::written::profile;
+    use crate::check::functions::Functions;
+    use crate::check::written::{profile, profile_with_labels};
 
     fn rules(texts: &[&str]) -> Vec<Rule> {
         let rule = |text: &&str| text.parse().expect("a rule");
@@ -316,6 +317,45 @@ mod tests {
             assert_eq!(run.figures[0].samples, samples, "{rule}");
             assert_eq!(run.all.samples, 100);
         }
+    }
+
+    #[test]
+    fn labels_neither_split_nor_lose_what_a_rule_counts() {
+        let stacks = [
+            (&[VIEW][..], 30),
+            (&[VIEW, NAME, QUERY], 45),
+            (&[LOADS], 25),
+        ];
+        let (plain, labelled) = (profile(&stacks), profile_with_labels(&stacks, 4));
+        assert_eq!(labelled.entries().len(), 4 * plain.entries().len());
+        let rules = rules(&["get_name < 5%", "self run < 5%", "never package:django"]);
+        let near = |a: Seen, b: Seen| {
+            // Pieces are whole nanoseconds of each run of the timeline.
+            let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+            near(a.wall, b.wall) && near(a.cpu, b.cpu)
+        };
+        let same = |a: &Run, b: &Run| {
+            let mut figures = a.figures.iter().zip(&b.figures);
+            near(a.all, b.all) && near(a.whole, b.whole) && figures.all(|(a, b)| near(*a, *b))
+        };
+        let of = |profile| Run::of(profile, &rules, None);
+        assert!(same(&of(&plain), &of(&labelled)));
+        let samples = |run: Run| run.figures.iter().map(|it| it.samples).collect::<Vec<_>>();
+        assert_eq!(samples(of(&plain)), samples(of(&labelled)));
+        let pieces = |profile| Run::pieces(profile, &rules, None, 10).expect("a timeline");
+        let (plain_pieces, labelled_pieces) = (pieces(&plain), pieces(&labelled));
+        let mut both = plain_pieces.iter().zip(&labelled_pieces);
+        assert!(both.all(|(a, b)| same(a, b)));
+        let known = |profile| {
+            let mut functions = Functions::default();
+            functions.add(profile);
+            functions
+                .known(1)
+                .into_iter()
+                .map(|(name, it)| (name, it.share.mean))
+        };
+        let mut both = known(&plain).zip(known(&labelled));
+        assert!(both.all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-9));
     }
 
     #[test]

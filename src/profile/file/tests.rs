@@ -209,7 +209,8 @@ pub(in crate::profile) struct Contents {
     threads: Vec<(ThreadKey, ProcessId, Option<String>)>,
     /// Thread, frames, labels and values.
     pub entries: Vec<(u32, Vec<FrameTexts>, LabelTexts, Values)>,
-    runs: Vec<(u32, Vec<(Run, Vec<FrameTexts>, LabelTexts)>)>,
+    /// Thread by thread.
+    runs: Vec<(Run, Vec<FrameTexts>, LabelTexts)>,
 }
 
 /// What a frame is of, its names and numbers.
@@ -257,17 +258,15 @@ pub(in crate::profile) fn contents(profile: &Profile) -> Contents {
         )
     });
     let timeline = profile.timeline();
-    let runs = timeline.threads().map(|thread| {
-        let runs = timeline.runs(thread).map(|run| {
-            let run = run.expect("readable");
-            let by_handle = Run {
-                stack: StackId::EMPTY,
-                labels: LabelSetId::EMPTY,
-                ..run
-            };
-            (by_handle, frames(run.stack), labels(run.labels))
-        });
-        (thread.index() as u32, runs.collect())
+    let runs = timeline.threads().flat_map(|thread| timeline.runs(thread));
+    let runs = runs.map(|run| {
+        let run = run.expect("readable");
+        let without_handles = Run {
+            stack: StackId::EMPTY,
+            labels: LabelSetId::EMPTY,
+            ..run
+        };
+        (without_handles, frames(run.stack), labels(run.labels))
     });
     Contents {
         recording,
