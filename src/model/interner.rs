@@ -78,7 +78,8 @@ pub struct Process {
     /// The command line, argument by argument.
     pub command: Vec<TargetStr>,
     pub python: Option<PythonVersion>,
-    /// The how many-th it is that was started for the same purpose: 1, 2, ... below an autoreloader.
+    /// Its number among those that were started for the same purpose, one after another: 1, 2, ...
+    /// below an autoreloader.
     pub generation: Option<u32>,
 }
 
@@ -148,7 +149,7 @@ const LIMITS: Limits = Limits {
     label_sets: MOST_LABEL_SETS,
 };
 
-/// Made at the start: what stands for what is too much.
+/// Made at the start: these stand for what found no room.
 const OTHER_TEXT: TextId = TextId(0);
 const OTHER_FUNCTION: FunctionId = FunctionId(0);
 const OTHER_FRAME: FrameId = FrameId(0);
@@ -367,8 +368,8 @@ impl Interner {
         self.taken.processes.insert(process);
     }
 
-    /// Enters which recorded process started another. Nothing is changed where that one would become
-    /// its own ancestor.
+    /// Enters which recorded process started another. Nothing changes where a process would become its
+    /// own ancestor.
     pub fn set_parent(&mut self, process: ProcessId, parent: ProcessId) {
         let mut above = std::iter::successors(Some(parent), |id| self.process(*id).parent);
         if !above.any(|id| id == process) {

@@ -2,6 +2,8 @@
 //! itself: the copy is given what is new and what changed, so that bringing it up to date costs what
 //! was seen since the last time and not what was seen in all.
 
+use std::io;
+
 use super::timeline::TimelineDelta;
 use super::{Entry, EntryKey, Profile, Recording, Timeline, Values};
 use crate::model::Growth;
@@ -27,8 +29,8 @@ struct ChangedEntry {
 }
 
 impl Profile {
-    /// What is new since this was last asked. The order in time is left out, and says so, where it
-    /// has more than so many runs.
+    /// What is new since the last call. The order in time is left out where it has more runs than
+    /// `most_runs`; the copy's timeline says so.
     pub fn take_delta(&mut self, most_runs: u64) -> Delta {
         let growth = self.interner.take_growth();
         let mut entries = Vec::with_capacity(self.changed.len());
@@ -96,6 +98,15 @@ impl Mirror {
             }
         }
         profile
+    }
+
+    /// The same as [`Profile::take_window`] of the copy, for a profile that is told to
+    /// [`forget`](Profile::forget) whenever it gave a delta; `None` before the first.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_window(&mut self) -> io::Result<Option<Profile>> {
+        self.profile.as_mut().map(Profile::take_window).transpose()
     }
 }
 

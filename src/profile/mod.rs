@@ -42,16 +42,16 @@ pub struct Profile {
     forgot: bool,
 }
 
-/// The root below which stacks stand that could not be proven to be of one moment: who reads the
-/// profile shall neither miss them nor take them for right.
+/// The root above stacks that could not be proven to be of one moment, so that a reader of the
+/// profile neither misses them nor trusts them.
 pub const UNPROVEN: &str = "<unproven>";
 
 impl Profile {
     /// An empty profile.
     ///
     /// # Errors
-    /// When no temporary file can be had for the timeline: better known before the recording than
-    /// hours into it.
+    /// When no temporary file can be created for the timeline: it is better to know that before the
+    /// recording than hours into it.
     pub fn new(recording: Recording) -> io::Result<Profile> {
         let timeline = Timeline::new(recording.period())?;
         Ok(Profile::with_timeline(recording, timeline))
@@ -130,7 +130,7 @@ impl Profile {
         self.positions.get(&key).copied()
     }
 
-    /// Makes an entry of what was added up elsewhere, unless there is one.
+    /// Makes an entry of what was added up elsewhere; `false` when there is one of that key.
     fn push_entry(&mut self, key: EntryKey, values: Values) -> bool {
         let position = self.entries.len();
         let is_new = *self.positions.entry(key).or_insert(position) == position;

@@ -19,49 +19,41 @@ pub(super) struct WindowStart {
 }
 
 impl Profile {
-    /// What was counted since the last call, or since the beginning, as a profile of its own with the
-    /// names that it needs. Here it is forgotten, entries and order in time alike, and a
-    /// [`Mirror`](super::Mirror) forgets it with the next delta.
+    /// What was counted since the last call, or since the beginning, as a profile of its own that any
+    /// output can be made from, with the names that it needs. Here it is forgotten, see
+    /// [`forget`](Self::forget).
     ///
-    /// The window ends where [`recording`](Self::recording) says that this one has come to, which is
-    /// to be entered first: start, duration and ticks are those of the window, and times are
-    /// counted from its start. The CPU time of the program as a whole is not told by windows. Here
-    /// `recording` stays that of the whole.
+    /// The caller brings [`recording`](Self::recording) up to date first: the window ends at its
+    /// duration. The window's own recording has the start, the duration and the ticks of the window,
+    /// and its timeline is counted from that start. It has no CPU time of the program as a whole.
+    /// `recording` here goes on to be that of the whole.
     ///
-    /// Handles of this profile's interner stay good. So memory is what came since the last window,
-    /// and what the interner holds: that grows with distinct names, stacks, label sets, threads and
-    /// processes, never with the number of windows, and all but the processes up to a limit (see
-    /// [`Interner::is_full`](crate::model::Interner::is_full)).
+    /// Handles of this profile's interner stay valid. So a profile that is taken by windows holds
+    /// what came since the last one, and its interner. That grows with distinct names, stacks, label
+    /// sets, threads and processes, not with the number of windows; all but the processes have a
+    /// limit (see [`Interner::is_full`](crate::model::Interner::is_full)).
+    ///
+    /// A call takes milliseconds where a thousand stacks were seen. A sampler that must not wait as
+    /// long calls [`take_delta`](Self::take_delta) and `forget`, and another thread takes the window
+    /// from its [`Mirror`](super::Mirror).
     ///
     /// # Errors
-    /// When no temporary file can be had for the order in time. Nothing is forgotten then.
+    /// When no temporary file can be created for the order in time. Nothing is forgotten then.
     pub fn take_window(&mut self) -> io::Result<Profile> {
         let mut window = Profile::new(self.recording_of_window())?;
-        let timeline = Timeline::new(self.recording.period())?;
-        let timeline = std::mem::replace(&mut self.timeline, timeline);
-        let entries = std::mem::take(&mut self.entries);
-        self.positions = FxHashMap::default();
-        self.changed = Vec::new();
-        self.forgot = true;
-        let start = std::mem::replace(
-            &mut self.window,
-            WindowStart {
-                at: self.recording.duration,
-                ticks: self.recording.ticks,
-            },
-        );
-
+        let next = Timeline::new(self.recording.period())?;
         let process = |thread| self.interner.thread(thread).process;
-        let processes: FxHashSet<_> = entries.iter().map(|it| process(it.thread())).collect();
+        let processes: FxHashSet<_> = self.entries().map(|it| process(it.thread())).collect();
         let mut importer = Importer::new(&self.interner, &mut window.interner);
         importer.import_processes(|process| processes.contains(&process));
-        let imported = entries
-            .iter()
+        let imported = self
+            .entries()
             .map(|entry| (importer.entry(entry.key()), entry.values()));
         let imported: Vec<_> = imported.collect();
+        let start = self.window.at;
         window
             .timeline
-            .import(&timeline, start.at, |key| importer.entry(key));
+            .import(&self.timeline, start, |key| importer.entry(key));
         for (key, values) in imported {
             window.count(key, values);
         }
@@ -71,7 +63,31 @@ impl Profile {
         if self.interner.labels_are_full() {
             window.interner.set_labels_full();
         }
+        self.go_on_with(next);
         Ok(window)
+    }
+
+    /// Forgets what was counted, entries and order in time alike, and begins the next window. A
+    /// [`Mirror`](super::Mirror) forgets it with the next delta.
+    ///
+    /// # Errors
+    /// When no temporary file can be created for the order in time. Nothing is forgotten then.
+    pub fn forget(&mut self) -> io::Result<()> {
+        let next = Timeline::new(self.recording.period())?;
+        self.go_on_with(next);
+        Ok(())
+    }
+
+    fn go_on_with(&mut self, timeline: Timeline) {
+        self.timeline = timeline;
+        self.entries = Vec::new();
+        self.positions = FxHashMap::default();
+        self.changed = Vec::new();
+        self.forgot = true;
+        self.window = WindowStart {
+            at: self.recording.duration,
+            ticks: self.recording.ticks,
+        };
     }
 
     fn recording_of_window(&self) -> Recording {
@@ -131,8 +147,8 @@ mod tests {
 
     use super::*;
     use crate::profile::absorb::tests::{Counted, counted};
-    use crate::profile::file::tests::{Step, added, contents, empty, written};
-    use crate::profile::{Values, file};
+    use crate::profile::file::tests::{Step, added_after, contents, empty, written};
+    use crate::profile::{Mirror, Values, file};
 
     fn not_begun() -> Profile {
         let mut profile = empty();
@@ -143,7 +159,7 @@ mod tests {
 
     /// As much as the recorder enters.
     fn go_on(profile: &mut Profile, steps: &[Step]) {
-        added(profile, steps);
+        added_after(profile, profile.recording.duration, steps);
         profile.recording.duration.0 += steps.iter().map(|step| step.step).sum::<u64>();
         profile.recording.ticks.looks += steps.len() as u64;
         profile.recording.ticks.samples += steps.len() as u64;
@@ -187,8 +203,12 @@ mod tests {
                     *together.entry(key).or_default() += values;
                 }
                 total += window.total();
-                for (run, key) in runs_of(window) {
+                let runs = runs_of(window);
+                let first = runs.iter().map(|(run, _)| run.start).min();
+                prop_assert_eq!(first.unwrap_or_default(), Nanos::ZERO);
+                for (run, key) in runs {
                     prop_assert!(window.position(key).is_some());
+                    prop_assert!(run.start.0 + run.length.0 <= window.recording.duration.0);
                     samples += run.samples;
                     length += run.length.0;
                 }
@@ -207,6 +227,28 @@ mod tests {
                 started: profile.recording.started,
                 ..whole.recording
             });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_copy_gives_the_windows_of_a_profile_that_only_forgets(
+            windows in prop::collection::vec(prop::collection::vec(any::<Step>(), 0..60), 1..5),
+        ) {
+            let (mut profile, mut same) = (not_begun(), not_begun());
+            same.recording = profile.recording.clone();
+            let mut mirror = Mirror::default();
+            for steps in &windows {
+                for profile in [&mut profile, &mut same] {
+                    profile.timeline.spill_after(7);
+                    go_on(profile, steps);
+                }
+                mirror.update(profile.take_delta(u64::MAX));
+                profile.forget().expect("a temporary file");
+                let window = mirror.take_window().expect("a temporary file");
+                let expected = same.take_window().expect("a temporary file");
+                prop_assert_eq!(window.map(|it| contents(&it)), Some(contents(&expected)));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What came to the tables since that was asked last. Texts, functions, frames, stacks and label sets
+//! What is new in the tables since the last time. Texts, functions, frames, stacks and label sets
 //! only ever come, so a copy elsewhere is brought up to date by what is new.
 
 use rustc_hash::FxHashSet;
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::TargetStr;
 
-/// What was taken already.
+/// What was taken before.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     texts: usize,
@@ -52,7 +52,7 @@ impl Taken {
 }
 
 impl Interner {
-    /// What is new since this was last asked, or since the beginning.
+    /// What is new since the last call, or since the beginning.
     pub fn take_growth(&mut self) -> Growth {
         let mut threads: Vec<_> = self.taken.threads.drain().collect();
         threads.sort_unstable();
@@ -79,8 +79,8 @@ impl Interner {
         growth
     }
 
-    /// Makes a copy like the other was when the growth was taken: a copy to which nothing else is
-    /// added, and which was given all that was taken before, from the first on.
+    /// Brings a copy up to date with the interner that the growth was taken from. The copy was given
+    /// each growth before, in order, and nothing else.
     pub fn grow(&mut self, growth: Growth) {
         let lengths = growth.texts.iter().map(|text| text.untrusted().len());
         self.text_bytes += lengths.sum::<usize>();

@@ -229,7 +229,7 @@ struct Reader {
     functions: Vec<FunctionId>,
     frames: Vec<FrameId>,
     samples: Vec<EntryKey>,
-    /// Whoever adds up what was read need not fear an overflow.
+    /// Checked, so that later sums of what was read do not overflow.
     total: Values,
     runs: u64,
     samples_of_runs: u64,
@@ -644,9 +644,9 @@ fn python(message: schema::Python) -> PythonVersion {
     PythonVersion::from_hex(message.hex, message.free_threaded)
 }
 
-/// Checks that all parents are there and that nobody is his own ancestor.
+/// Checks that all parents are there and that no process is its own ancestor.
 fn check_lineage(processes: &[Process]) -> Result<(), ReadError> {
-    // How many stand above each, and itself; 0 where that is not known yet.
+    // How many processes each has above it, itself included; 0 where that is not known yet.
     let mut depths = vec![0_usize; processes.len()];
     for start in 0..processes.len() {
         let mut path = Vec::new();

@@ -104,7 +104,13 @@ pub(in crate::profile) fn empty() -> Profile {
 
 /// Adds samples, after those that are there.
 pub(in crate::profile) fn added(profile: &mut Profile, steps: &[Step]) {
-    let mut at = profile.total().wall;
+    let last = profile.total().wall;
+    added_after(profile, last, steps);
+}
+
+/// The same with the time at which the last sample was taken.
+pub(in crate::profile) fn added_after(profile: &mut Profile, last: Nanos, steps: &[Step]) {
+    let mut at = last;
     for step in steps {
         at = Nanos(at.0 + step.step);
         let interner = &mut profile.interner;

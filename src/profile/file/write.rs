@@ -384,7 +384,7 @@ struct Piece {
 impl Piece {
     fn push(&mut self, sample: u32, run: crate::profile::Run) {
         self.runs.sample.push(sample);
-        // Wraps, and so does who adds it up.
+        // Wraps, and wraps back where the reader adds it up.
         let gap = run.start.0.wrapping_sub(self.end).cast_signed();
         self.runs.gap.push(gap);
         self.runs.length.push(run.length.0);
