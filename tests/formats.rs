@@ -120,6 +120,44 @@ fn recordings_put_together_are_shown_alike_in_whatever_order() {
     );
 }
 
+/// One worker whose samples have labels or none, besides its stacks.
+fn labelled(with_labels: bool) -> Profile {
+    let mut builder = profiles::Builder::new(1, &["python", "serve.py"]);
+    let process = builder.process(1, None, &["python", "serve.py"]);
+    let thread = builder.thread(process, 9, Some("worker"));
+    let serve = ("serve", "/a/s.py", "s.py", 1, 2);
+    let stacks = [
+        builder.stack(&[serve]),
+        builder.stack(&[serve, ("view", "/a/s.py", "s.py", 5, 6)]),
+    ];
+    for tick in 0..40 {
+        if with_labels {
+            let route = format!("/{}", tick % 3);
+            builder.label(&[("route", route.as_str())][..(tick % 4).min(1) as usize]);
+        }
+        builder.sample(thread, stacks[(tick % 2) as usize], tick);
+    }
+    builder.finish(40)
+}
+
+#[test]
+fn what_shows_no_labels_adds_up_what_differs_in_them_alone() {
+    let (plain, with_labels) = (labelled(false), labelled(true));
+    assert!(with_labels.entries().len() > plain.entries().len());
+    for unit in [Unit::Samples, Unit::Wall, Unit::Cpu] {
+        let options = RenderOptions {
+            unit: Some(unit),
+            ..RenderOptions::default()
+        };
+        for format in [Format::Raw, Format::Flamegraph] {
+            let text = render(format, &plain, &options);
+            assert_eq!(text, render(format, &with_labels, &options));
+        }
+    }
+    let difference = |after| render_difference(&plain, after, &RenderOptions::default());
+    assert_eq!(difference(&plain), difference(&with_labels));
+}
+
 #[test]
 fn an_empty_profile_is_an_error_and_writes_nothing() {
     let profile = profiles::Builder::new(1, &["python"]).finish(10);

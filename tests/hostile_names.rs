@@ -1,4 +1,4 @@
-//! Names made to hurt, in functions, files, threads and arguments: every output must still be read
+//! Names made to hurt, in functions, files, threads, labels and arguments: every output must still be read
 //! by a real reader of its format, and show each name in its escaped form.
 
 mod profiles;
@@ -55,7 +55,8 @@ const ROOTS: RenderOptions = RenderOptions {
 };
 
 /// Each name once as a bare function without a file, which makes it a leaf of its own, once with
-/// itself as file, once as a thread's name, and all of them as arguments.
+/// itself as file, once as a thread's name, once as key and value of a label, and all of them as
+/// arguments.
 fn hostile() -> Profile {
     let command: Vec<&str> = ["python", "app.py"]
         .into_iter()
@@ -68,6 +69,7 @@ fn hostile() -> Profile {
         let thread = builder.thread(process, 100 + index as i32, Some(name));
         let bare = builder.stack(&[(name, "", "", 0, 0)]);
         let filed = builder.stack(&[(name, name, name, 1, 3), (name, name, name, 1, 0)]);
+        builder.label(&[(name, name)]);
         builder.sample(thread, bare, 2 * tick);
         builder.sample(thread, filed, 2 * tick + 1);
     }
@@ -259,6 +261,8 @@ fn chrometrace_holds_the_names() {
                 .iter()
                 .any(|e| e["name"] == *name && e["args"]["filename"] == *shown)
         );
+        let labelled = |e: &serde_json::Value| e["args"]["labels"][shown] == *shown;
+        assert!(shown.is_empty() || events.iter().any(labelled), "{shown}");
         let is_thread = |e: &&serde_json::Value| e["name"] == "thread_name";
         assert!(
             events

@@ -139,10 +139,80 @@ fn forked() -> Profile {
     builder.finish(60)
 }
 
+/// A worker that answers two requests one after the other, each found at the same line.
+fn labelled(with_labels: bool) -> Profile {
+    let mut builder = Builder::new(1, &["python", "serve.py"]);
+    let process = builder.process(1, None, &["python", "serve.py"]);
+    let thread = builder.thread(process, 9, Some("worker"));
+    let serve = ("serve", "/a/s.py", "s.py", 1, 2);
+    let view = ("view", "/a/s.py", "s.py", 5, 6);
+    let (idle, busy) = (builder.stack(&[serve]), builder.stack(&[serve, view]));
+    let requests: [(&[(&str, &str)], _); 4] = [
+        (&[], idle),
+        (&[("route", "/a"), ("method", "GET")], busy),
+        (&[("route", "/b\u{202e}"), ("method", "GET")], busy),
+        (&[], idle),
+    ];
+    for (index, (labels, stack)) in requests.into_iter().enumerate() {
+        if with_labels {
+            builder.label(labels);
+        }
+        for tick in 0..10 {
+            builder.sample(thread, stack, index as u64 * 10 + tick);
+        }
+    }
+    builder.finish(40)
+}
+
+#[test]
+fn chrometrace_shows_labels_with_the_frames_that_ran_under_them() {
+    let json = parsed(
+        Format::Chrometrace,
+        &labelled(true),
+        &RenderOptions::default(),
+    );
+    let begun = |name: &str| -> Vec<(u64, Value)> {
+        let events = json.as_array().expect("an array").iter();
+        events
+            .filter(|event| event["ph"] == "B" && event["name"] == name)
+            .map(|event| {
+                let at = event["ts"].as_u64().expect("a number") * 1000 / PERIOD.0;
+                (at, event["args"]["labels"].clone())
+            })
+            .collect()
+    };
+    let first = serde_json::json!({"method": "GET", "route": "/a"});
+    let second = serde_json::json!({"method": "GET", "route": "/b\\u202e"});
+    assert_eq!(begun("view"), [(10, first.clone()), (20, second.clone())]);
+    let none = Value::Null;
+    let serve = [(0, none.clone()), (10, first), (20, second), (30, none)];
+    assert_eq!(begun("serve"), serve);
+}
+
+#[test]
+fn speedscope_loses_no_time_to_labels() {
+    let weight_of_each_stack = |profile: &Profile| {
+        let json = parsed(Format::Speedscope, profile, &RenderOptions::default());
+        let mut weights: HashMap<String, f64> = HashMap::new();
+        let thread = &json["profiles"][0];
+        let samples = thread["samples"].as_array().expect("samples");
+        for (stack, weight) in samples
+            .iter()
+            .zip(thread["weights"].as_array().expect("weights"))
+        {
+            *weights.entry(stack.to_string()).or_default() += weight.as_f64().expect("a number");
+        }
+        (weights, json["shared"].clone(), thread["endValue"].clone())
+    };
+    let plain = weight_of_each_stack(&labelled(false));
+    assert_eq!(plain, weight_of_each_stack(&labelled(true)));
+    assert_eq!(plain.0.len(), 2);
+}
+
 #[test]
 fn chrometrace_events_nest_in_each_thread_of_each_process() {
     let options = RenderOptions::default();
-    for profile in [forked(), django()] {
+    for profile in [forked(), django(), labelled(true)] {
         let json = parsed(Format::Chrometrace, &profile, &options);
         let mut open: HashMap<(u64, u64), Vec<(String, u64)>> = HashMap::new();
         let mut last: HashMap<(u64, u64), u64> = HashMap::new();

@@ -2,12 +2,15 @@
 
 mod common;
 mod harness;
+mod profiles;
 
 use std::fs::File;
 use std::process::Command;
 
 use harness::*;
+use profiles::Builder;
 use spyhole::model::Nanos;
+use spyhole::output::{self, Format, RenderOptions};
 use spyhole::profile::{Profile, file};
 
 fn read(place: &Place, name: &str) -> Profile {
@@ -24,8 +27,8 @@ fn samples_in(profile: &Profile, name: &str) -> u64 {
             interner.text(function.name).untrusted() == name
         })
     };
-    let entries = profile.entries().filter(|((_, stack), _)| is_in(*stack));
-    entries.map(|(_, values)| values.count).sum()
+    let entries = profile.entries().filter(|entry| is_in(entry.stack()));
+    entries.map(|entry| entry.values().count).sum()
 }
 
 /// Of each thread, its nice value.
@@ -145,4 +148,58 @@ fn a_reader_that_knows_only_pprof_reads_it() {
     for line in &expected {
         assert!(lines.contains(&line.as_str()), "{line} {told}");
     }
+}
+
+#[test]
+fn labels_are_read_by_a_reader_that_knows_only_pprof_and_by_us() {
+    let place = Place::new();
+    let mut builder = Builder::new(7, &["python", "serve.py"]);
+    let process = builder.process(7, None, &["python", "serve.py"]);
+    let thread = builder.thread(process, 9, Some("worker"));
+    let stack = builder.stack(&[("view", "/a/s.py", "s.py", 5, 6)]);
+    let sets: [&[(&str, &str)]; 3] = [
+        &[],
+        &[("route", "/a"), ("method", "GET")],
+        // As the file itself calls the name of a thread.
+        &[("route", "/b"), ("thread", "mine")],
+    ];
+    for (tick, labels) in sets.into_iter().enumerate() {
+        builder.label(labels);
+        builder.sample(thread, stack, tick as u64);
+    }
+    let profile = builder.finish(3);
+    let mut file = File::create(place.path("x.pb.gz")).expect("a file");
+    let options = RenderOptions::default();
+    output::write(Format::Pprof, &profile, &options, &mut file).expect("written");
+
+    let mut reader = Command::new(python());
+    reader.arg(READER).arg(place.path("x.pb.gz"));
+    let output = reader.output().expect("Python");
+    assert_code(&output, 0);
+    let told = stdout(&output);
+    for line in [
+        "method GET",
+        "route /a",
+        "route /b",
+        "thread mine",
+        "thread worker",
+        "in view: 3",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line} {told}");
+    }
+    let again = read(&place, "x.pb.gz");
+    let labels = again.entries().map(|entry| {
+        let interner = &again.interner;
+        let labels = interner.labels(entry.labels()).iter();
+        let texts = labels.map(|it| [it.key, it.value].map(|id| interner.text(id).untrusted()));
+        texts.collect::<Vec<_>>()
+    });
+    assert_eq!(
+        labels.collect::<Vec<_>>(),
+        [
+            vec![],
+            vec![["method", "GET"], ["route", "/a"]],
+            vec![["route", "/b"], ["thread", "mine"]],
+        ]
+    );
 }

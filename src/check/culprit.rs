@@ -187,11 +187,12 @@ impl Tree {
         };
         let mut matcher = Matcher::new(profile, selector);
         let mut keys: FxHashMap<FunctionId, u32> = FxHashMap::default();
-        for ((_, stack), values) in profile.entries() {
+        for entry in profile.entries() {
+            let values = entry.values();
             if values.unproven > 0 {
                 continue;
             }
-            let mut frames = frames_outermost_first(&profile.interner, stack);
+            let mut frames = frames_outermost_first(&profile.interner, entry.stack());
             if selector.item.is_some() {
                 let innermost_first: Vec<_> = frames.iter().rev().map(|it| it.function).collect();
                 let Some(position) = matcher.find(&innermost_first) else {

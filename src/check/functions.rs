@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::judge::Known;
 use super::select::Seen;
 use super::stats::Summary;
-use crate::model::FunctionId;
+use crate::model::{FrameKind, FunctionId};
 use crate::output::visible;
 use crate::profile::Profile;
 
@@ -36,12 +36,13 @@ impl Functions {
         let mut all = Seen::default();
         let mut of_function: FxHashMap<FunctionId, Seen> = FxHashMap::default();
         let mut functions = Vec::new();
-        for ((_, stack), values) in profile.entries() {
+        for entry in profile.entries() {
+            let values = entry.values();
             all.add(values);
             if values.unproven > 0 {
                 continue;
             }
-            let frames = profile.interner.frames_of(stack);
+            let frames = profile.interner.frames_of(entry.stack());
             functions.clear();
             functions.extend(frames.map(|frame| profile.interner.frame(frame).function));
             // One that calls itself counts once.
@@ -57,7 +58,8 @@ impl Functions {
             let file = visible(profile.interner.text(function.short_file));
             let key = format!("{file} {}", visible(profile.interner.text(function.name)));
             let small = seen.wall < all.wall * LEAST_SHARE / 10.0;
-            if file.is_empty() || small || key.len() > LONGEST_NAME {
+            let is_code = function.kind != FrameKind::Structure;
+            if !is_code || small || key.len() > LONGEST_NAME {
                 continue;
             }
             let runs = self.seen.entry(key).or_default();

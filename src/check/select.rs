@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::rule::{Item, Rule, Selector};
-use crate::model::{FunctionId, Interner, Nanos, StackId};
+use crate::model::{FrameKind, FunctionId, Interner, Nanos, StackId};
 use crate::output::{Category, visible};
 use crate::profile::{Profile, Values};
 
@@ -44,9 +44,9 @@ impl Run {
         let mut sight = Sight::new(profile, rules);
         let mut all = Seen::default();
         let mut figures = vec![Seen::default(); rules.len()];
-        for ((_, stack), values) in profile.entries() {
-            all.add(values);
-            sight.count(stack, values, &mut figures);
+        for entry in profile.entries() {
+            all.add(entry.values());
+            sight.count(entry.stack(), entry.values(), &mut figures);
         }
         let mut whole = all;
         if let Some(cpu) = profile.recording.cpu {
@@ -95,14 +95,15 @@ impl Run {
             };
             count
         ];
-        let known: FxHashMap<_, _> = profile.entries().collect();
+        let entries = profile.entries();
+        let known: FxHashMap<_, _> = entries.map(|it| (it.key(), it.values())).collect();
         let length = (profile.recording.duration.0 / count as u64).max(1);
         let timeline = profile.timeline();
         let mut met = false;
         for thread in timeline.threads() {
             for run in timeline.runs(thread) {
                 let run = run.ok()?;
-                let values = known.get(&(run.thread, run.stack))?;
+                let values = known.get(&run.key())?;
                 met = true;
                 let (mut at, end) = (run.start.0, run.start.saturating_add(run.length).0);
                 let whole = run.length.0.max(1) as f64;
@@ -225,13 +226,13 @@ impl<'a> Matcher<'a> {
 
 fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: bool) -> bool {
     let function = interner.function(function);
+    if function.kind == FrameKind::Structure {
+        // No code: it stands for what is missing, for example.
+        return false;
+    }
     let name = visible(interner.text(function.name));
     let file = visible(interner.text(function.file));
     let short_file = visible(interner.text(function.short_file));
-    if file.is_empty() {
-        // No code: it stands for a thread, or for what is missing.
-        return false;
-    }
     match item {
         Item::Function(pattern) => {
             let name = dotted(&short_file, &name);
@@ -267,7 +268,8 @@ fn installed_part(file: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::written::profile;
+    use crate::check::functions::Functions;
+    use crate::check::written::{profile, profile_with_labels};
 
     fn rules(texts: &[&str]) -> Vec<Rule> {
         let rule = |text: &&str| text.parse().expect("a rule");
@@ -315,6 +317,45 @@ mod tests {
             assert_eq!(run.figures[0].samples, samples, "{rule}");
             assert_eq!(run.all.samples, 100);
         }
+    }
+
+    #[test]
+    fn labels_neither_split_nor_lose_what_a_rule_counts() {
+        let stacks = [
+            (&[VIEW][..], 30),
+            (&[VIEW, NAME, QUERY], 45),
+            (&[LOADS], 25),
+        ];
+        let (plain, labelled) = (profile(&stacks), profile_with_labels(&stacks, 4));
+        assert_eq!(labelled.entries().len(), 4 * plain.entries().len());
+        let rules = rules(&["get_name < 5%", "self run < 5%", "never package:django"]);
+        let near = |a: Seen, b: Seen| {
+            // Pieces are whole nanoseconds of each run of the timeline.
+            let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+            near(a.wall, b.wall) && near(a.cpu, b.cpu)
+        };
+        let same = |a: &Run, b: &Run| {
+            let mut figures = a.figures.iter().zip(&b.figures);
+            near(a.all, b.all) && near(a.whole, b.whole) && figures.all(|(a, b)| near(*a, *b))
+        };
+        let of = |profile| Run::of(profile, &rules, None);
+        assert!(same(&of(&plain), &of(&labelled)));
+        let samples = |run: Run| run.figures.iter().map(|it| it.samples).collect::<Vec<_>>();
+        assert_eq!(samples(of(&plain)), samples(of(&labelled)));
+        let pieces = |profile| Run::pieces(profile, &rules, None, 10).expect("a timeline");
+        let (plain_pieces, labelled_pieces) = (pieces(&plain), pieces(&labelled));
+        let mut both = plain_pieces.iter().zip(&labelled_pieces);
+        assert!(both.all(|(a, b)| same(a, b)));
+        let known = |profile| {
+            let mut functions = Functions::default();
+            functions.add(profile);
+            functions
+                .known(1)
+                .into_iter()
+                .map(|(name, it)| (name, it.share.mean))
+        };
+        let mut both = known(&plain).zip(known(&labelled));
+        assert!(both.all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-9));
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Profiles that are written down, for tests.
 
 use crate::model::{
-    Frame, Function, GilState, Nanos, Pid, Process, Proof, PythonVersion, Sample, StackId,
-    TargetStr, ThreadKey, Tid,
+    Frame, FrameKind, Function, GilState, Interner, Label, LabelSetId, Nanos, Pid, Process, Proof,
+    PythonVersion, Sample, StackId, TargetStr, ThreadKey, Tid,
 };
 use crate::profile::{Profile, Recording};
 
 /// Stacks, outermost function first, each `name|file|line`, with how many samples show them. A sample
 /// stands for 10 ms, all of it on a CPU.
 pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
+    profile_with_labels(stacks, 1)
+}
+
+/// The same with samples that have no label and one of so many sets, less one, in turn.
+pub fn profile_with_labels(stacks: &[(&[&str], u64)], sets: u64) -> Profile {
     let mut recording = Recording::starting_now(Pid(7), vec![TargetStr::new("python3")], 100);
     recording.python = Some(PythonVersion::from_hex(0x030b_07f0, false));
     let mut profile = Profile::new(recording).expect("a temporary file");
@@ -39,6 +44,7 @@ pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
             let short_file: Vec<_> = short_file.into_iter().rev().collect();
             let function = interner.intern_text(&TargetStr::new(name));
             let function = Function {
+                kind: FrameKind::Python,
                 name: function,
                 file: interner.intern_text(&TargetStr::new(file)),
                 short_file: interner.intern_text(&TargetStr::new(short_file.join("/"))),
@@ -49,11 +55,13 @@ pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
             let frame = interner.intern_frame(Frame { function, line });
             stack = interner.intern_stack(stack, frame);
         }
-        for _ in 0..*count {
+        for number in 0..*count {
+            let labels = label_set(&mut profile.interner, number % sets);
             at = at.saturating_add(period);
             profile.add(&Sample {
                 thread,
                 stack,
+                labels,
                 at,
                 wall: period,
                 cpu: period,
@@ -66,4 +74,12 @@ pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
     }
     profile.recording.duration = at;
     profile
+}
+
+fn label_set(interner: &mut Interner, number: u64) -> LabelSetId {
+    let label = Label {
+        key: interner.intern_text(&TargetStr::new("route")),
+        value: interner.intern_text(&TargetStr::new(format!("/{number}"))),
+    };
+    interner.intern_labels((number > 0).then_some(label))
 }

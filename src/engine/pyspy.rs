@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::model::{
-    Frame, Function, GilState, HaltMethod, Halting, Interner, Nanos, Pid,
+    Frame, FrameKind, Function, GilState, HaltMethod, Halting, Interner, LabelSetId, Nanos, Pid,
     Process as RecordedProcess, ProcessId, Proof, PythonVersion, Sample, StackId, TargetStr,
     ThreadId, ThreadKey, Tick, TickOutcome, Tid,
 };
@@ -154,6 +154,7 @@ impl PySpyEngine {
         Sample {
             thread,
             stack: intern_frames(&trace.frames, interner),
+            labels: LabelSetId::EMPTY,
             at: tick.at,
             wall: tick.stands_for,
             cpu: self.cpu_since_last(thread, tid),
@@ -251,6 +252,7 @@ fn intern_frames(frames: &[py_spy::Frame], interner: &mut Interner) -> StackId {
     frames.iter().rev().fold(StackId::EMPTY, |caller, frame| {
         let short_file = frame.short_filename.as_ref().unwrap_or(&frame.filename);
         let function = Function {
+            kind: FrameKind::Python,
             name: interner.intern_text(&TargetStr::new(frame.name.as_str())),
             file: interner.intern_text(&TargetStr::new(frame.filename.as_str())),
             short_file: interner.intern_text(&TargetStr::new(short_file.as_str())),

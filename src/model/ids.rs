@@ -148,6 +148,10 @@ index_type!(
     StackId
 );
 index_type!(
+    /// A set of labels.
+    LabelSetId
+);
+index_type!(
     /// A Python thread of one process.
     ThreadId
 );
@@ -159,4 +163,11 @@ index_type!(
 impl StackId {
     /// The stack with no frame, root of all others.
     pub const EMPTY: StackId = StackId(0);
+}
+
+impl LabelSetId {
+    /// No label.
+    pub const EMPTY: LabelSetId = LabelSetId(0);
+    /// Stands for all sets that came when there were too many to tell apart.
+    pub const OTHER: LabelSetId = LabelSetId(1);
 }

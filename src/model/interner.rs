@@ -1,5 +1,5 @@
 //! One table for each kind of thing that samples refer to, with one owner. Memory grows with
-//! distinct texts, functions and stacks, not with time, and not beyond a bound: a program may make
+//! distinct texts, functions, stacks and label sets, not with time, and not beyond a bound: a program may make
 //! up names for ever.
 
 mod growth;
@@ -7,16 +7,37 @@ mod growth;
 use rustc_hash::FxHashMap;
 
 pub use growth::Growth;
-use growth::Handed;
+use growth::Taken;
 
-use super::{FrameId, FunctionId, Pid, ProcessId, StackId, TargetStr, TextId, ThreadId, ThreadKey};
+use super::labels::LabelSets;
+use super::{
+    FrameId, FunctionId, Label, LabelSetId, MOST_LABEL_SETS, OTHER_LABEL, Pid, ProcessId, StackId,
+    TargetStr, TextId, ThreadId, ThreadKey,
+};
+
+/// What kind of code a frame runs, if any.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FrameKind {
+    /// A Python function.
+    Python,
+    /// A function of the interpreter, of an extension module or of a library.
+    Native,
+    /// No function of the program: it stands for what is missing, for what could not be proven, or
+    /// for something that the interpreter does by itself.
+    Structure,
+}
+
+impl FrameKind {
+    pub const ALL: [FrameKind; 3] = [FrameKind::Python, FrameKind::Native, FrameKind::Structure];
+}
 
 /// A function as a reader of the source knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Function {
+    pub kind: FrameKind,
     /// `co_qualname` from 3.11 on, `co_name` before.
     pub name: TextId,
-    /// `co_filename`.
+    /// `co_filename`; empty where there is none.
     pub file: TextId,
     /// The file from the outermost directory that is a package, as py-spy shortens it.
     pub short_file: TextId,
@@ -57,7 +78,8 @@ pub struct Process {
     /// The command line, argument by argument.
     pub command: Vec<TargetStr>,
     pub python: Option<PythonVersion>,
-    /// The how many-th it is that was started for the same purpose: 1, 2, ... below an autoreloader.
+    /// Its number among those that were started for the same purpose, one after another: 1, 2, ...
+    /// below an autoreloader.
     pub generation: Option<u32>,
 }
 
@@ -118,14 +140,16 @@ struct Limits {
     text: usize,
     /// Texts, functions, frames, stacks and threads, of each.
     entries: usize,
+    label_sets: usize,
 }
 
 const LIMITS: Limits = Limits {
     text: 64 << 20,
     entries: 2 << 20,
+    label_sets: MOST_LABEL_SETS,
 };
 
-/// Made at the start: what stands for what is too much.
+/// Made at the start: these stand for what found no room.
 const OTHER_TEXT: TextId = TextId(0);
 const OTHER_FUNCTION: FunctionId = FunctionId(0);
 const OTHER_FRAME: FrameId = FrameId(0);
@@ -143,10 +167,11 @@ pub struct Interner {
     frames: Table<Frame>,
     /// Position 0 is the empty stack.
     stacks: Table<Option<Stack>>,
+    label_sets: LabelSets,
     threads: Vec<Thread>,
     thread_ids: FxHashMap<ThreadKey, ThreadId>,
     processes: Vec<Process>,
-    handed: Handed,
+    taken: Taken,
 }
 
 impl Default for Interner {
@@ -163,6 +188,7 @@ impl Interner {
         let mut stacks = Table::default();
         let text = TextId(texts.add(TargetStr::new(TOO_MANY)));
         let function = FunctionId(functions.add(Function {
+            kind: FrameKind::Structure,
             name: text,
             file: text,
             short_file: text,
@@ -181,6 +207,11 @@ impl Interner {
                 OTHER_STACK
             )
         );
+        let (key, value) = OTHER_LABEL;
+        let other = Label {
+            key: TextId(texts.add(TargetStr::new(key))),
+            value: TextId(texts.add(TargetStr::new(value))),
+        };
         let mut interner = Interner {
             limits,
             text_bytes: 0,
@@ -189,12 +220,13 @@ impl Interner {
             functions,
             frames,
             stacks,
+            label_sets: LabelSets::new(other, limits.label_sets),
             threads: Vec::new(),
             thread_ids: FxHashMap::default(),
             processes: Vec::new(),
-            handed: Handed::default(),
+            taken: Taken::default(),
         };
-        interner.handed = Handed::all_of(&interner);
+        interner.taken = Taken::all_of(&interner);
         interner
     }
 
@@ -207,6 +239,26 @@ impl Interner {
     /// Says that something found no room when what is in the tables was collected.
     pub(crate) fn set_full(&mut self) {
         self.full = true;
+    }
+
+    /// Whether more than [`MOST_LABEL_SETS`] label sets came, and [`LabelSetId::OTHER`] stands for
+    /// the rest.
+    #[must_use]
+    pub fn labels_are_full(&self) -> bool {
+        self.label_sets.full
+    }
+
+    /// Says that label sets found no room when what is in the tables was collected.
+    pub(crate) fn set_labels_full(&mut self) {
+        self.label_sets.full = true;
+    }
+
+    /// How many things the tables hold, of all kinds.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        let named = self.texts.items.len() + self.label_sets.table.items.len();
+        let code = self.functions.items.len() + self.frames.items.len() + self.stacks.items.len();
+        named + code + self.threads.len() + self.processes.len()
     }
 
     pub fn intern_text(&mut self, text: &TargetStr) -> TextId {
@@ -239,6 +291,7 @@ impl Interner {
         let name = self.intern_text(&TargetStr::new(name));
         let nothing = self.intern_text(&TargetStr::default());
         let function = self.intern_function(Function {
+            kind: FrameKind::Structure,
             name,
             file: nothing,
             short_file: nothing,
@@ -253,6 +306,21 @@ impl Interner {
         let id = self.stacks.intern(stack, self.limits.entries);
         self.full |= id.is_none();
         id.map_or(OTHER_STACK, StackId)
+    }
+
+    /// The set of these labels. Of several with one key the last counts; one whose key or value is
+    /// empty is none, as in other systems of labels.
+    pub fn intern_labels(&mut self, labels: impl IntoIterator<Item = Label>) -> LabelSetId {
+        let mut labels: Vec<Label> = labels.into_iter().collect();
+        // By text, not by handle: the order is the same in every interner. Stable: the last of a key
+        // stays the last.
+        labels.sort_by(|a, b| self.text(a.key).cmp(self.text(b.key)));
+        let set = labels
+            .chunk_by(|a, b| a.key == b.key)
+            .filter_map(|of_key| of_key.last().copied())
+            .filter(|it| !self.text(it.key).is_empty() && !self.text(it.value).is_empty())
+            .collect();
+        self.label_sets.intern(set)
     }
 
     /// The thread of that key, entered with `process` when it is new.
@@ -271,7 +339,7 @@ impl Interner {
             });
         }
         let id = ThreadId(next_index(self.threads.len() - 1));
-        self.handed.threads.insert(id);
+        self.taken.threads.insert(id);
         if full {
             self.full = true;
         } else {
@@ -284,29 +352,29 @@ impl Interner {
         let known = &mut self.threads[thread.index()];
         if known.name != Some(OTHER_TEXT) && known.name != Some(name) {
             known.name = Some(name);
-            self.handed.threads.insert(thread);
+            self.taken.threads.insert(thread);
         }
     }
 
     pub fn add_process(&mut self, process: Process) -> ProcessId {
         self.processes.push(process);
         let id = ProcessId(next_index(self.processes.len() - 1));
-        self.handed.processes.insert(id);
+        self.taken.processes.insert(id);
         id
     }
 
     pub fn set_generation(&mut self, process: ProcessId, generation: u32) {
         self.processes[process.index()].generation = Some(generation);
-        self.handed.processes.insert(process);
+        self.taken.processes.insert(process);
     }
 
-    /// Enters which recorded process started another. Nothing is changed where that one would become
-    /// its own ancestor.
+    /// Enters which recorded process started another. Nothing changes where a process would become its
+    /// own ancestor.
     pub fn set_parent(&mut self, process: ProcessId, parent: ProcessId) {
         let mut above = std::iter::successors(Some(parent), |id| self.process(*id).parent);
         if !above.any(|id| id == process) {
             self.processes[process.index()].parent = Some(parent);
-            self.handed.processes.insert(process);
+            self.taken.processes.insert(process);
         }
     }
 
@@ -337,6 +405,12 @@ impl Interner {
             .map(|entry| entry.frame)
     }
 
+    /// The labels of a set, in the order of their keys; none has an empty key or value.
+    #[must_use]
+    pub fn labels(&self, id: LabelSetId) -> &[Label] {
+        self.label_sets.get(id)
+    }
+
     #[must_use]
     pub fn thread(&self, id: ThreadId) -> &Thread {
         &self.threads[id.index()]
@@ -365,8 +439,8 @@ impl Interner {
 }
 
 #[derive(Debug)]
-struct Table<T> {
-    items: Vec<T>,
+pub(super) struct Table<T> {
+    pub(super) items: Vec<T>,
     ids: FxHashMap<T, u32>,
 }
 
@@ -385,7 +459,7 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
     }
 
     /// A place for what has none yet.
-    fn add(&mut self, item: T) -> u32 {
+    pub(super) fn add(&mut self, item: T) -> u32 {
         let id = next_index(self.items.len());
         self.items.push(item.clone());
         self.ids.insert(item, id);
@@ -393,7 +467,7 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
     }
 
     /// `None` when it is new and there are `limit` others.
-    fn intern(&mut self, item: T, limit: usize) -> Option<u32> {
+    pub(super) fn intern(&mut self, item: T, limit: usize) -> Option<u32> {
         let known = self.get(&item);
         known.or_else(|| (self.items.len() < limit).then(|| self.add(item)))
     }
@@ -411,6 +485,7 @@ mod tests {
     fn frame(interner: &mut Interner, name: &str, line: u32) -> FrameId {
         let name = interner.intern_text(&TargetStr::new(name));
         let function = interner.intern_function(Function {
+            kind: FrameKind::Python,
             name,
             file: name,
             short_file: name,
@@ -438,6 +513,7 @@ mod tests {
         let limits = Limits {
             text: 1000,
             entries: 100,
+            label_sets: 100,
         };
         let mut interner = Interner::with_limits(limits);
         let first = frame(&mut interner, "f", 1);
@@ -479,6 +555,59 @@ mod tests {
         let named = |thread: &Thread| interner.text(thread.name.unwrap()).untrusted().to_owned();
         assert_eq!(named(&interner.threads[98]), "name");
         assert_eq!(named(&interner.threads[99]), TOO_MANY);
+    }
+
+    fn label(interner: &mut Interner, key: &str, value: &str) -> Label {
+        Label {
+            key: interner.intern_text(&TargetStr::new(key)),
+            value: interner.intern_text(&TargetStr::new(value)),
+        }
+    }
+
+    #[test]
+    fn a_label_set_is_the_same_in_whatever_order_it_comes() {
+        let mut interner = Interner::default();
+        let route = label(&mut interner, "route", "/a");
+        let former = label(&mut interner, "method", "PUT");
+        let method = label(&mut interner, "method", "GET");
+        let set = interner.intern_labels([route, former, method]);
+        assert_eq!(set, interner.intern_labels([method, route]));
+        assert_eq!(interner.labels(set), [method, route]);
+        assert_ne!(set, interner.intern_labels([former, route]));
+    }
+
+    #[test]
+    fn a_label_without_a_value_is_none() {
+        let mut interner = Interner::default();
+        let empty = label(&mut interner, "route", "");
+        let nameless = label(&mut interner, "", "/a");
+        assert_eq!(interner.intern_labels([]), LabelSetId::EMPTY);
+        assert_eq!(interner.intern_labels([empty, nameless]), LabelSetId::EMPTY);
+        let route = label(&mut interner, "route", "/a");
+        assert_eq!(interner.intern_labels([route, empty]), LabelSetId::EMPTY);
+    }
+
+    #[test]
+    fn ten_thousand_label_sets_are_told_apart_and_the_rest_is_other() {
+        let mut interner = Interner::default();
+        let mut set = |number: usize| {
+            let label = label(&mut interner, "request", &number.to_string());
+            (interner.intern_labels([label]), interner.labels_are_full())
+        };
+        let first = set(0);
+        for number in 1..MOST_LABEL_SETS {
+            let (id, full) = set(number);
+            assert!(id > LabelSetId::OTHER && !full);
+        }
+        assert_eq!(set(MOST_LABEL_SETS), (LabelSetId::OTHER, true));
+        assert_eq!(set(MOST_LABEL_SETS + 1), (LabelSetId::OTHER, true));
+        assert_eq!(set(0).0, first.0);
+        assert!(!interner.is_full());
+        let [other] = interner.labels(LabelSetId::OTHER) else {
+            panic!("not one label");
+        };
+        let texts = [other.key, other.value].map(|id| interner.text(id).untrusted());
+        assert_eq!(texts, ["labels", "(other)"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod command;
 mod counting;
 mod ids;
 mod interner;
+mod labels;
 mod sample;
 mod text;
 mod ticks;
@@ -11,12 +12,13 @@ mod ticks;
 pub use command::Program;
 pub use counting::{Counting, HaltMethod, Halting};
 pub use ids::{
-    Addr, CodeAddr, FrameId, FunctionId, Nanos, Pid, ProcessId, StackId, TextId, ThreadId,
-    ThreadKey, Tid,
+    Addr, CodeAddr, FrameId, FunctionId, LabelSetId, Nanos, Pid, ProcessId, StackId, TextId,
+    ThreadId, ThreadKey, Tid,
 };
 pub use interner::{
-    Frame, Function, Growth, Interner, Process, PythonVersion, Stack, TOO_MANY, Thread,
+    Frame, FrameKind, Function, Growth, Interner, Process, PythonVersion, Stack, TOO_MANY, Thread,
 };
+pub use labels::{Label, MOST_LABEL_SETS, OTHER_LABEL};
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;
 pub use ticks::Ticks;

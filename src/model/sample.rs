@@ -1,6 +1,6 @@
 //! What one tick of the sampler yields.
 
-use super::{Nanos, StackId, ThreadId};
+use super::{LabelSetId, Nanos, StackId, ThreadId};
 
 /// The instant that a sample belongs to, and the time for which it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +16,8 @@ pub struct Tick {
 pub struct Sample {
     pub thread: ThreadId,
     pub stack: StackId,
+    pub labels: LabelSetId,
+    /// From the start of the recording.
     pub at: Nanos,
     /// Wall time that the sample stands for.
     pub wall: Nanos,

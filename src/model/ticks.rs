@@ -58,6 +58,32 @@ impl Ticks {
     }
 }
 
+impl Ticks {
+    /// What came after `before` was counted, of which this is the continuation.
+    #[must_use]
+    pub fn since(self, before: Ticks) -> Ticks {
+        Ticks {
+            looks: self.looks.saturating_sub(before.looks),
+            expected: self.expected.saturating_sub(before.expected),
+            sampled: self.sampled.saturating_sub(before.sampled),
+            idle: self.idle.saturating_sub(before.idle),
+            missed: self.missed.saturating_sub(before.missed),
+            lost: self.lost.saturating_sub(before.lost),
+            samples: self.samples.saturating_sub(before.samples),
+            unproven: self.unproven.saturating_sub(before.unproven),
+            lost_threads: self.lost_threads.saturating_sub(before.lost_threads),
+            left_out_idle: self.left_out_idle.saturating_sub(before.left_out_idle),
+            left_out_gil: self.left_out_gil.saturating_sub(before.left_out_gil),
+            pauses: self.pauses.saturating_sub(before.pauses),
+            pauses_refused: self.pauses_refused.saturating_sub(before.pauses_refused),
+            open_time: self.open_time.saturating_sub(before.open_time),
+            gap_time: self.gap_time.saturating_sub(before.gap_time),
+            lost_time: self.lost_time.saturating_sub(before.lost_time),
+            left_out_cpu: self.left_out_cpu.saturating_sub(before.left_out_cpu),
+        }
+    }
+}
+
 impl AddAssign for Ticks {
     fn add_assign(&mut self, more: Ticks) {
         self.looks += more.looks;

@@ -1,5 +1,7 @@
 //! Whose code a frame is: told by its file, with the rules as data.
 
+use crate::model::FrameKind;
+
 /// Whose code a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Category {
@@ -10,7 +12,7 @@ pub enum Category {
     StandardLibrary,
     /// What talks to a database, wherever it is installed.
     Database,
-    /// Not code: a process, a thread, everything.
+    /// Not code: a process, a thread, everything, or what stands for frames that are missing.
     Structure,
 }
 
@@ -56,6 +58,15 @@ impl Category {
             Category::StandardLibrary => "standard library",
             Category::Database => "database",
             Category::Structure => "structure",
+        }
+    }
+
+    /// Of a function: code is told by its file.
+    #[must_use]
+    pub fn of_function(kind: FrameKind, file: &str, short_file: &str) -> Category {
+        match kind {
+            FrameKind::Structure => Category::Structure,
+            FrameKind::Python | FrameKind::Native => Category::of_file(file, short_file),
         }
     }
 
@@ -254,6 +265,16 @@ mod tests {
             ("", Application),
         ] {
             assert_eq!(Category::of_file(file, ""), expected, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_something_missing_is_nobodys_code() {
+        for (kind, expected) in [
+            (FrameKind::Structure, Category::Structure),
+            (FrameKind::Python, Category::Application),
+        ] {
+            assert_eq!(Category::of_function(kind, "", ""), expected);
         }
     }
 

@@ -1,15 +1,17 @@
 //! JSON for `chrome://tracing` and <https://ui.perfetto.dev>: an array of events, one where a
 //! frame begins and one where it ends, in microseconds from the start of the recording. A frame
-//! goes on as long as neighbouring runs of its thread share it, and ends where the thread does
-//! nothing that is counted.
+//! goes on as long as neighbouring runs of its thread share it with the same labels, and ends where
+//! the thread does nothing that is counted. Labels are among the arguments of each frame.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::escape::visible;
 use super::naming::Names;
 use super::{OutputError, RenderOptions, title};
-use crate::model::{FrameId, Nanos, ThreadId};
+use crate::model::{FrameId, LabelSetId, Nanos, ThreadId};
 use crate::profile::Profile;
 
 #[derive(Serialize)]
@@ -28,6 +30,8 @@ struct Event<'a, A> {
 struct FrameArgs<'a> {
     filename: &'a str,
     line: Option<u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -77,7 +81,7 @@ fn write_thread(
         let mut next: Vec<FrameId> = profile.interner.frames_of(run.stack).collect();
         next.reverse();
         let goes_on = run.start <= track.end.saturating_add(slack);
-        let shared = if goes_on {
+        let shared = if goes_on && run.labels == track.labels {
             track.shared(&stack, &next)
         } else {
             0
@@ -90,6 +94,7 @@ fn write_thread(
             track.end.max(track.now)
         };
         track.emit(events, "E", stack[shared..].iter().rev(), ended)?;
+        track.set_labels(run.labels);
         track.emit(events, "B", next[shared..].iter(), start)?;
         track.end = run.start.saturating_add(run.length);
         stack = next;
@@ -103,6 +108,9 @@ struct Track<'a> {
     names: Names<'a>,
     pid: i32,
     tid: u64,
+    /// Those of the frames that have begun, and how they read.
+    labels: LabelSetId,
+    label_texts: BTreeMap<String, String>,
     /// When the last run ended.
     end: Nanos,
     /// The time of the last event.
@@ -118,8 +126,20 @@ impl<'a> Track<'a> {
             tid: key
                 .tid
                 .map_or(key.python_id, |tid| u64::from(tid.0.unsigned_abs())),
+            labels: LabelSetId::EMPTY,
+            label_texts: BTreeMap::new(),
             end: Nanos::ZERO,
             now: Nanos::ZERO,
+        }
+    }
+
+    fn set_labels(&mut self, labels: LabelSetId) {
+        if self.labels != labels {
+            let interner = self.names.interner;
+            let text = |id| visible(interner.text(id)).into_owned();
+            let texts = interner.labels(labels).iter();
+            self.label_texts = texts.map(|it| (text(it.key), text(it.value))).collect();
+            self.labels = labels;
         }
     }
 
@@ -147,6 +167,7 @@ impl<'a> Track<'a> {
                 args: FrameArgs {
                     filename: &self.names.full_file(frame),
                     line: self.names.line(frame),
+                    labels: &self.label_texts,
                 },
                 cat: "python",
                 name: &self.names.function_name(frame),

@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use super::{OutputError, title};
+use crate::model::{MOST_LABEL_SETS, OTHER_LABEL};
 use crate::profile::{Profile, UNPROVEN, file};
 
 pub(super) fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), OutputError> {
@@ -24,6 +25,12 @@ fn comments(profile: &Profile) -> Vec<String> {
         format!("stacks below {UNPROVEN} could not be proven to be of one moment"),
         format!("spyhole {}", recording.spyhole),
     ];
+    if profile.interner.labels_are_full() {
+        let (key, value) = OTHER_LABEL;
+        comments.push(format!(
+            "more than {MOST_LABEL_SETS} sets of labels came: the rest is {key} {value}"
+        ));
+    }
     comments.extend_from_slice(&recording.notes);
     comments
 }

@@ -1,7 +1,7 @@
 //! JSON for <https://www.speedscope.app>: a profile of sampled stacks a thread, in the order of
 //! time. The format is described at <https://www.speedscope.app/file-format-schema.json>.
 //!
-//! It knows no gaps, so the samples of a thread follow each other even where it was idle between
+//! It knows no labels, so what differs in these alone reads the same. It knows no gaps either, so the samples of a thread follow each other even where it was idle between
 //! them.
 
 use std::io::{self, Write};

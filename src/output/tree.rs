@@ -48,9 +48,9 @@ impl Tree {
             options,
         };
         let mut builder = Builder::new(names);
-        for ((thread, stack), values) in profile.entries() {
-            let node = builder.stack(thread, stack);
-            builder.nodes[node.index()].own += values;
+        for entry in profile.entries() {
+            let node = builder.stack(entry.thread(), entry.stack());
+            builder.nodes[node.index()].own += entry.values();
         }
         builder.finish()
     }

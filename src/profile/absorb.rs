@@ -1,11 +1,8 @@
 //! Several recordings as one profile: what repeated runs of a program came to together.
 
-use rustc_hash::FxHashMap;
-
-use super::{Profile, Recording};
-use crate::model::{
-    Frame, FrameId, Function, Interner, Process, ProcessId, StackId, TextId, Thread, ThreadId,
-};
+use super::import::Importer;
+use super::{EntryKey, Profile, Recording};
+use crate::model::ThreadId;
 
 impl Profile {
     /// Adds what another recording counted, and how it went, to this one. The first of several
@@ -23,25 +20,33 @@ impl Profile {
     }
 
     /// The same for repeats of one program, of which nobody asks what thread it was: all of it counts for
-    /// the thread that was met first, so that memory grows with distinct stacks and not with repeats.
+    /// the thread that was met first, so that memory grows with distinct stacks
+    /// and label sets, and not with repeats.
     pub fn absorb_repeat(&mut self, other: &Profile) {
-        let first = self.entries.first().map(|entry| entry.key.0);
+        let first = self.entries.first().map(|entry| entry.thread());
         self.absorb_as(other, first);
     }
 
     /// `thread` is what all counts for, if not for its own.
     fn absorb_as(&mut self, other: &Profile, thread: Option<ThreadId>) {
-        let mut move_in = MoveIn::new(&other.interner, &mut self.interner);
+        let mut importer = Importer::new(&other.interner, &mut self.interner);
         if thread.is_none() {
-            move_in.enter_processes();
+            importer.import_processes(|_| true);
         }
-        let entered = other.entries().map(|((own, stack), values)| {
-            let thread = thread.unwrap_or_else(|| move_in.thread(own));
-            ((thread, move_in.stack(stack)), values)
+        let imported = other.entries().map(|entry| {
+            let key = EntryKey {
+                thread: thread.unwrap_or_else(|| importer.thread(entry.thread())),
+                stack: importer.stack(entry.stack()),
+                labels: importer.labels(entry.labels()),
+            };
+            (key, entry.values())
         });
-        let entered: Vec<_> = entered.collect();
-        for (key, values) in entered {
+        let imported: Vec<_> = imported.collect();
+        for (key, values) in imported {
             self.count(key, values);
+        }
+        if other.interner.labels_are_full() {
+            self.interner.set_labels_full();
         }
         self.recording.absorb(&other.recording);
     }
@@ -69,144 +74,28 @@ impl Recording {
     }
 }
 
-/// Handles of one interner as those of another, in which it enters what they stand for.
-struct MoveIn<'a> {
-    from: &'a Interner,
-    to: &'a mut Interner,
-    /// By the index of the process in `from`.
-    processes: Vec<ProcessId>,
-    threads: FxHashMap<ThreadId, ThreadId>,
-    frames: FxHashMap<FrameId, FrameId>,
-    stacks: FxHashMap<StackId, StackId>,
-}
-
-impl<'a> MoveIn<'a> {
-    fn new(from: &'a Interner, to: &'a mut Interner) -> MoveIn<'a> {
-        MoveIn {
-            processes: Vec::new(),
-            from,
-            to,
-            threads: FxHashMap::default(),
-            frames: FxHashMap::default(),
-            stacks: FxHashMap::from_iter([(StackId::EMPTY, StackId::EMPTY)]),
-        }
-    }
-
-    /// To be called before threads are entered.
-    fn enter_processes(&mut self) {
-        self.processes = enter_processes(self.from, self.to);
-    }
-
-    fn thread(&mut self, thread: ThreadId) -> ThreadId {
-        if let Some(&known) = self.threads.get(&thread) {
-            return known;
-        }
-        let Thread { key, process, name } = *self.from.thread(thread);
-        let entered = self.to.intern_thread(key, self.processes[process.index()]);
-        if let Some(name) = name
-            && self.to.thread(entered).name.is_none()
-        {
-            let name = self.text(name);
-            self.to.name_thread(entered, name);
-        }
-        self.threads.insert(thread, entered);
-        entered
-    }
-
-    /// Not by recursion: a target may have recursed deeper than our own stack is.
-    fn stack(&mut self, stack: StackId) -> StackId {
-        let mut above = Vec::new();
-        let mut at = stack;
-        let mut entered = loop {
-            if let Some(&known) = self.stacks.get(&at) {
-                break known;
-            }
-            let Some(entry) = self.from.stack(at) else {
-                break StackId::EMPTY;
-            };
-            above.push((at, entry.frame));
-            at = entry.caller;
-        };
-        while let Some((stack, frame)) = above.pop() {
-            let frame = self.frame(frame);
-            entered = self.to.intern_stack(entered, frame);
-            self.stacks.insert(stack, entered);
-        }
-        entered
-    }
-
-    fn frame(&mut self, frame: FrameId) -> FrameId {
-        if let Some(&known) = self.frames.get(&frame) {
-            return known;
-        }
-        let Frame { function, line } = self.from.frame(frame);
-        let function = self.from.function(function);
-        let function = Function {
-            name: self.text(function.name),
-            file: self.text(function.file),
-            short_file: self.text(function.short_file),
-            first_line: function.first_line,
-        };
-        let function = self.to.intern_function(function);
-        let entered = self.to.intern_frame(Frame { function, line });
-        self.frames.insert(frame, entered);
-        entered
-    }
-
-    fn text(&mut self, text: TextId) -> TextId {
-        self.to.intern_text(self.from.text(text))
-    }
-}
-
-/// Where each process of `from` is in `to`. A process has no key of its own: it is the one that
-/// says the same of itself. No two of `from` become one.
-fn enter_processes(from: &Interner, to: &mut Interner) -> Vec<ProcessId> {
-    let mut free: Vec<ProcessId> = to.processes().map(|(id, _)| id).collect();
-    let mut entered = Vec::new();
-    for (_, process) in from.processes() {
-        let same = free.iter().position(|&id| is_same(to.process(id), process));
-        entered.push(match same {
-            Some(position) => free.remove(position),
-            None => to.add_process(Process {
-                parent: None,
-                ..process.clone()
-            }),
-        });
-    }
-    // A parent may have been found after its child.
-    for (id, process) in from.processes() {
-        let child = entered[id.index()];
-        if let Some(parent) = process.parent
-            && to.process(child).parent.is_none()
-        {
-            to.set_parent(child, entered[parent.index()]);
-        }
-    }
-    entered
-}
-
-fn is_same(one: &Process, other: &Process) -> bool {
-    (one.pid, &one.command, one.python, one.generation)
-        == (other.pid, &other.command, other.python, other.generation)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{GilState, Nanos, Pid, Proof, Sample, TargetStr, ThreadKey};
-    use crate::profile::Values;
+    use crate::model::{
+        GilState, Interner, Label, LabelSetId, Nanos, Pid, Process, ProcessId, Proof, Sample,
+        StackId, TargetStr, Thread, ThreadKey,
+    };
+    use crate::profile::file::{read, tests::written};
+    use crate::profile::{Entry, Mirror, Values};
 
-    /// One sample: process, thread and function by number, what it stands for, whether it is proven.
-    type Step = (i32, u64, u32, u64, bool);
+    /// One sample: process, thread, function and labels by number, what it stands for, whether it is
+    /// proven.
+    type Step = (i32, u64, u32, u32, u64, bool);
 
     fn recorded(steps: &[Step]) -> Profile {
         let recording = Recording::starting_now(Pid(1), Vec::new(), 100);
         let mut profile = Profile::new(recording).expect("a temporary file");
-        for (index, &(pid, thread, function, wall, proven)) in steps.iter().enumerate() {
+        for (index, &(pid, thread, function, labels, wall, proven)) in steps.iter().enumerate() {
             let process = process(&mut profile.interner, pid);
             let key = ThreadKey {
                 pid: Pid(pid),
@@ -222,9 +111,11 @@ mod tests {
                 let frame = profile.interner.intern_structure(&format!("f{caller}"));
                 stack = profile.interner.intern_stack(stack, frame);
             }
+            let labels = route(&mut profile.interner, labels);
             profile.add(&Sample {
                 thread,
                 stack,
+                labels,
                 at: Nanos(index as u64),
                 wall: Nanos(wall),
                 cpu: Nanos(wall / 2),
@@ -243,6 +134,15 @@ mod tests {
         profile
     }
 
+    fn route(interner: &mut Interner, number: u32) -> LabelSetId {
+        let mut text = |text: String| interner.intern_text(&TargetStr::new(text));
+        let label = Label {
+            key: text("route".to_owned()),
+            value: text(format!("/{number}")),
+        };
+        interner.intern_labels((number > 0).then_some(label))
+    }
+
     fn process(interner: &mut Interner, pid: i32) -> ProcessId {
         let known = interner.processes().find(|(_, it)| it.pid == Pid(pid));
         known.map(|(id, _)| id).unwrap_or_else(|| {
@@ -256,17 +156,27 @@ mod tests {
         })
     }
 
+    /// Values by process, thread, names of frames and labels.
+    pub type Counted = BTreeMap<(Pid, ThreadKey, Vec<String>, Vec<[String; 2]>), Values>;
+
     /// What was counted, by what the handles stand for.
-    fn counted(profile: &Profile) -> BTreeMap<(Pid, ThreadKey, Vec<String>), Values> {
+    pub fn counted(profile: &Profile) -> Counted {
         let interner = &profile.interner;
-        let entry = |((thread, stack), values)| {
-            let Thread { key, process, .. } = *interner.thread(thread);
+        let text = |id| interner.text(id).untrusted().to_owned();
+        let entry = |entry: &Entry| {
+            let Thread { key, process, .. } = *interner.thread(entry.thread());
             let name = |frame| interner.function(interner.frame(frame).function).name;
-            let names = interner.frames_of(stack).map(name);
-            let names = names.map(|name| interner.text(name).untrusted().to_owned());
+            let names = interner.frames_of(entry.stack()).map(name).map(text);
+            let labels = interner.labels(entry.labels()).iter();
+            let labels = labels.map(|label| [text(label.key), text(label.value)]);
             (
-                (interner.process(process).pid, key, names.collect()),
-                values,
+                (
+                    interner.process(process).pid,
+                    key,
+                    names.collect(),
+                    labels.collect(),
+                ),
+                entry.values(),
             )
         };
         profile.entries().map(entry).collect()
@@ -284,7 +194,10 @@ mod tests {
         #[test]
         fn totals_add_up_in_whatever_order(
             runs in prop::collection::vec(
-                prop::collection::vec((1i32..4, 1u64..4, 0u32..5, 0u64..3000, any::<bool>()), 0..40),
+                prop::collection::vec(
+                    (1i32..4, 1u64..4, 0u32..5, 0u32..4, 0u64..3000, any::<bool>()),
+                    0..40,
+                ),
                 0..5,
             ),
         ) {
@@ -302,16 +215,45 @@ mod tests {
     }
 
     #[test]
+    fn label_sets_that_are_too_many_together_count_as_other() {
+        let run = |first: u32| {
+            let steps: Vec<Step> = (first..first + 6000)
+                .map(|number| (1, 1, 1, number, 5, true))
+                .collect();
+            recorded(&steps)
+        };
+        let mut all = run(1);
+        assert!(!all.interner.labels_are_full());
+        all.absorb(&run(6001));
+        assert!(all.interner.labels_are_full());
+        let others = all.entries().filter(|it| it.labels() == LabelSetId::OTHER);
+        let others: Vec<_> = others.map(|it| it.values().count).collect();
+        assert_eq!((others, all.total().count), (vec![2000], 12_000));
+
+        // And stay so wherever the profile goes.
+        let mut into = recorded(&[]);
+        into.absorb(&all);
+        assert_eq!(counted(&into), counted(&all));
+        let again = read(written(&all).as_slice()).expect("a profile");
+        assert_eq!(counted(&again), counted(&all));
+        let mut mirror = Mirror::default();
+        let copy = mirror.update(all.take_delta(0));
+        for profile in [&into, &again, copy] {
+            assert!(profile.interner.labels_are_full() && !profile.interner.is_full());
+        }
+    }
+
+    #[test]
     fn a_note_that_all_have_is_one() {
-        let mut profile = recorded(&[(1, 1, 1, 1, true)]);
-        profile.absorb(&recorded(&[(2, 1, 1, 1, true)]));
+        let mut profile = recorded(&[(1, 1, 1, 0, 1, true)]);
+        profile.absorb(&recorded(&[(2, 1, 1, 0, 1, true)]));
         assert_eq!(profile.recording.notes, ["A note."]);
     }
 
     #[test]
     fn equal_processes_of_one_recording_stay_apart_and_keep_their_parents() {
         let family = || {
-            let mut profile = recorded(&[(7, 1, 1, 1, true)]);
+            let mut profile = recorded(&[(7, 1, 1, 0, 1, true)]);
             let again = profile.interner.processes().next().unwrap().1.clone();
             let again = profile.interner.add_process(again);
             let parent = process(&mut profile.interner, 3);
@@ -330,8 +272,8 @@ mod tests {
 
     #[test]
     fn the_order_in_time_is_that_of_the_first() {
-        let mut profile = recorded(&[(1, 1, 1, 5, true)]);
-        profile.absorb(&recorded(&[(1, 1, 1, 7, true)]));
+        let mut profile = recorded(&[(1, 1, 1, 0, 5, true)]);
+        profile.absorb(&recorded(&[(1, 1, 1, 0, 7, true)]));
         let runs = profile
             .timeline()
             .threads()
@@ -342,9 +284,12 @@ mod tests {
 
     #[test]
     fn repeats_grow_with_their_stacks_and_not_with_their_number() {
-        let mut profile = recorded(&[(1, 1, 1, 7, true), (1, 1, 2, 7, true)]);
+        let mut profile = recorded(&[(1, 1, 1, 0, 7, true), (1, 1, 2, 0, 7, true)]);
         for pid in 2..50 {
-            profile.absorb_repeat(&recorded(&[(pid, 1, 1, 7, true), (pid, 2, 2, 7, false)]));
+            profile.absorb_repeat(&recorded(&[
+                (pid, 1, 1, 0, 7, true),
+                (pid, 2, 2, 0, 7, false),
+            ]));
         }
         // Two stacks, one of them also unproven.
         assert_eq!(profile.entries().len(), 3);

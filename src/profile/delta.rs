@@ -1,10 +1,12 @@
 //! A copy of a profile that another thread keeps, while the sampler goes on with the profile
-//! itself: it is handed what is new and what changed, so that a handover costs what was seen since the
-//! last one and not what was seen in all.
+//! itself: the copy is given what is new and what changed, so that bringing it up to date costs what
+//! was seen since the last time and not what was seen in all.
+
+use std::io;
 
 use super::timeline::TimelineDelta;
-use super::{Entry, Profile, Recording, Timeline, Values};
-use crate::model::{Growth, StackId, ThreadId};
+use super::{Entry, EntryKey, Profile, Recording, Timeline, Values};
+use crate::model::Growth;
 
 /// What is new in a profile since the last one was taken.
 #[derive(Debug)]
@@ -12,28 +14,30 @@ pub struct Delta {
     /// As it stands.
     pub recording: Recording,
     growth: Growth,
+    /// What the copy has of entries and of the order in time is forgotten first.
+    forgot: bool,
     /// In the order of their positions as far as they are new.
-    entries: Vec<Changed>,
+    entries: Vec<ChangedEntry>,
     timeline: TimelineDelta,
 }
 
 #[derive(Debug)]
-struct Changed {
+struct ChangedEntry {
     position: usize,
-    key: (ThreadId, StackId),
+    key: EntryKey,
     values: Values,
 }
 
 impl Profile {
-    /// What is new since this was last asked. The order in time is left out, and says so, where it
-    /// has more than so many runs.
+    /// What is new since the last call. The order in time is left out where it has more runs than
+    /// `most_runs`; the copy's timeline says so.
     pub fn take_delta(&mut self, most_runs: u64) -> Delta {
         let growth = self.interner.take_growth();
-        let mut entries = Vec::with_capacity(self.touched.len());
-        for position in self.touched.drain(..) {
+        let mut entries = Vec::with_capacity(self.changed.len());
+        for position in self.changed.drain(..) {
             let entry = &mut self.entries[position];
-            entry.touched = false;
-            entries.push(Changed {
+            entry.changed = false;
+            entries.push(ChangedEntry {
                 position,
                 key: entry.key,
                 values: entry.values,
@@ -42,6 +46,7 @@ impl Profile {
         Delta {
             recording: self.recording.clone(),
             growth,
+            forgot: std::mem::take(&mut self.forgot),
             entries,
             timeline: self.timeline.take_delta(most_runs),
         }
@@ -61,14 +66,20 @@ impl Mirror {
         let profile = match self.profile.take() {
             Some(mut profile) => {
                 profile.recording = delta.recording;
-                profile.timeline.update(delta.timeline);
+                if delta.forgot {
+                    profile.entries.clear();
+                    profile.positions.clear();
+                    profile.timeline = Timeline::begun_with(delta.timeline);
+                } else {
+                    profile.timeline.update(delta.timeline);
+                }
                 profile
             }
             None => Profile::with_timeline(delta.recording, Timeline::begun_with(delta.timeline)),
         };
         let profile = self.profile.insert(profile);
         profile.interner.grow(delta.growth);
-        for Changed {
+        for ChangedEntry {
             position,
             key,
             values,
@@ -81,12 +92,21 @@ impl Mirror {
                     profile.entries.push(Entry {
                         key,
                         values,
-                        touched: false,
+                        changed: false,
                     });
                 }
             }
         }
         profile
+    }
+
+    /// The same as [`Profile::take_window`] of the copy, for a profile that is told to
+    /// [`forget`](Profile::forget) whenever it gave a delta; `None` before the first.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_window(&mut self) -> io::Result<Option<Profile>> {
+        self.profile.as_mut().map(Profile::take_window).transpose()
     }
 }
 
@@ -101,15 +121,19 @@ mod tests {
         #[test]
         fn a_copy_that_is_given_what_is_new_is_written_as_the_profile_itself(
             steps in prop::collection::vec(any::<Step>(), 1..200),
-            handovers in prop::collection::vec(1usize..60, 1..6),
+            handovers in prop::collection::vec((1usize..60, any::<bool>()), 1..6),
         ) {
             let mut profile = super::super::file::tests::empty();
             profile.timeline.spill_after(7);
             let mut mirror = Mirror::default();
             let mut steps = steps.as_slice();
-            for count in handovers {
+            for (count, forgets) in handovers {
                 let (now, later) = steps.split_at(count.min(steps.len()));
                 steps = later;
+                if forgets {
+                    profile.take_window().expect("a temporary file");
+                    profile.timeline.spill_after(7);
+                }
                 added(&mut profile, now);
                 profile.recording.ticks.looks += 1;
                 let copy = mirror.update(profile.take_delta(u64::MAX));

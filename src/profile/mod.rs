@@ -1,73 +1,51 @@
-//! What was counted: values for each distinct stack of each thread, and apart from that the order
-//! in time. Knows nothing of how samples are taken, nor of any output.
+//! What was counted: values for each distinct stack of each thread with each set of labels, and apart
+//! from that the order in time. Knows nothing of how samples are taken, nor of any output.
 
 mod absorb;
 mod delta;
+mod entry;
 pub mod file;
+mod import;
 mod recording;
 mod spill;
 mod timeline;
+mod window;
 
 use std::io;
-use std::ops::AddAssign;
 
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    FrameId, Interner, Nanos, ProcessId, Proof, Sample, StackId, ThreadId, ThreadKey,
+    FrameId, Interner, LabelSetId, Nanos, ProcessId, Proof, Sample, StackId, ThreadKey,
 };
 
 pub use delta::{Delta, Mirror};
+pub use entry::{Entry, EntryKey, Values};
 pub use recording::Recording;
 pub use timeline::{Run, Runs, Timeline};
+use window::WindowStart;
 
-/// What one stack of one thread adds up to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Values {
-    /// Samples.
-    pub count: u64,
-    /// Wall time that the samples stand for.
-    pub wall: Nanos,
-    /// CPU time that the thread used.
-    pub cpu: Nanos,
-    /// How many of the samples could not be proven whole.
-    pub unproven: u64,
-}
-
-impl AddAssign for Values {
-    fn add_assign(&mut self, more: Values) {
-        self.count = self.count.saturating_add(more.count);
-        self.wall = self.wall.saturating_add(more.wall);
-        self.cpu = self.cpu.saturating_add(more.cpu);
-        self.unproven = self.unproven.saturating_add(more.unproven);
-    }
-}
-
-/// All that a recording found out. Memory grows with distinct stacks, not with time.
+/// All that a recording found out. Memory grows with distinct stacks and label sets, not with time.
 #[derive(Debug)]
 pub struct Profile {
     /// The names behind the handles. An engine fills it in while it reads.
     pub interner: Interner,
     pub recording: Recording,
     entries: Vec<Entry>,
-    positions: FxHashMap<(ThreadId, StackId), usize>,
-    /// Stacks that could not be proven whole, as they are shown.
+    positions: FxHashMap<EntryKey, usize>,
+    /// Stacks that could not be proven whole, and the same below [`UNPROVEN`].
     unproven: FxHashMap<StackId, StackId>,
     timeline: Timeline,
     /// Positions of the entries that changed since the last [`Delta`].
-    touched: Vec<usize>,
+    changed: Vec<usize>,
+    /// How far the recording had come when the last window was taken.
+    window: WindowStart,
+    /// Whether a window was taken since the last [`Delta`].
+    forgot: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    key: (ThreadId, StackId),
-    values: Values,
-    /// It changed since the last [`Delta`] and is listed for the next.
-    touched: bool,
-}
-
-/// The root below which stacks stand that could not be proven to be of one moment: who reads the
-/// profile shall neither miss them nor take them for right.
+/// The root above stacks that could not be proven to be of one moment, so that a reader of the
+/// profile neither misses them nor trusts them.
 pub const UNPROVEN: &str = "<unproven>";
 
 /// The root below which the CPU time stands that no Python frame used.
@@ -77,8 +55,8 @@ impl Profile {
     /// An empty profile.
     ///
     /// # Errors
-    /// When no temporary file can be had for the timeline: better known before the recording than
-    /// hours into it.
+    /// When no temporary file can be created for the timeline: it is better to know that before the
+    /// recording than hours into it.
     pub fn new(recording: Recording) -> io::Result<Profile> {
         let timeline = Timeline::new(recording.period())?;
         Ok(Profile::with_timeline(recording, timeline))
@@ -90,9 +68,11 @@ impl Profile {
             timeline,
             recording,
             entries: Vec::new(),
-            touched: Vec::new(),
+            changed: Vec::new(),
             positions: FxHashMap::default(),
             unproven: FxHashMap::default(),
+            window: WindowStart::default(),
+            forgot: false,
         }
     }
 
@@ -100,7 +80,7 @@ impl Profile {
     pub fn add(&mut self, sample: &Sample) {
         let mut sample = *sample;
         if sample.proof == Proof::Unproven {
-            sample.stack = self.set_apart(sample.stack);
+            sample.stack = self.below_unproven(sample.stack);
         }
         let values = Values {
             count: 1,
@@ -108,41 +88,41 @@ impl Profile {
             cpu: sample.cpu,
             unproven: u64::from(sample.proof == Proof::Unproven),
         };
-        self.count((sample.thread, sample.stack), values);
+        self.count(EntryKey::of(&sample), values);
         self.timeline.add(&sample);
     }
 
-    fn count(&mut self, key: (ThreadId, StackId), more: Values) {
+    fn count(&mut self, key: EntryKey, more: Values) {
         let position = *self.positions.entry(key).or_insert_with(|| {
             self.entries.push(Entry {
                 key,
                 values: Values::default(),
-                touched: false,
+                changed: false,
             });
             self.entries.len() - 1
         });
         let entry = &mut self.entries[position];
-        if !entry.touched {
-            entry.touched = true;
-            self.touched.push(position);
+        if !entry.changed {
+            entry.changed = true;
+            self.changed.push(position);
         }
         entry.values += more;
     }
 
     /// The same stack below [`UNPROVEN`].
-    fn set_apart(&mut self, stack: StackId) -> StackId {
-        if let Some(&apart) = self.unproven.get(&stack) {
-            return apart;
+    fn below_unproven(&mut self, stack: StackId) -> StackId {
+        if let Some(&below) = self.unproven.get(&stack) {
+            return below;
         }
         let root = self.interner.intern_structure(UNPROVEN);
         let frames: Vec<FrameId> = self.interner.frames_of(stack).collect();
         let root = self.interner.intern_stack(StackId::EMPTY, root);
-        let apart = frames.into_iter().rev().fold(root, |caller, frame| {
+        let below = frames.into_iter().rev().fold(root, |caller, frame| {
             self.interner.intern_stack(caller, frame)
         });
         // No more than there are stacks, and these are bounded.
-        self.unproven.insert(stack, apart);
-        apart
+        self.unproven.insert(stack, below);
+        below
     }
 
     /// Counts CPU time that a process used and no sample tells of: that of threads without Python, for one.
@@ -161,7 +141,14 @@ impl Profile {
             cpu,
             ..Values::default()
         };
-        self.count((thread, stack), values);
+        self.count(
+            EntryKey {
+                thread,
+                stack,
+                labels: LabelSetId::EMPTY,
+            },
+            values,
+        );
     }
 
     /// Whether such time was counted.
@@ -174,36 +161,33 @@ impl Profile {
     #[must_use]
     pub fn cpu_of(&self, process: ProcessId) -> Nanos {
         let entries = self.entries();
-        let own =
-            entries.filter(|((thread, _), _)| self.interner.thread(*thread).process == process);
-        own.fold(Nanos::ZERO, |sum, (_, values)| {
-            sum.saturating_add(values.cpu)
+        let own = entries.filter(|it| self.interner.thread(it.thread()).process == process);
+        own.fold(Nanos::ZERO, |sum, entry| {
+            sum.saturating_add(entry.values().cpu)
         })
     }
 
-    /// What was counted, in the order in which each stack was first met.
-    pub fn entries(
-        &self,
-    ) -> impl ExactSizeIterator<Item = ((ThreadId, StackId), Values)> + Clone + '_ {
-        self.entries.iter().map(|entry| (entry.key, entry.values))
+    /// What was counted, in the order in which each was first met.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> + Clone {
+        self.entries.iter()
     }
 
-    /// Where among the entries that of a stack of a thread is.
-    fn position(&self, thread: ThreadId, stack: StackId) -> Option<usize> {
-        self.positions.get(&(thread, stack)).copied()
+    /// Where among the entries that of this key is.
+    fn position(&self, key: EntryKey) -> Option<usize> {
+        self.positions.get(&key).copied()
     }
 
-    /// Makes an entry of what was added up elsewhere, unless there is one.
-    fn push_entry(&mut self, key: (ThreadId, StackId), values: Values) -> bool {
+    /// Makes an entry of what was added up elsewhere; `false` when there is one of that key.
+    fn push_entry(&mut self, key: EntryKey, values: Values) -> bool {
         let position = self.entries.len();
         let is_new = *self.positions.entry(key).or_insert(position) == position;
         if is_new {
             self.entries.push(Entry {
                 key,
                 values,
-                touched: true,
+                changed: true,
             });
-            self.touched.push(position);
+            self.changed.push(position);
         }
         is_new
     }
@@ -212,8 +196,8 @@ impl Profile {
     #[must_use]
     pub fn total(&self) -> Values {
         let mut total = Values::default();
-        for (_, values) in self.entries() {
-            total += values;
+        for entry in self.entries() {
+            total += entry.values();
         }
         total
     }
@@ -236,12 +220,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{GilState, Pid};
+    use crate::model::{GilState, LabelSetId, Nanos, Pid, ThreadId};
 
     proptest! {
         #[test]
         fn nothing_is_lost_between_samples_entries_and_timeline(
-            steps in prop::collection::vec((0u32..4, 1u32..5, 0u64..3000, any::<bool>()), 1..300),
+            steps in prop::collection::vec(
+                (0u32..4, 1u32..5, 0u32..3, 0u64..3000, any::<bool>()),
+                1..300,
+            ),
         ) {
             let recording = Recording::starting_now(Pid(1), Vec::new(), 1_000_000);
             let mut profile = Profile::new(recording).expect("a temporary file");
@@ -252,13 +239,14 @@ mod tests {
                 })
                 .collect();
             let (mut at, mut wall, mut unproven) = (0, 0, 0);
-            for &(thread, stack, step, proven) in &steps {
+            for &(thread, stack, labels, step, proven) in &steps {
                 at += step;
                 wall += step;
                 unproven += u64::from(!proven);
                 profile.add(&Sample {
                     thread: ThreadId::from_index(thread),
                     stack: stacks[stack as usize],
+                    labels: LabelSetId::from_index(labels),
                     at: Nanos(at),
                     wall: Nanos(step),
                     cpu: Nanos(step / 2),
@@ -273,9 +261,10 @@ mod tests {
             prop_assert_eq!(total.wall, Nanos(wall));
             prop_assert_eq!(total.unproven, unproven);
 
-            for ((_, stack), values) in profile.entries() {
-                let apart = profile.interner.frames_of(stack).count() == 2;
-                prop_assert_eq!(values.unproven, if apart { values.count } else { 0 });
+            for entry in profile.entries() {
+                let values = entry.values();
+                let below = profile.interner.frames_of(entry.stack()).count() == 2;
+                prop_assert_eq!(values.unproven, if below { values.count } else { 0 });
             }
             let (mut samples, mut length) = (0, 0);
             for thread in profile.timeline().threads() {

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Run;
-use crate::model::{Nanos, StackId, ThreadId};
+use crate::model::{LabelSetId, Nanos, StackId, ThreadId};
 
-/// Thread and stack (4 bytes each), start, length and samples (8 each), little-endian.
-const RECORD: usize = 32;
+/// Thread, stack and labels (4 bytes each), start, length and samples (8 each), little-endian.
+const RECORD: usize = 36;
 
 /// Some neighbouring records, counted in records from the start of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -106,9 +106,10 @@ fn encode(run: &Run) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     record[0..4].copy_from_slice(&position(run.thread.index()));
     record[4..8].copy_from_slice(&position(run.stack.index()));
-    record[8..16].copy_from_slice(&run.start.0.to_le_bytes());
-    record[16..24].copy_from_slice(&run.length.0.to_le_bytes());
-    record[24..32].copy_from_slice(&run.samples.to_le_bytes());
+    record[8..12].copy_from_slice(&position(run.labels.index()));
+    record[12..20].copy_from_slice(&run.start.0.to_le_bytes());
+    record[20..28].copy_from_slice(&run.length.0.to_le_bytes());
+    record[28..36].copy_from_slice(&run.samples.to_le_bytes());
     record
 }
 
@@ -120,9 +121,10 @@ fn decode(record: &[u8; RECORD]) -> Run {
     Run {
         thread: ThreadId::from_index(short(0)),
         stack: StackId::from_index(short(4)),
-        start: Nanos(long(8)),
-        length: Nanos(long(16)),
-        samples: long(24),
+        labels: LabelSetId::from_index(short(8)),
+        start: Nanos(long(12)),
+        length: Nanos(long(20)),
+        samples: long(28),
     }
 }
 
@@ -135,12 +137,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_record_is_read_as_it_was_written(
-            (thread, stack) in any::<(u32, u32)>(),
+            (thread, stack, labels) in any::<(u32, u32, u32)>(),
             (start, length, samples) in any::<(u64, u64, u64)>(),
         ) {
             let run = Run {
                 thread: ThreadId::from_index(thread),
                 stack: StackId::from_index(stack),
+                labels: LabelSetId::from_index(labels),
                 start: Nanos(start),
                 length: Nanos(length),
                 samples,

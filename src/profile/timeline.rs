@@ -9,8 +9,9 @@ pub(super) use delta::TimelineDelta;
 use std::collections::BTreeMap;
 use std::io;
 
+use super::EntryKey;
 use super::spill::{Extent, Spill};
-use crate::model::{Nanos, Sample, StackId, ThreadId};
+use crate::model::{LabelSetId, Nanos, Sample, StackId, ThreadId};
 
 /// Runs that are held in memory before they are written out together.
 const RUNS_IN_MEMORY: usize = 8192;
@@ -18,16 +19,29 @@ const RUNS_IN_MEMORY: usize = 8192;
 /// Runs that are read back together.
 const RUNS_A_READ: usize = 1024;
 
-/// A stretch of time in which a thread was always found with the same stack.
+/// A stretch of time in which a thread was always found with the same stack and the same labels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
     pub thread: ThreadId,
     pub stack: StackId,
+    pub labels: LabelSetId,
     /// From the start of the recording.
     pub start: Nanos,
     /// The sum of the time that its samples stand for.
     pub length: Nanos,
     pub samples: u64,
+}
+
+impl Run {
+    /// That of the entry in which its samples are counted.
+    #[must_use]
+    pub fn key(&self) -> EntryKey {
+        EntryKey {
+            thread: self.thread,
+            stack: self.stack,
+            labels: self.labels,
+        }
+    }
 }
 
 /// What each thread did in the order of time.
@@ -42,7 +56,7 @@ pub struct Timeline {
     /// How many of them have an open run.
     open: u64,
     /// Those that changed since the last delta.
-    touched: Vec<ThreadId>,
+    changed: Vec<ThreadId>,
     /// Runs that are over and not yet written out, in the order in which they ended.
     closed: Vec<Run>,
     closed_limit: usize,
@@ -60,7 +74,7 @@ struct ThreadRuns {
     /// How many of its runs are among the closed ones, at most.
     closed: u64,
     /// Whether it is listed as changed.
-    touched: bool,
+    changed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +92,7 @@ impl Timeline {
             slack: Nanos(period.0 / 2),
             threads: BTreeMap::new(),
             open: 0,
-            touched: Vec::new(),
+            changed: Vec::new(),
             closed: Vec::new(),
             closed_limit: RUNS_IN_MEMORY,
             spill: Spill::open()?,
@@ -89,10 +103,10 @@ impl Timeline {
 
     pub(super) fn add(&mut self, sample: &Sample) {
         let runs = self.threads.entry(sample.thread).or_default();
-        runs.touch(sample.thread, &mut self.touched);
+        runs.mark_changed(sample.thread, &mut self.changed);
         let start = sample.at.saturating_sub(sample.wall);
         if let Some(open) = &mut runs.open
-            && open.run.stack == sample.stack
+            && open.run.key() == EntryKey::of(sample)
             && start <= open.last.saturating_add(self.slack)
         {
             open.run.length = open.run.length.saturating_add(sample.wall);
@@ -104,6 +118,7 @@ impl Timeline {
             run: Run {
                 thread: sample.thread,
                 stack: sample.stack,
+                labels: sample.labels,
                 start,
                 length: sample.wall,
                 samples: 1,
@@ -136,7 +151,7 @@ impl Timeline {
     /// Adds a run that is over, as it was read from a file. Those of a thread come in order.
     pub(super) fn push_run(&mut self, run: Run) -> io::Result<()> {
         let runs = self.threads.entry(run.thread).or_default();
-        runs.touch(run.thread, &mut self.touched);
+        runs.mark_changed(run.thread, &mut self.changed);
         runs.closed += 1;
         self.closed.push(run);
         if self.closed.len() >= self.closed_limit {
@@ -172,7 +187,7 @@ impl Timeline {
             let count = group.len() as u64;
             let thread = group[0].thread;
             let runs = self.threads.entry(thread).or_default();
-            runs.touch(thread, &mut self.touched);
+            runs.mark_changed(thread, &mut self.changed);
             runs.closed = 0;
             runs.push_extent(Extent { first, count });
             first += count;
@@ -221,10 +236,10 @@ impl Timeline {
 }
 
 impl ThreadRuns {
-    fn touch(&mut self, thread: ThreadId, touched: &mut Vec<ThreadId>) {
-        if !self.touched {
-            self.touched = true;
-            touched.push(thread);
+    fn mark_changed(&mut self, thread: ThreadId, changed: &mut Vec<ThreadId>) {
+        if !self.changed {
+            self.changed = true;
+            changed.push(thread);
         }
     }
 
@@ -297,6 +312,7 @@ mod tests {
         Sample {
             thread: ThreadId::from_index(thread),
             stack: StackId::from_index(stack),
+            labels: LabelSetId::EMPTY,
             at,
             wall,
             cpu: Nanos::ZERO,
@@ -389,22 +405,29 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_in_comes_out_in_order(
-            steps in prop::collection::vec((0u32..3, 0u32..3, 0u64..4, 0u64..2000), 0..300),
+            steps in prop::collection::vec(
+                (0u32..3, 0u32..3, 0u32..2, 0u64..4, 0u64..2000),
+                0..300,
+            ),
             closed_limit in 1usize..40,
         ) {
             let mut timeline = timeline(closed_limit);
             let mut expected: [Vec<(Run, Nanos)>; 3] = Default::default();
             let mut now = Nanos::ZERO;
-            for (thread, stack, ticks, wall) in steps {
+            for (thread, stack, labels, ticks, wall) in steps {
                 now = Nanos(now.0 + ticks * PERIOD.0);
-                let sample = sample(thread, stack, now, Nanos(wall));
+                let sample = Sample {
+                    labels: LabelSetId::from_index(labels),
+                    ..sample(thread, stack, now, Nanos(wall))
+                };
                 timeline.add(&sample);
 
                 let start = now.saturating_sub(sample.wall);
                 let own = &mut expected[thread as usize];
                 match own.last_mut() {
                     Some((run, end))
-                        if run.stack == sample.stack && start.0 <= end.0 + PERIOD.0 / 2 =>
+                        if (run.stack, run.labels) == (sample.stack, sample.labels)
+                            && start.0 <= end.0 + PERIOD.0 / 2 =>
                     {
                         run.length.0 += wall;
                         run.samples += 1;
@@ -414,6 +437,7 @@ mod tests {
                         Run {
                             thread: sample.thread,
                             stack: sample.stack,
+                            labels: sample.labels,
                             start,
                             length: sample.wall,
                             samples: 1,

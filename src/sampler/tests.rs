@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::*;
 use crate::engine::{Engine, EngineReport};
 use crate::model::{
-    Counting, Frame, Function, GilState, HaltMethod, Pid, Process, ProcessId, Proof, PythonVersion,
-    StackId, TargetStr, ThreadKey, TickOutcome,
+    Counting, Frame, FrameKind, Function, GilState, HaltMethod, LabelSetId, Pid, Process,
+    ProcessId, Proof, PythonVersion, StackId, TargetStr, ThreadKey, TickOutcome,
 };
 use crate::survey::Duty;
 
@@ -108,6 +108,7 @@ impl Engine for FakeEngine {
         };
         let text = interner.intern_text(&TargetStr::new("f"));
         let function = interner.intern_function(Function {
+            kind: FrameKind::Python,
             name: text,
             file: text,
             short_file: text,
@@ -117,6 +118,7 @@ impl Engine for FakeEngine {
         samples.push(Sample {
             thread: interner.intern_thread(key, self.process),
             stack: interner.intern_stack(StackId::EMPTY, frame),
+            labels: LabelSetId::EMPTY,
             at: tick.at,
             wall: tick.stands_for,
             cpu: Nanos::ZERO,

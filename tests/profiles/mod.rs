@@ -5,8 +5,9 @@
 use std::num::NonZeroUsize;
 
 use spyhole::model::{
-    Counting, Frame, Function, GilState, HaltMethod, Nanos, Pid, Process, ProcessId, Proof,
-    PythonVersion, Sample, StackId, TargetStr, ThreadId, ThreadKey, Ticks, Tid,
+    Counting, Frame, FrameKind, Function, GilState, HaltMethod, Label, LabelSetId, Nanos, Pid,
+    Process, ProcessId, Proof, PythonVersion, Sample, StackId, TargetStr, ThreadId, ThreadKey,
+    Ticks, Tid,
 };
 use spyhole::output::{self, Format, RenderOptions, Side};
 use spyhole::profile::{Profile, Recording};
@@ -20,6 +21,8 @@ pub struct Builder {
     pub profile: Profile,
     /// Samples of this tick are unproven.
     unproven: Option<u64>,
+    /// Those of the samples that follow.
+    labels: LabelSetId,
 }
 
 impl Builder {
@@ -31,7 +34,20 @@ impl Builder {
         Builder {
             profile: Profile::new(recording).expect("a temporary file"),
             unproven: None,
+            labels: LabelSetId::EMPTY,
         }
+    }
+
+    /// Samples from now on have these labels.
+    pub fn label(&mut self, labels: &[(&str, &str)]) {
+        let interner = &mut self.profile.interner;
+        let mut text = |text: &str| interner.intern_text(&TargetStr::new(text));
+        let labels = labels.iter().map(|(key, value)| Label {
+            key: text(key),
+            value: text(value),
+        });
+        let labels: Vec<_> = labels.collect();
+        self.labels = interner.intern_labels(labels);
     }
 
     pub fn process(&mut self, pid: i32, parent: Option<ProcessId>, command: &[&str]) -> ProcessId {
@@ -67,6 +83,7 @@ impl Builder {
             StackId::EMPTY,
             |caller, &(name, file, short_file, first_line, line)| {
                 let function = Function {
+                    kind: FrameKind::Python,
                     name: interner.intern_text(&TargetStr::new(name)),
                     file: interner.intern_text(&TargetStr::new(file)),
                     short_file: interner.intern_text(&TargetStr::new(short_file)),
@@ -84,6 +101,7 @@ impl Builder {
         self.profile.add(&Sample {
             thread,
             stack,
+            labels: self.labels,
             at: Nanos(PERIOD.0 * (tick + 1)),
             wall: PERIOD,
             cpu: Nanos(PERIOD.0 / 2),

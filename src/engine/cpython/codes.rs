@@ -7,7 +7,9 @@ use crate::cpython::code::{Code, Fingerprint};
 use crate::cpython::frames::RawFrame;
 use crate::cpython::layout::Layout;
 use crate::memory::Memory;
-use crate::model::{CodeAddr, Frame, FrameId, Function, FunctionId, Interner, TargetStr};
+use crate::model::{
+    CodeAddr, Frame, FrameId, FrameKind, Function, FunctionId, Interner, TargetStr,
+};
 
 /// When this much is kept of code objects, all is forgotten before the next look: a program that
 /// makes code without end costs time then and no truth.
@@ -152,6 +154,7 @@ fn intern_function(
     let short = TargetStr::new(short_files.shorten(code.file.untrusted()));
     let short_file = interner.intern_text(&short);
     interner.intern_function(Function {
+        kind: FrameKind::Python,
         name,
         file,
         short_file,

@@ -9,8 +9,8 @@ use crate::cpython::frames::{RawFrame, RawStack};
 use crate::cpython::thread_names;
 use crate::cpython::threads::ThreadState;
 use crate::model::{
-    GilState, Interner, Nanos, ProcessId, Proof, Sample, StackId, ThreadId, ThreadKey, Tick,
-    TickOutcome, Tid,
+    GilState, Interner, LabelSetId, Nanos, ProcessId, Proof, Sample, StackId, ThreadId, ThreadKey,
+    Tick, TickOutcome, Tid,
 };
 
 /// How a stack shows that frames are missing at its root.
@@ -104,6 +104,7 @@ impl CpythonEngine {
             samples.push(Sample {
                 thread: known.id,
                 stack,
+                labels: LabelSetId::EMPTY,
                 at: tick.at,
                 wall: tick.stands_for,
                 cpu,
@@ -135,6 +136,7 @@ impl CpythonEngine {
             Some(Sample {
                 thread: known.id,
                 stack: *known.stacks.last()?,
+                labels: LabelSetId::EMPTY,
                 at: tick.at,
                 wall: tick.stands_for,
                 cpu: Nanos::ZERO,

@@ -1,21 +1,23 @@
-//! What came to the tables since that was asked last. Texts, functions, frames and stacks only ever
-//! come, so a copy elsewhere is brought up to date by what is new.
+//! What is new in the tables since the last time. Texts, functions, frames, stacks and label sets
+//! only ever come, so a copy elsewhere is brought up to date by what is new.
 
 use rustc_hash::FxHashSet;
 
 use super::{
-    Frame, Function, Interner, Process, ProcessId, Stack, Table, Thread, ThreadId, next_index,
+    Frame, Function, Interner, Label, Process, ProcessId, Stack, Table, Thread, ThreadId,
+    next_index,
 };
 use crate::model::TargetStr;
 
-/// What was taken already.
+/// What was taken before.
 #[derive(Debug, Default)]
-pub(super) struct Handed {
+pub(super) struct Taken {
     texts: usize,
     functions: usize,
     frames: usize,
     stacks: usize,
-    /// Not these, which are new or changed since.
+    label_sets: usize,
+    /// New or changed since then.
     pub(super) threads: FxHashSet<ThreadId>,
     pub(super) processes: FxHashSet<ProcessId>,
 }
@@ -27,19 +29,22 @@ pub struct Growth {
     functions: Vec<Function>,
     frames: Vec<Frame>,
     stacks: Vec<Option<Stack>>,
+    label_sets: Vec<Box<[Label]>>,
     threads: Vec<(ThreadId, Thread)>,
     processes: Vec<(ProcessId, Process)>,
     full: bool,
+    labels_full: bool,
 }
 
-impl Handed {
+impl Taken {
     /// All that is there now.
-    pub(super) fn all_of(interner: &Interner) -> Handed {
-        Handed {
+    pub(super) fn all_of(interner: &Interner) -> Taken {
+        Taken {
             texts: interner.texts.items.len(),
             functions: interner.functions.items.len(),
             frames: interner.frames.items.len(),
             stacks: interner.stacks.items.len(),
+            label_sets: interner.label_sets.table.items.len(),
             threads: FxHashSet::default(),
             processes: FxHashSet::default(),
         }
@@ -47,17 +52,18 @@ impl Handed {
 }
 
 impl Interner {
-    /// What is new since this was last asked, or since the beginning.
+    /// What is new since the last call, or since the beginning.
     pub fn take_growth(&mut self) -> Growth {
-        let mut threads: Vec<_> = self.handed.threads.drain().collect();
+        let mut threads: Vec<_> = self.taken.threads.drain().collect();
         threads.sort_unstable();
-        let mut processes: Vec<_> = self.handed.processes.drain().collect();
+        let mut processes: Vec<_> = self.taken.processes.drain().collect();
         processes.sort_unstable();
         let growth = Growth {
-            texts: self.texts.after(self.handed.texts),
-            functions: self.functions.after(self.handed.functions),
-            frames: self.frames.after(self.handed.frames),
-            stacks: self.stacks.after(self.handed.stacks),
+            texts: self.texts.after(self.taken.texts),
+            functions: self.functions.after(self.taken.functions),
+            frames: self.frames.after(self.taken.frames),
+            stacks: self.stacks.after(self.taken.stacks),
+            label_sets: self.label_sets.table.after(self.taken.label_sets),
             threads: threads
                 .into_iter()
                 .map(|id| (id, self.thread(id).clone()))
@@ -67,13 +73,14 @@ impl Interner {
                 .map(|id| (id, self.process(id).clone()))
                 .collect(),
             full: self.full,
+            labels_full: self.label_sets.full,
         };
-        self.handed = Handed::all_of(self);
+        self.taken = Taken::all_of(self);
         growth
     }
 
-    /// Makes a copy like the other was when the growth was taken: a copy to which nothing else is
-    /// added, and which was given all that was taken before, from the first on.
+    /// Brings a copy up to date with the interner that the growth was taken from. The copy was given
+    /// each growth before, in order, and nothing else.
     pub fn grow(&mut self, growth: Growth) {
         let lengths = growth.texts.iter().map(|text| text.untrusted().len());
         self.text_bytes += lengths.sum::<usize>();
@@ -81,6 +88,7 @@ impl Interner {
         self.functions.extend(growth.functions);
         self.frames.extend(growth.frames);
         self.stacks.extend(growth.stacks);
+        self.label_sets.table.extend(growth.label_sets);
         for (id, thread) in growth.threads {
             match self.threads.get_mut(id.index()) {
                 Some(known) => *known = thread,
@@ -98,6 +106,7 @@ impl Interner {
             }
         }
         self.full = growth.full;
+        self.label_sets.full = growth.labels_full;
     }
 }
 

@@ -276,7 +276,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{GilState, Pid, Proof, Sample, StackId, ThreadId};
+    use crate::model::{GilState, LabelSetId, Pid, Proof, Sample, StackId, ThreadId};
     use crate::profile::{Profile, Recording};
 
     const OPTIONS: RenderOptions = RenderOptions {
@@ -303,6 +303,7 @@ mod tests {
             profile.add(&Sample {
                 thread: ThreadId::from_index(0),
                 stack,
+                labels: LabelSetId::EMPTY,
                 at: Nanos::ZERO,
                 wall: *wall,
                 cpu: Nanos::ZERO,

@@ -43,7 +43,9 @@ fn categories(tree: &Tree, names: Names<'_>) -> Vec<Category> {
     let mut known = FxHashMap::default();
     let of_node = |id| match tree.node(id).place {
         Some(Place::Frame(frame)) => *known.entry(frame).or_insert_with(|| {
-            Category::of_file(&names.full_file(frame), &names.short_file(frame))
+            let function = names.interner.frame(frame).function;
+            let kind = names.interner.function(function).kind;
+            Category::of_function(kind, &names.full_file(frame), &names.short_file(frame))
         }),
         _ => Category::Structure,
     };

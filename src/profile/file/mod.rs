@@ -4,7 +4,8 @@
 //!
 //! Names are as they are in the program: nothing in them can break the format. Of command lines only
 //! the words of [`Program`](crate::model::Program) are kept, since the others may hold secrets. Each
-//! sample has all three values; process and thread are labels.
+//! sample has all three values; process and thread are labels, and after them come the sample's own
+//! labels, as texts.
 //!
 //! Both ways are streams: whatever refers to something comes after it, so a file is written and read
 //! in little more memory than the profile takes.

@@ -9,16 +9,19 @@ use prost::Message;
 use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
-    Counting, Frame, FrameId, Function, FunctionId, HaltMethod, Interner, Nanos, Pid, Process,
-    ProcessId, PythonVersion, StackId, TargetStr, ThreadId, ThreadKey, Ticks, Tid,
+    Counting, Frame, FrameId, FrameKind, Function, FunctionId, HaltMethod, Interner, Label, Nanos,
+    Pid, Process, ProcessId, PythonVersion, StackId, TargetStr, ThreadId, ThreadKey, Ticks, Tid,
 };
-use crate::profile::{Profile, Recording, Run, Values};
+use crate::profile::{EntryKey, Profile, Recording, Run, Values};
 
 /// Bytes of one message: more than the deepest stack that is recorded takes.
 const LARGEST_MESSAGE: u64 = 8 << 20;
 
 /// Frames of one stack.
 const DEEPEST_STACK: usize = 1 << 20;
+
+/// Labels of one sample.
+const MOST_LABELS: usize = 1000;
 
 /// Strings, functions, lines, and stacks of threads, of each.
 const MOST_ENTRIES: usize = 8 << 20;
@@ -55,7 +58,7 @@ use ReadError::{Damaged, TooLarge};
 /// Reads a profile as [`write`](super::write) wrote it, gzipped or not.
 ///
 /// Handles of threads and processes are the same as in the profile that was written; those of texts,
-/// functions, frames and stacks need not be.
+/// functions, frames, stacks and label sets need not be.
 ///
 /// # Errors
 /// See [`ReadError`].
@@ -86,7 +89,12 @@ fn profile(from: impl BufRead, is_zipped: bool) -> Result<Profile, ReadError> {
             return Err(ReadError::Later(format));
         }
         Ok(Some((field::FORMAT, Value::Number(_)))) => {}
-        first => return Err(what_else(first.map(|first| first.is_some()), &mut fields)),
+        first => {
+            return Err(why_it_is_not_ours(
+                first.map(|first| first.is_some()),
+                &mut fields,
+            ));
+        }
     }
     let mut reader = Reader::default();
     while let Some((field, value)) = fields.next()? {
@@ -97,7 +105,10 @@ fn profile(from: impl BufRead, is_zipped: bool) -> Result<Profile, ReadError> {
 }
 
 /// What a file is that does not begin as ours do.
-fn what_else(first: Result<bool, ReadError>, fields: &mut Fields<impl BufRead>) -> ReadError {
+fn why_it_is_not_ours(
+    first: Result<bool, ReadError>,
+    fields: &mut Fields<impl BufRead>,
+) -> ReadError {
     let mut next = first;
     let mut any = false;
     loop {
@@ -217,8 +228,8 @@ struct Reader {
     processes: Vec<Process>,
     functions: Vec<FunctionId>,
     frames: Vec<FrameId>,
-    samples: Vec<(ThreadId, StackId)>,
-    /// Whoever adds up what was read need not fear an overflow.
+    samples: Vec<EntryKey>,
+    /// Checked, so that later sums of what was read do not overflow.
     total: Values,
     runs: u64,
     samples_of_runs: u64,
@@ -367,8 +378,14 @@ impl Reader {
         let name = self.text(message.name)?.clone();
         let file = self.text(message.filename)?.clone();
         let short_file = self.text(message.short_file)?.clone();
+        let kind = match message.kind {
+            Some(kind) => placed(&FrameKind::ALL, kind)?,
+            None if file.is_empty() => FrameKind::Structure,
+            None => FrameKind::Python,
+        };
         let interner = self.interner()?;
         let function = Function {
+            kind,
             name: interner.intern_text(&name),
             file: interner.intern_text(&file),
             short_file: interner.intern_text(&short_file),
@@ -407,6 +424,7 @@ impl Reader {
         if message.location_id.len() > DEEPEST_STACK {
             return Err(TooLarge("a stack"));
         }
+        let own_labels = self.own_labels(message)?;
         let profile = self.profile.as_mut().ok_or(NO_RECORDING)?;
         let thread = ThreadId::from_index(message.thread);
         if thread.index() >= profile.interner.threads().len() {
@@ -432,11 +450,39 @@ impl Reader {
             return Err(Damaged("more samples are unproven than there are"));
         }
         self.total = sum(self.total, values).ok_or(Damaged("its samples add up to too much"))?;
-        if !profile.push_entry((thread, stack), values) {
+        let interner = &mut profile.interner;
+        let labels = own_labels.iter().map(|(key, value)| Label {
+            key: interner.intern_text(key),
+            value: interner.intern_text(value),
+        });
+        let labels: Vec<_> = labels.collect();
+        let key = EntryKey {
+            thread,
+            stack,
+            labels: interner.intern_labels(labels),
+        };
+        if !profile.push_entry(key, values) {
             return Err(Damaged("a stack is there twice"));
         }
-        self.samples.push((thread, stack));
+        self.samples.push(key);
         Ok(())
+    }
+
+    /// The labels that are the sample's and not its thread's.
+    fn own_labels(
+        &self,
+        message: &schema::Sample,
+    ) -> Result<Vec<(TargetStr, TargetStr)>, ReadError> {
+        if message.label.len() > MOST_LABELS {
+            return Err(TooLarge("labels of a sample"));
+        }
+        let count = usize::try_from(message.own_labels).ok();
+        let first = count.and_then(|count| message.label.len().checked_sub(count));
+        let labels = first.and_then(|first| message.label.get(first..));
+        let labels = labels.ok_or(Damaged("a sample's labels are not there"))?;
+        let text = |index| self.text(index).cloned();
+        let label = |label: &schema::Label| Ok((text(label.key)?, text(label.str)?));
+        labels.iter().map(label).collect()
     }
 
     fn timeline(&mut self, message: &schema::Runs) -> Result<(), ReadError> {
@@ -461,7 +507,11 @@ impl Reader {
             let key = usize::try_from(sample)
                 .ok()
                 .and_then(|sample| self.samples.get(sample));
-            let &(thread, stack) = key.ok_or(Damaged("a run's sample is not there"))?;
+            let &EntryKey {
+                thread,
+                stack,
+                labels,
+            } = key.ok_or(Damaged("a run's sample is not there"))?;
             let start = end.wrapping_add(gap.cast_unsigned());
             end = start
                 .checked_add(length)
@@ -470,6 +520,7 @@ impl Reader {
             profile.timeline.push_run(Run {
                 thread,
                 stack,
+                labels,
                 start: Nanos(start),
                 length: Nanos(length),
                 samples,
@@ -494,6 +545,11 @@ impl Reader {
         match (profile.interner.is_full(), message.full) {
             (true, false) => return Err(TooLarge("names, lines and stacks")),
             (_, true) => profile.interner.set_full(),
+            (false, false) => {}
+        }
+        match (profile.interner.labels_are_full(), message.labels_full) {
+            (true, false) => return Err(TooLarge("label sets")),
+            (_, true) => profile.interner.set_labels_full(),
             (false, false) => {}
         }
         if let Some(why) = failure {
@@ -544,7 +600,7 @@ fn numbered<T>(items: &[T], id: u64) -> Option<&T> {
 fn placed<T: Copy>(all: &[T], place: u32) -> Result<T, ReadError> {
     let one = usize::try_from(place).ok().and_then(|at| all.get(at));
     one.copied().ok_or(Damaged(
-        "which threads were counted, or how they were held still",
+        "which threads were counted, how they were held still, or what a function is",
     ))
 }
 
@@ -597,9 +653,9 @@ fn python(message: schema::Python) -> PythonVersion {
     PythonVersion::from_hex(message.hex, message.free_threaded)
 }
 
-/// Checks that all parents are there and that nobody is his own ancestor.
+/// Checks that all parents are there and that no process is its own ancestor.
 fn check_lineage(processes: &[Process]) -> Result<(), ReadError> {
-    // How many stand above each, and itself; 0 where that is not known yet.
+    // How many processes each has above it, itself included; 0 where that is not known yet.
     let mut depths = vec![0_usize; processes.len()];
     for start in 0..processes.len() {
         let mut path = Vec::new();

@@ -53,6 +53,10 @@ pub(super) struct Sample {
     /// Ours: how many of the samples could not be proven whole.
     #[prost(uint64, tag = "7701")]
     pub unproven: u64,
+    /// Ours: how many of the labels, the last ones, are the samples' own. Those before them tell of
+    /// the process and the thread.
+    #[prost(uint32, tag = "7702")]
+    pub own_labels: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -115,6 +119,9 @@ pub(super) struct Function {
     /// Ours.
     #[prost(int64, tag = "7700")]
     pub short_file: i64,
+    /// Ours: its place in `FrameKind::ALL`. Files of before have none.
+    #[prost(uint32, optional, tag = "7701")]
+    pub kind: Option<u32>,
 }
 
 /// What was recorded, and how.
@@ -266,4 +273,7 @@ pub(super) struct End {
     /// Names, lines or stacks that found no room are told as one.
     #[prost(bool, tag = "5")]
     pub full: bool,
+    /// Label sets that found no room are told as one.
+    #[prost(bool, tag = "6")]
+    pub labels_full: bool,
 }

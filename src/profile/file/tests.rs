@@ -9,8 +9,9 @@ use prost::Message;
 use super::schema::{self, field};
 use super::{ReadError, read, write};
 use crate::model::{
-    Counting, Frame, Function, GilState, HaltMethod, Nanos, Pid, Process, ProcessId, Program,
-    Proof, PythonVersion, Sample, StackId, TargetStr, ThreadKey, Ticks, Tid,
+    Counting, Frame, FrameKind, Function, GilState, HaltMethod, Interner, Label, LabelSetId, Nanos,
+    Pid, Process, ProcessId, Program, Proof, PythonVersion, Sample, StackId, TargetStr, ThreadKey,
+    Ticks, Tid,
 };
 use crate::profile::{Profile, Recording, Run, UNPROVEN, Values};
 
@@ -21,6 +22,8 @@ const HOSTILE: &str = "a;b\n\u{1b}[2J<\u{202e}\0";
 pub(in crate::profile) struct Step {
     pub thread: u32,
     pub stack: u32,
+    /// Which of the label sets; 0 is none.
+    pub labels: u32,
     pub step: u64,
     pub cpu: u64,
     pub unproven: bool,
@@ -34,13 +37,15 @@ impl Arbitrary for Step {
         (
             0..5_u32,
             0..40_u32,
+            0..5_u32,
             0..3_000_000_u64,
             any::<u32>(),
             any::<bool>(),
         )
-            .prop_map(|(thread, stack, step, cpu, unproven)| Step {
+            .prop_map(|(thread, stack, labels, step, cpu, unproven)| Step {
                 thread,
                 stack,
+                labels,
                 step,
                 cpu: cpu.into(),
                 unproven,
@@ -104,7 +109,13 @@ pub(in crate::profile) fn empty() -> Profile {
 
 /// Adds samples, after those that are there.
 pub(in crate::profile) fn added(profile: &mut Profile, steps: &[Step]) {
-    let mut at = profile.total().wall;
+    let last = profile.total().wall;
+    added_after(profile, last, steps);
+}
+
+/// The same with the time at which the last sample was taken.
+pub(in crate::profile) fn added_after(profile: &mut Profile, last: Nanos, steps: &[Step]) {
+    let mut at = last;
     for step in steps {
         at = Nanos(at.0 + step.step);
         let interner = &mut profile.interner;
@@ -126,6 +137,7 @@ pub(in crate::profile) fn added(profile: &mut Profile, steps: &[Step]) {
                 interner.intern_text(&TargetStr::new(text))
             };
             let function = Function {
+                kind: FrameKind::ALL[depth as usize % 3],
                 name: text("name"),
                 file: text("/a/file"),
                 short_file: text("file"),
@@ -138,9 +150,11 @@ pub(in crate::profile) fn added(profile: &mut Profile, steps: &[Step]) {
             });
             stack = interner.intern_stack(stack, frame);
         }
+        let labels = label_set(interner, step.labels);
         profile.add(&Sample {
             thread,
             stack,
+            labels,
             at,
             wall: Nanos(step.step),
             cpu: Nanos(step.cpu),
@@ -154,6 +168,17 @@ pub(in crate::profile) fn added(profile: &mut Profile, steps: &[Step]) {
             },
         });
     }
+}
+
+/// One of a few, of one to three labels; their keys are also such as the file itself has.
+fn label_set(interner: &mut Interner, number: u32) -> LabelSetId {
+    let keys = ["thread", "route", HOSTILE];
+    let labels = keys.into_iter().take(number as usize).map(|key| Label {
+        key: interner.intern_text(&TargetStr::new(key)),
+        value: interner.intern_text(&TargetStr::new(format!("{HOSTILE}{number}"))),
+    });
+    let labels: Vec<_> = labels.collect();
+    interner.intern_labels(labels)
 }
 
 pub(in crate::profile) fn written(profile: &Profile) -> Vec<u8> {
@@ -179,6 +204,7 @@ fn some_steps(count: u32) -> Vec<Step> {
     let step = |number: u32| Step {
         thread: number % 5,
         stack: number % 37,
+        labels: number % 3,
         step: u64::from(number) * 1001 % 2_000_000,
         cpu: 500,
         unproven: number.is_multiple_of(7),
@@ -187,15 +213,24 @@ fn some_steps(count: u32) -> Vec<Step> {
 }
 
 /// All that outputs make of a profile, by name.
-type Contents = (
-    Recording,
-    Vec<Process>,
-    Vec<(ThreadKey, ProcessId, Option<String>)>,
-    Vec<(u32, Vec<(String, String, String, u32, u32)>, Values)>,
-    Vec<(u32, Vec<(Run, Vec<(String, u32)>)>)>,
-);
+#[derive(PartialEq, Debug)]
+pub(in crate::profile) struct Contents {
+    recording: Recording,
+    processes: Vec<Process>,
+    threads: Vec<(ThreadKey, ProcessId, Option<String>)>,
+    /// Thread, frames, labels and values.
+    pub entries: Vec<(u32, Vec<FrameTexts>, LabelTexts, Values)>,
+    /// Thread by thread.
+    runs: Vec<(Run, Vec<FrameTexts>, LabelTexts)>,
+}
 
-fn contents(profile: &Profile) -> Contents {
+/// What a frame is of, its names and numbers.
+type FrameTexts = (FrameKind, [String; 3], [u32; 2]);
+
+/// Keys and values.
+type LabelTexts = Vec<[String; 2]>;
+
+pub(in crate::profile) fn contents(profile: &Profile) -> Contents {
     let interner = &profile.interner;
     let text = |id| interner.text(id).untrusted().to_owned();
     let frames = |stack| -> Vec<_> {
@@ -203,14 +238,18 @@ fn contents(profile: &Profile) -> Contents {
             let frame = interner.frame(frame);
             let function = interner.function(frame.function);
             (
-                text(function.name),
-                text(function.file),
-                text(function.short_file),
-                function.first_line,
-                frame.line,
+                function.kind,
+                [function.name, function.file, function.short_file].map(text),
+                [function.first_line, frame.line],
             )
         });
         frames.collect()
+    };
+    let labels = |set| -> LabelTexts {
+        let labels = interner.labels(set).iter();
+        labels
+            .map(|label| [label.key, label.value].map(text))
+            .collect()
     };
     let mut recording = profile.recording.clone();
     recording.command = Program::of(&recording.command).words;
@@ -221,30 +260,32 @@ fn contents(profile: &Profile) -> Contents {
     let threads = interner
         .threads()
         .map(|(_, thread)| (thread.key, thread.process, thread.name.map(text)));
-    let entries = profile
-        .entries()
-        .map(|((thread, stack), values)| (thread.index() as u32, frames(stack), values));
-    let timeline = profile.timeline();
-    let runs = timeline.threads().map(|thread| {
-        let runs = timeline.runs(thread).map(|run| {
-            let run = run.expect("readable");
-            let names = frames(run.stack);
-            let names = names.into_iter().map(|(name, .., line)| (name, line));
-            let run = Run {
-                stack: StackId::EMPTY,
-                ..run
-            };
-            (run, names.collect())
-        });
-        (thread.index() as u32, runs.collect())
+    let entries = profile.entries().map(|entry| {
+        (
+            entry.thread().index() as u32,
+            frames(entry.stack()),
+            labels(entry.labels()),
+            entry.values(),
+        )
     });
-    (
+    let timeline = profile.timeline();
+    let runs = timeline.threads().flat_map(|thread| timeline.runs(thread));
+    let runs = runs.map(|run| {
+        let run = run.expect("readable");
+        let without_handles = Run {
+            stack: StackId::EMPTY,
+            labels: LabelSetId::EMPTY,
+            ..run
+        };
+        (without_handles, frames(run.stack), labels(run.labels))
+    });
+    Contents {
         recording,
-        processes.collect(),
-        threads.collect(),
-        entries.collect(),
-        runs.collect(),
-    )
+        processes: processes.collect(),
+        threads: threads.collect(),
+        entries: entries.collect(),
+        runs: runs.collect(),
+    }
 }
 
 proptest! {
@@ -300,6 +341,7 @@ fn what_is_missing_of_the_timeline_is_told_again() {
     let mut profile = filled(&some_steps(10));
     profile.timeline.set_failure("No space left".to_owned(), 4);
     profile.interner.set_full();
+    profile.interner.set_labels_full();
     let again = read(written(&profile).as_slice()).expect("a profile");
     let timeline = again.timeline();
     assert_eq!(timeline.dropped(), 4);
@@ -307,7 +349,7 @@ fn what_is_missing_of_the_timeline_is_told_again() {
         timeline.failure().map(ToString::to_string).as_deref(),
         Some("No space left")
     );
-    assert!(again.interner.is_full());
+    assert!(again.interner.is_full() && again.interner.labels_are_full());
 }
 
 #[test]
@@ -404,6 +446,14 @@ trait Field {
 impl<M: Message> Field for M {
     fn encode_as(&self, field: u32, bytes: &mut Vec<u8>) {
         prost::encoding::message::encode(field, self, bytes);
+    }
+}
+
+struct Text(&'static str);
+
+impl Field for Text {
+    fn encode_as(&self, field: u32, bytes: &mut Vec<u8>) {
+        prost::encoding::bytes::encode(field, &self.0.as_bytes().to_vec(), bytes);
     }
 }
 
@@ -541,6 +591,24 @@ fn what_does_not_fit_together_is_damage() {
     damaged(
         4,
         &schema::Sample {
+            own_labels: 1,
+            ..sample.clone()
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
+            own_labels: 1,
+            label: vec![schema::Label {
+                str: 9,
+                ..Default::default()
+            }],
+            ..sample.clone()
+        },
+    );
+    damaged(
+        4,
+        &schema::Sample {
             value: vec![1, 1],
             ..sample.clone()
         },
@@ -587,6 +655,58 @@ fn what_does_not_fit_together_is_damage() {
             ..end
         },
     );
+}
+
+#[test]
+fn of_a_file_that_tells_no_kinds_what_has_no_file_is_structure() {
+    let kind = |filename, kind| {
+        let function = schema::Function {
+            id: 1,
+            filename,
+            kind,
+            ..Default::default()
+        };
+        let line = schema::Line {
+            function_id: 1,
+            line: 1,
+        };
+        let location = schema::Location {
+            id: 1,
+            mapping_id: 1,
+            line: vec![line],
+        };
+        let sample = schema::Sample {
+            location_id: vec![1],
+            value: vec![1, 1, 1],
+            ..Default::default()
+        };
+        let end = schema::End {
+            samples: 1,
+            ..Default::default()
+        };
+        let profile = file(&[
+            (field::STRING, &()),
+            (field::STRING, &Text("a.py")),
+            (field::RECORDING, &schema::Recording::default()),
+            (field::PROCESS, &schema::Process::default()),
+            (field::THREAD, &schema::Thread::default()),
+            (field::FUNCTION, &function),
+            (field::LOCATION, &location),
+            (field::SAMPLE, &sample),
+            (field::END, &end),
+        ])?;
+        let kinds = contents(&profile)
+            .entries
+            .into_iter()
+            .flat_map(|(_, frames, ..)| frames)
+            .map(|(kind, ..)| kind);
+        Ok::<Vec<_>, ReadError>(kinds.collect())
+    };
+    assert_eq!(kind(0, None).unwrap(), [FrameKind::Structure]);
+    assert_eq!(kind(1, None).unwrap(), [FrameKind::Python]);
+    assert_eq!(kind(1, Some(1)).unwrap(), [FrameKind::Native]);
+    assert_eq!(kind(0, Some(0)).unwrap(), [FrameKind::Python]);
+    assert!(matches!(kind(0, Some(3)), Err(ReadError::Damaged(_))));
 }
 
 #[test]
@@ -654,6 +774,7 @@ fn profile() -> Profile {
     for (name, line) in [("outer", 3), (HOSTILE, 9)] {
         let name = interner.intern_text(&TargetStr::new(name));
         let function = interner.intern_function(Function {
+            kind: FrameKind::Python,
             name,
             file: name,
             short_file: name,
@@ -672,10 +793,12 @@ fn profile() -> Profile {
         let thread = profile.interner.intern_thread(key, process);
         let name = profile.interner.intern_text(&TargetStr::new(HOSTILE));
         profile.interner.name_thread(thread, name);
+        let labels = label_set(&mut profile.interner, 2);
         for proof in [Proof::Proven, Proof::Unproven] {
             profile.add(&Sample {
                 thread,
                 stack,
+                labels,
                 at: Nanos(10),
                 wall: Nanos(1_000_000),
                 cpu: Nanos(250),
@@ -749,6 +872,8 @@ fn stacks_are_innermost_first_with_names_as_they_are() {
         label("generation", 2, ""),
         label("tid", 8, ""),
         label("thread", 0, HOSTILE),
+        label("route", 0, &format!("{HOSTILE}2")),
+        label("thread", 0, &format!("{HOSTILE}2")),
     ];
     assert_eq!(labels(&file.sample[2]), expected);
 }

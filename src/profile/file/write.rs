@@ -11,10 +11,10 @@ use rustc_hash::FxHashMap;
 use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
-    Counting, FrameId, FunctionId, HaltMethod, Interner, Program, PythonVersion, TargetStr, Thread,
-    ThreadId, Ticks,
+    Counting, FrameId, FrameKind, FunctionId, HaltMethod, Interner, Program, PythonVersion,
+    TargetStr, Thread, ThreadId, Ticks,
 };
-use crate::profile::{Profile, Recording, Values};
+use crate::profile::{Entry, Profile, Recording};
 
 /// The only mapping.
 const PROGRAM: u64 = 1;
@@ -25,7 +25,7 @@ const RUNS_A_PIECE: usize = 1000;
 /// Bytes that are kept free at the end for what comes after the timeline, and for a last piece.
 const RESERVE: u64 = 1 << 20;
 
-/// Bytes that are passed on together.
+/// Bytes that are written to `out` together.
 const BYTES_A_WRITE: usize = 64 << 10;
 
 /// Writes the profile, with some lines that tell readers of pprof what was recorded.
@@ -43,9 +43,8 @@ pub fn write(profile: &Profile, comments: &[String], out: &mut dyn Write) -> io:
     for (_, thread) in profile.interner.threads() {
         writer.thread(thread)?;
     }
-    for ((thread, stack), values) in profile.entries() {
-        let frames = profile.interner.frames_of(stack);
-        writer.sample(thread, frames, values)?;
+    for entry in profile.entries() {
+        writer.sample(entry)?;
     }
     let missing = writer.timeline(profile, LARGEST - RESERVE)?;
     writer.end(profile, &missing)?;
@@ -65,9 +64,10 @@ struct Timeline {
 struct Writer<'a, W> {
     interner: &'a Interner,
     out: W,
-    /// Encoded and not yet passed on.
+    /// Encoded and not yet written to `out`.
     buffer: Vec<u8>,
-    passed_on: u64,
+    /// Bytes that were written to `out`.
+    flushed: u64,
     strings: FxHashMap<Box<str>, i64>,
     functions: FxHashMap<FunctionId, u64>,
     locations: FxHashMap<FrameId, u64>,
@@ -79,7 +79,7 @@ impl<'a, W: Write> Writer<'a, W> {
             interner,
             out,
             buffer: Vec::with_capacity(2 * BYTES_A_WRITE),
-            passed_on: 0,
+            flushed: 0,
             strings: FxHashMap::default(),
             functions: FxHashMap::default(),
             locations: FxHashMap::default(),
@@ -89,7 +89,7 @@ impl<'a, W: Write> Writer<'a, W> {
     fn put(&mut self, field: u32, message: &impl Message) -> io::Result<()> {
         message::encode(field, message, &mut self.buffer);
         if self.buffer.len() >= BYTES_A_WRITE {
-            self.pass_on()?;
+            self.flush()?;
         }
         Ok(())
     }
@@ -99,9 +99,9 @@ impl<'a, W: Write> Writer<'a, W> {
         encode_varint(number, &mut self.buffer);
     }
 
-    fn pass_on(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.out.write_all(&self.buffer)?;
-        self.passed_on += self.buffer.len() as u64;
+        self.flushed += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
@@ -225,16 +225,19 @@ impl<'a, W: Write> Writer<'a, W> {
         self.put(field::THREAD, &message)
     }
 
-    fn sample(
-        &mut self,
-        thread: ThreadId,
-        frames: impl Iterator<Item = FrameId>,
-        values: Values,
-    ) -> io::Result<()> {
+    fn sample(&mut self, entry: &Entry) -> io::Result<()> {
+        let interner = self.interner;
         let mut location_id = Vec::new();
-        for frame in frames {
+        for frame in interner.frames_of(entry.stack()) {
             location_id.push(self.location(frame)?);
         }
+        let mut label = self.labels_of_thread(entry.thread());
+        let own_labels = interner.labels(entry.labels());
+        for own in own_labels {
+            let key = interner.text(own.key).untrusted();
+            label.push(self.text_label(key, interner.text(own.value).untrusted()));
+        }
+        let values = entry.values();
         let message = schema::Sample {
             location_id,
             value: vec![
@@ -242,9 +245,10 @@ impl<'a, W: Write> Writer<'a, W> {
                 signed(values.wall.0),
                 signed(values.cpu.0),
             ],
-            label: self.labels(thread),
-            thread: narrow(thread.index()),
+            label,
+            thread: narrow(entry.thread().index()),
             unproven: values.unproven,
+            own_labels: narrow(own_labels.len()),
         };
         self.put(field::SAMPLE, &message)
     }
@@ -285,12 +289,13 @@ impl<'a, W: Write> Writer<'a, W> {
             filename: self.string(interner.text(known.file).untrusted()),
             start_line: known.first_line.into(),
             short_file: self.string(interner.text(known.short_file).untrusted()),
+            kind: Some(place(&FrameKind::ALL, &known.kind)),
         };
         self.put(field::FUNCTION, &message)?;
         Ok(id)
     }
 
-    fn labels(&mut self, thread: ThreadId) -> Vec<schema::Label> {
+    fn labels_of_thread(&mut self, thread: ThreadId) -> Vec<schema::Label> {
         let interner = self.interner;
         let thread = interner.thread(thread);
         let process = interner.process(thread.process);
@@ -302,11 +307,7 @@ impl<'a, W: Write> Writer<'a, W> {
             labels.push(self.number("tid", tid.0.into()));
         }
         if let Some(name) = thread.name {
-            labels.push(schema::Label {
-                key: self.string("thread"),
-                str: self.string(interner.text(name).untrusted()),
-                num: 0,
-            });
+            labels.push(self.text_label("thread", interner.text(name).untrusted()));
         }
         labels
     }
@@ -316,10 +317,18 @@ impl<'a, W: Write> Writer<'a, W> {
         schema::Label { key, str: 0, num }
     }
 
+    fn text_label(&mut self, key: &str, text: &str) -> schema::Label {
+        schema::Label {
+            key: self.string(key),
+            str: self.string(text),
+            num: 0,
+        }
+    }
+
     /// Writes the runs, as many as fit before the file has so many bytes.
     fn timeline(&mut self, profile: &Profile, largest: u64) -> io::Result<Timeline> {
         let timeline = profile.timeline();
-        let mut told = Timeline {
+        let mut written = Timeline {
             runs: 0,
             dropped: timeline.dropped(),
             failure: timeline.failure().map(ToString::to_string),
@@ -328,16 +337,17 @@ impl<'a, W: Write> Writer<'a, W> {
         for thread in timeline.threads() {
             for run in timeline.runs(thread) {
                 let run = run?;
-                let position = profile.position(run.thread, run.stack);
+                let position = profile.position(run.key());
                 let position = position.ok_or(io::ErrorKind::InvalidData)?;
-                let bytes = self.passed_on + self.buffer.len() as u64;
-                if bytes >= largest || told.runs >= MOST_RUNS {
-                    told.dropped += 1;
-                    told.failure
+                let bytes = self.flushed + self.buffer.len() as u64;
+                if bytes >= largest || written.runs >= MOST_RUNS {
+                    written.dropped += 1;
+                    written
+                        .failure
                         .get_or_insert_with(|| "the file would be too large".to_owned());
                     continue;
                 }
-                told.runs += 1;
+                written.runs += 1;
                 piece.push(narrow(position), run);
                 if piece.runs.sample.len() >= RUNS_A_PIECE {
                     self.put(field::RUNS, &piece.runs)?;
@@ -348,7 +358,7 @@ impl<'a, W: Write> Writer<'a, W> {
         if !piece.runs.sample.is_empty() {
             self.put(field::RUNS, &piece.runs)?;
         }
-        Ok(told)
+        Ok(written)
     }
 
     fn end(&mut self, profile: &Profile, timeline: &Timeline) -> io::Result<()> {
@@ -358,9 +368,10 @@ impl<'a, W: Write> Writer<'a, W> {
             dropped: timeline.dropped,
             failure: timeline.failure.as_ref().map(|why| self.string(why)),
             full: profile.interner.is_full(),
+            labels_full: profile.interner.labels_are_full(),
         };
         self.put(field::END, &message)?;
-        self.pass_on()
+        self.flush()
     }
 }
 
@@ -374,7 +385,7 @@ struct Piece {
 impl Piece {
     fn push(&mut self, sample: u32, run: crate::profile::Run) {
         self.runs.sample.push(sample);
-        // Wraps, and so does who adds it up.
+        // Wraps, and wraps back where the reader adds it up.
         let gap = run.start.0.wrapping_sub(self.end).cast_signed();
         self.runs.gap.push(gap);
         self.runs.length.push(run.length.0);
@@ -459,11 +470,11 @@ mod tests {
         };
         added(&mut profile, &(0..250).map(step).collect::<Vec<_>>());
         let mut writer = Writer::new(&profile.interner, io::sink());
-        let told = writer.timeline(&profile, 1).unwrap();
+        let written = writer.timeline(&profile, 1).unwrap();
         // The first piece is begun before there is a byte.
-        assert_eq!((told.runs, told.dropped), (250, 0));
-        let told = writer.timeline(&profile, 1).unwrap();
-        assert_eq!((told.runs, told.dropped), (0, 250));
-        assert!(told.failure.is_some());
+        assert_eq!((written.runs, written.dropped), (250, 0));
+        let written = writer.timeline(&profile, 1).unwrap();
+        assert_eq!((written.runs, written.dropped), (0, 250));
+        assert!(written.failure.is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What changed in a timeline since that was asked last, for a copy that shares its spill file.
+//! What changed in a timeline since the last time, for a copy that shares its spill file.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,12 +20,12 @@ pub(in crate::profile) struct TimelineDelta {
 }
 
 impl Timeline {
-    /// What changed since this was last asked. Where there are more than so many runs, now or then,
-    /// all are left out, and the copy says so.
+    /// What changed since the last call. Where there are more runs than `most_runs`, all are left out,
+    /// and the copy says so.
     pub(in crate::profile) fn take_delta(&mut self, most_runs: u64) -> TimelineDelta {
-        let threads = self.touched.drain(..).filter_map(|thread| {
+        let threads = self.changed.drain(..).filter_map(|thread| {
             let runs = self.threads.get_mut(&thread)?;
-            runs.touched = false;
+            runs.changed = false;
             Some((thread, runs.clone()))
         });
         let threads: Vec<_> = threads.collect();
@@ -60,7 +60,7 @@ impl Timeline {
             slack: delta.slack,
             threads: BTreeMap::new(),
             open: 0,
-            touched: Vec::new(),
+            changed: Vec::new(),
             closed: Vec::new(),
             // The spill file is the other's to write.
             closed_limit: usize::MAX,
@@ -72,7 +72,7 @@ impl Timeline {
         timeline
     }
 
-    /// Makes the copy like the other was when the delta was taken.
+    /// Makes the copy what the other was when the delta was taken.
     pub(in crate::profile) fn update(&mut self, delta: TimelineDelta) {
         match delta.threads {
             Some(threads) => self.threads.extend(threads),
