@@ -11,7 +11,7 @@ use std::env;
 use std::fs;
 
 use serde_json::Value;
-use spyhole::check::{Before, ERROR, Looks, Rule, Run, Seen, Verdict, judge};
+use spyhole::check::{Before, ERROR, Looks, Rule, Run, Seen, Shown, Verdict, judge};
 
 const CHECKS: usize = 10_000;
 /// Repeats that stay together.
@@ -123,6 +123,8 @@ fn run(cpu: f64) -> Run {
         whole: seen,
         figures: vec![seen],
         units: None,
+        extent: 1.0,
+        shown: vec![Shown::ALL],
     }
 }
 

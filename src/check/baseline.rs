@@ -52,7 +52,7 @@ pub enum BaselineError {
     Damaged(String),
     #[error("its format is {0}; this version of spyhole knows {FORMAT}: make it anew with --save")]
     Format(u32),
-    #[error("it has no figure for '{0}': make it anew with these rules and --save")]
+    #[error("the baseline has no figure for '{0}': make it anew with these rules and --save")]
     Unknown(String),
     #[error(
         "its seconds were measured on another machine ({then}; this is {now}), so '{rule}' says nothing: \

@@ -72,6 +72,9 @@ impl Words<'_> {
     }
 
     fn takes(&self, limit: Limit) -> String {
+        if self.judgement.lacks == Some(Lack::Gone) {
+            return format!("no sample shows {}", self.what());
+        }
         let Some(after) = &self.judgement.after else {
             return format!("{} was not measured", self.what());
         };
@@ -91,6 +94,9 @@ impl Words<'_> {
 
     fn grown(&self, limit: Limit) -> String {
         let judgement = self.judgement;
+        if judgement.lacks == Some(Lack::Gone) {
+            return format!("no sample shows {}, which was there before", self.what());
+        }
         let (Some(before), Some(after), Some(change)) =
             (&judgement.before, &judgement.after, &judgement.change)
         else {
@@ -200,6 +206,11 @@ fn notes(rule: &Rule, judgement: &Judgement) -> Vec<String> {
             "it is so near to its limit that no number of repeats decides; move the limit".to_owned()
         }
         Lack::Baseline => "there is nothing of before to compare with".to_owned(),
+        Lack::Gone => "it was there before and no sample shows it now: gone; renamed or removed?".to_owned(),
+        Lack::Unseen(percent) => format!(
+            "{percent} % of what was to be seen of the runs was not: looks failed, or nobody looked. Nothing is \
+             said before that is mended"
+        ),
         Lack::Units => {
             "the workload did not tell how many units of work it did: --units or --units-from".to_owned()
         }

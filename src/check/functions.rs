@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::judge::Known;
 use super::select::Seen;
-use super::stats::Summary;
+use super::stats::{Part, Summary};
 use crate::model::{FrameKind, FunctionId};
 use crate::output::visible;
 use crate::profile::Profile;
@@ -83,10 +83,13 @@ impl Functions {
                 Summary::of(&values)
             };
             let at = |run: usize| seen.get(run).copied().unwrap_or_default();
-            let share = of(&|run| {
-                let all = self.all.get(run).map_or(0.0, |all| all.wall);
-                if all > 0.0 { at(run).wall / all } else { 0.0 }
-            });
+            let parts: Vec<_> = (0..runs)
+                .map(|run| Part {
+                    part: at(run).wall,
+                    whole: self.all.get(run).map_or(0.0, |all| all.wall),
+                })
+                .collect();
+            let share = Summary::of_parts(&parts);
             if share.mean >= LEAST_SHARE {
                 let known = Known {
                     share,

@@ -7,7 +7,7 @@
 use super::outcome::{Estimate, Unit, Verdict};
 use super::rule::{Amount, Clock, Demand, Limit, Rule};
 use super::select::{Run, Seen};
-use super::stats::{self, Form, Interval, Summary};
+use super::stats::{self, Form, Interval, Part, Summary};
 
 /// The error that all rules of a check may make together, on either side: to call slower what is not,
 /// or to miss what is beyond its limit.
@@ -68,6 +68,20 @@ pub struct Judgement {
     pub seconds_known: bool,
 }
 
+impl Judgement {
+    /// Takes a verdict back that may be wrong, since so much was not seen. What was seen stays seen.
+    pub fn doubt(&mut self, demand: Demand, percent: u32) {
+        let stays = matches!(
+            (demand, self.verdict),
+            (Demand::Never, Verdict::Failed) | (Demand::Always, Verdict::Passed)
+        );
+        if !stays {
+            self.verdict = Verdict::Inconclusive;
+            self.lacks = Some(Lack::Unseen(percent));
+        }
+    }
+}
+
 /// What a verdict would need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lack {
@@ -83,6 +97,10 @@ pub enum Lack {
     Baseline,
     /// The runs did not say how many units of work they did.
     Units,
+    /// It was there before and no sample shows it now: renamed, or removed.
+    Gone,
+    /// So many of a hundred looks failed, or so much of the time was not seen.
+    Unseen(u32),
 }
 
 /// More repeats than this are not proposed.
@@ -138,21 +156,27 @@ impl Measure {
         }
     }
 
-    /// `None` where units are asked for and were not counted.
-    fn of(self, run: &Run, figure: Seen) -> Option<f64> {
-        Some(match self {
-            Measure::Share if run.all.wall > 0.0 => figure.wall / run.all.wall,
-            Measure::Share => 0.0,
-            Measure::Seconds(amount) => {
-                let seconds = match amount.clock {
-                    Clock::Cpu => figure.cpu,
-                    Clock::Wall => figure.wall,
-                };
-                match amount.per_unit {
-                    true => seconds / run.units.filter(|units| *units > 0.0)?,
-                    false => seconds,
-                }
+    /// What part of the whole it was in a run, and of what. `None` where units are asked for and were not
+    /// counted.
+    fn of(self, run: &Run, figure: Seen) -> Option<Part> {
+        let amount = match self {
+            Measure::Share => {
+                return Some(Part {
+                    part: figure.wall,
+                    whole: run.all.wall,
+                });
             }
+            Measure::Seconds(amount) => amount,
+        };
+        Some(Part {
+            part: match amount.clock {
+                Clock::Cpu => figure.cpu,
+                Clock::Wall => figure.wall,
+            },
+            whole: match amount.per_unit {
+                true => run.units.filter(|units| *units > 0.0)?,
+                false => run.extent,
+            },
         })
     }
 }
@@ -173,7 +197,8 @@ impl Known {
     /// What these runs tell of the rule with that position.
     #[must_use]
     pub fn from_runs(runs: &[Run], index: usize) -> Known {
-        let summary = |measure: Measure| values(measure, runs, index).map(|it| Summary::of(&it));
+        let summary =
+            |measure: Measure| parts(measure, runs, index).map(|it| Summary::of_parts(&it));
         let seconds = |clock, per_unit| summary(Measure::Seconds(Amount { clock, per_unit }));
         Known {
             share: summary(Measure::Share).unwrap_or_default(),
@@ -185,9 +210,14 @@ impl Known {
     }
 }
 
-fn values(measure: Measure, runs: &[Run], index: usize) -> Option<Vec<f64>> {
-    let value = |run: &Run| measure.of(run, run.figures[index]);
-    runs.iter().map(value).collect()
+fn parts(measure: Measure, runs: &[Run], index: usize) -> Option<Vec<Part>> {
+    let part = |run: &Run| measure.of(run, run.figures[index]);
+    runs.iter().map(part).collect()
+}
+
+fn ratios(parts: &[Part]) -> Vec<f64> {
+    let observed = parts.iter().filter(|it| it.whole > 0.0);
+    observed.map(|it| it.ratio()).collect()
 }
 
 /// What part of its mean time a program takes when nothing disturbs it, by the fastest run of each
@@ -198,7 +228,7 @@ pub fn undisturbed_part(runs: &[Run], clock: Clock) -> f64 {
         clock,
         per_unit: false,
     });
-    let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default();
+    let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default().ratio();
     let wholes: Vec<f64> = runs.iter().map(whole).collect();
     let blocks = wholes.chunks_exact(block_length(runs.len()));
     let fastest: Vec<f64> = blocks.map(|block| of_block(block, block)).collect();
@@ -221,8 +251,9 @@ fn of_block(part: &[f64], whole: &[f64]) -> f64 {
     }
 }
 
-fn shown(values: &[f64], measure: Measure) -> Vec<f64> {
-    values.iter().map(|value| value * measure.scale()).collect()
+fn shown(parts: &[Part], measure: Measure) -> Vec<f64> {
+    let ratios = ratios(parts).into_iter();
+    ratios.map(|value| value * measure.scale()).collect()
 }
 
 /// How much something has changed.
@@ -247,6 +278,10 @@ impl Case<'_> {
             Demand::Always => return self.seen(Verdict::Passed),
             Demand::Below(limit) => limit,
         };
+        if self.samples() == 0 && self.was_there() {
+            // It takes nothing, and may take as much under another name.
+            return self.open(Some(Lack::Gone));
+        }
         let growth = |measure, form, allowed| Growth {
             measure,
             form,
@@ -263,6 +298,32 @@ impl Case<'_> {
             }
             Limit::MoreShare(share) => {
                 self.share_grown(growth(Measure::Share, Form::Difference, share))
+            }
+        }
+    }
+
+    /// What runs tell together; pieces of one recording are not as independent of each other.
+    fn summary_of(&self, runs: &[Run], parts: &[Part]) -> Summary {
+        match runs.iter().any(|run| run.extent < 1.0) {
+            true => Summary::of_pieces(parts),
+            false => Summary::of_parts(parts),
+        }
+    }
+
+    fn summary(&self, parts: &[Part]) -> Summary {
+        self.summary_of(self.runs, parts)
+    }
+
+    /// Whether what the rule is about was there before, if there was anything to compare with.
+    fn was_there(&self) -> bool {
+        match self.before {
+            Before::Nothing => false,
+            Before::InTurn(runs) | Before::Apart(runs) => {
+                runs.iter().any(|run| run.figures[self.index].samples > 0)
+            }
+            Before::Known(known) => {
+                let known = known.get(self.index).copied().flatten();
+                known.is_some_and(|known| known.share.mean > 0.0)
             }
         }
     }
@@ -288,11 +349,11 @@ impl Case<'_> {
             (0, all) if all >= needed => (if_not, None),
             (0, _) => (Verdict::Inconclusive, Some(Lack::Samples(needed))),
         };
-        let share = values(Measure::Share, self.runs, self.index).unwrap_or_default();
+        let share = parts(Measure::Share, self.runs, self.index).unwrap_or_default();
         Judgement {
             verdict,
             after: Some(estimate(
-                self.mean(Measure::Share, Summary::of(&share)),
+                self.mean(Measure::Share, self.summary(&share)),
                 Unit::Percent,
                 100.0,
             )),
@@ -303,16 +364,16 @@ impl Case<'_> {
 
     /// Against a limit that needs no baseline.
     fn within(&self, measure: Measure, limit: f64) -> Judgement {
-        let Some(values) = values(measure, self.runs, self.index) else {
+        let Some(parts) = parts(measure, self.runs, self.index) else {
             return self.open(Some(Lack::Units));
         };
-        let interval = self.mean(measure, Summary::of(&values));
+        let interval = self.mean(measure, self.summary(&parts));
         self.decide(
             interval,
             limit,
             Judgement {
                 after: Some(estimate(interval, measure.unit(), measure.scale())),
-                values: shown(&values, measure),
+                values: shown(&parts, measure),
                 ..self.open(None)
             },
         )
@@ -325,7 +386,7 @@ impl Case<'_> {
             form,
             allowed,
         } = growth;
-        let Some(after) = values(measure, self.runs, self.index) else {
+        let Some(after) = parts(measure, self.runs, self.index) else {
             return self.open(Some(Lack::Units));
         };
         let Some(change) = self.change(measure, form, &after) else {
@@ -363,7 +424,7 @@ impl Case<'_> {
             clock: Clock::Cpu,
             per_unit: false,
         });
-        let seconds = values(cpu, self.runs, self.index)
+        let seconds = parts(cpu, self.runs, self.index)
             .and_then(|after| self.change(cpu, Form::Difference, &after));
         let Some(Change {
             interval: seconds, ..
@@ -385,23 +446,23 @@ impl Case<'_> {
     }
 
     fn share_change(&self) -> Option<Interval> {
-        let after = values(Measure::Share, self.runs, self.index)?;
+        let after = parts(Measure::Share, self.runs, self.index)?;
         let change = self.change(Measure::Share, Form::Difference, &after)?;
         Some(change.interval)
     }
 
     /// What it was before and is now, and how much it has changed.
-    fn change(&self, measure: Measure, form: Form, after: &[f64]) -> Option<Change> {
+    fn change(&self, measure: Measure, form: Form, after: &[Part]) -> Option<Change> {
         let before = match self.before {
             Before::Nothing => return None,
             Before::InTurn(runs) => {
-                let before = values(measure, runs, self.index)?;
+                let before = parts(measure, runs, self.index)?;
                 return Some(self.change_in_turn(measure, form, (runs, &before), after));
             }
-            Before::Apart(runs) => Summary::of(&values(measure, runs, self.index)?),
+            Before::Apart(runs) => self.summary_of(runs, &parts(measure, runs, self.index)?),
             Before::Known(known) => known.get(self.index).copied().flatten()?.of(measure)?,
         };
-        let after = Summary::of(after);
+        let after = self.summary(after);
         Some(Change {
             before,
             after,
@@ -417,20 +478,22 @@ impl Case<'_> {
         &self,
         measure: Measure,
         form: Form,
-        before: (&[Run], &[f64]),
-        after: &[f64],
+        before: (&[Run], &[Part]),
+        after: &[Part],
     ) -> Change {
         let length = block_length(after.len());
+        let ratios = |parts: &[Part]| parts.iter().map(|it| it.ratio()).collect::<Vec<_>>();
+        let (before, after) = ((before.0, ratios(before.1)), ratios(after));
         let blocks = |runs: &[Run], values: &[f64]| -> Vec<f64> {
-            let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default();
+            let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default().ratio();
             let wholes: Vec<f64> = runs.iter().map(whole).collect();
             let blocks = values.chunks_exact(length).zip(wholes.chunks_exact(length));
             blocks.map(|(part, whole)| of_block(part, whole)).collect()
         };
         let (before, after) = match measure {
-            Measure::Seconds(_) => (blocks(before.0, before.1), blocks(self.runs, after)),
+            Measure::Seconds(_) => (blocks(before.0, &before.1), blocks(self.runs, &after)),
             // What slows everything changes no share.
-            Measure::Share => (before.1.to_vec(), after.to_vec()),
+            Measure::Share => (before.1, after),
         };
         let pairs: Vec<_> = before.iter().copied().zip(after.iter().copied()).collect();
         Change {
@@ -441,10 +504,10 @@ impl Case<'_> {
     }
 
     /// Of each run before, where there are such.
-    fn values_before(&self, measure: Measure) -> Vec<f64> {
+    fn values_before(&self, measure: Measure) -> Vec<Part> {
         match self.before {
             Before::InTurn(runs) | Before::Apart(runs) => {
-                values(measure, runs, self.index).unwrap_or_default()
+                parts(measure, runs, self.index).unwrap_or_default()
             }
             Before::Nothing | Before::Known(_) => Vec::new(),
         }
@@ -537,6 +600,7 @@ fn estimate(interval: Interval, unit: Unit, scale: f64) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::select::Shown;
 
     /// A run of a second, in which what the rule is about takes these seconds of CPU and wall time.
     fn run(seconds: f64, rest: f64) -> Run {
@@ -550,6 +614,8 @@ mod tests {
             whole: seen(seconds + rest),
             figures: vec![seen(seconds)],
             units: Some(10.0),
+            extent: 1.0,
+            shown: vec![Shown::ALL],
         }
     }
 

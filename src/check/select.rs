@@ -1,6 +1,6 @@
 //! From a profile to the figures that rules are about.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::rule::{Item, Rule, Selector};
 use crate::model::{FrameKind, FunctionId, Interner, Nanos, StackId};
@@ -36,7 +36,38 @@ pub struct Run {
     pub figures: Vec<Seen>,
     /// Units of work that were done, where they are counted.
     pub units: Option<f64>,
+    /// What part of a run it is, from 0 to 1: all of it, but for a piece.
+    pub extent: f64,
+    /// What of the names in each rule some sample shows, in the order of the rules.
+    pub shown: Vec<Shown>,
 }
+
+/// What of a rule's names there was to see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shown {
+    pub item: bool,
+    /// What stands after `in`; `true` where nothing does.
+    pub within: bool,
+}
+
+impl Shown {
+    /// Of a rule about everything.
+    pub const ALL: Shown = Shown {
+        item: true,
+        within: true,
+    };
+
+    #[must_use]
+    pub fn or(self, other: Shown) -> Shown {
+        Shown {
+            item: self.item || other.item,
+            within: self.within || other.within,
+        }
+    }
+}
+
+/// Bins in which the time of a recording is looked through to cut it into pieces.
+const BINS: u64 = 1200;
 
 impl Run {
     #[must_use]
@@ -58,6 +89,8 @@ impl Run {
             whole,
             figures,
             units,
+            extent: 1.0,
+            shown: sight.shown(),
         };
         run.enter_totals(rules);
         run
@@ -72,9 +105,10 @@ impl Run {
         }
     }
 
-    /// One recording cut into so many pieces of equal length, each as if it were a run: how much
-    /// these differ tells how well that recording knows its own figures, though not what another
-    /// recording would show. `None` where the order in time is not known.
+    /// One recording cut into so many pieces, one after the other: how much these differ tells how well that
+    /// recording knows its own figures, though not what another recording would show. The same time was
+    /// counted in each, so that one in which a server idled is as long as it takes and no piece is empty.
+    /// `None` where the order in time is not known.
     ///
     /// CPU time is spread evenly over the time of each stack.
     #[must_use]
@@ -84,42 +118,38 @@ impl Run {
         units: Option<f64>,
         count: usize,
     ) -> Option<Vec<Run>> {
+        let ends = ends_of_pieces(profile, count)?;
+        let length = ends.last().copied().unwrap_or(1).max(1) as f64;
         let mut sight = Sight::new(profile, rules);
-        let scale = count as f64;
-        let mut runs = vec![
-            Run {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let mut runs: Vec<Run> = starts
+            .zip(&ends)
+            .map(|(start, end)| Run {
                 all: Seen::default(),
                 whole: Seen::default(),
                 figures: vec![Seen::default(); rules.len()],
-                units,
-            };
-            count
-        ];
+                units: units.map(|units| units * (end - start) as f64 / length),
+                extent: (end - start) as f64 / length,
+                shown: Vec::new(),
+            })
+            .collect();
         let entries = profile.entries();
         let known: FxHashMap<_, _> = entries.map(|it| (it.key(), it.values())).collect();
-        let length = (profile.recording.duration.0 / count as u64).max(1);
         let timeline = profile.timeline();
-        let mut met = false;
         for thread in timeline.threads() {
             for run in timeline.runs(thread) {
                 let run = run.ok()?;
                 let values = known.get(&run.key())?;
-                met = true;
-                let (mut at, end) = (run.start.0, run.start.saturating_add(run.length).0);
                 let whole = run.length.0.max(1) as f64;
-                loop {
-                    let piece = usize::try_from(at / length).unwrap_or(count).min(count - 1);
-                    let until = match piece + 1 == count {
-                        true => end,
-                        false => end.min((piece as u64 + 1) * length),
-                    };
-                    let part = until.saturating_sub(at).max(1) as f64 / whole;
-                    let of_all = run.samples as f64 / values.count.max(1) as f64;
-                    let scaled =
-                        |nanos: Nanos, part: f64| Nanos((nanos.0 as f64 * part * scale) as u64);
+                let of_all = run.samples as f64 / values.count.max(1) as f64;
+                // Told by where the run begins: it is only asked whether there are enough.
+                let mut samples = run.samples;
+                let (start, end) = (run.start.0, run.start.saturating_add(run.length).0);
+                for_each_part(start, end, &ends, |piece, length| {
+                    let part = length as f64 / whole;
+                    let scaled = |nanos: Nanos, part: f64| Nanos((nanos.0 as f64 * part) as u64);
                     let values = Values {
-                        // Told by where the run begins: it is only asked whether there are enough.
-                        count: if at == run.start.0 { run.samples } else { 0 },
+                        count: std::mem::take(&mut samples),
                         wall: scaled(run.length, part),
                         cpu: scaled(values.cpu, of_all * part),
                         unproven: values.unproven,
@@ -127,18 +157,72 @@ impl Run {
                     let to = &mut runs[piece];
                     to.all.add(values);
                     sight.count(run.stack, values, &mut to.figures);
-                    at = until;
-                    if at >= end {
-                        break;
-                    }
-                }
+                });
             }
         }
+        let shown = sight.shown();
         for run in &mut runs {
             run.whole = run.all;
             run.enter_totals(rules);
+            run.shown.clone_from(&shown);
         }
-        met.then_some(runs)
+        Some(runs)
+    }
+}
+
+/// Where in the recording, in nanoseconds, each of so many pieces ends in which the same time was counted;
+/// the last at the end of all. `None` where nothing was counted, or it is not known when.
+fn ends_of_pieces(profile: &Profile, count: usize) -> Option<Vec<u64>> {
+    let timeline = profile.timeline();
+    let mut last = profile.recording.duration.0.max(1);
+    let width = last.div_ceil(BINS).max(1);
+    let bins: Vec<u64> = (1..=BINS).map(|bin| bin * width).collect();
+    let mut counted = vec![0; bins.len()];
+    for thread in timeline.threads() {
+        for run in timeline.runs(thread) {
+            let run = run.ok()?;
+            let (start, end) = (run.start.0, run.start.saturating_add(run.length).0);
+            last = last.max(end);
+            for_each_part(start, end, &bins, |bin, length| counted[bin] += length);
+        }
+    }
+    let all: u64 = counted.iter().sum();
+    if all == 0 {
+        return None;
+    }
+    let mut ends = Vec::with_capacity(count);
+    let mut until = 0;
+    for (bin, counted) in bins.iter().zip(&counted) {
+        until += counted;
+        // Where one bin has more than a piece, the pieces after it are fewer.
+        let due = u128::from(all) * (ends.len() as u128 + 1) / count.max(1) as u128;
+        if u128::from(until) >= due && ends.len() + 1 < count && *bin < last {
+            ends.push(*bin);
+        }
+    }
+    ends.push(last);
+    Some(ends)
+}
+
+/// Calls with each piece that lies between `start` and `end`, and how much of it does; `ends` says where
+/// each piece ends. What is beyond the last belongs to it.
+fn for_each_part(start: u64, end: u64, ends: &[u64], mut part: impl FnMut(usize, u64)) {
+    let Some(last) = ends.len().checked_sub(1) else {
+        return;
+    };
+    let mut at = start;
+    let mut piece = ends.partition_point(|end| *end <= start).min(last);
+    loop {
+        let until = match piece == last {
+            true => end,
+            false => end.min(ends[piece]),
+        };
+        part(piece, until.saturating_sub(at));
+        at = until;
+        if at >= end || piece == last {
+            return;
+        }
+        piece += 1;
     }
 }
 
@@ -182,6 +266,27 @@ impl<'a> Sight<'a> {
     }
 }
 
+impl Sight<'_> {
+    /// What of each rule's names the functions show that some sample has on its stack.
+    fn shown(&mut self) -> Vec<Shown> {
+        let interner = &self.profile.interner;
+        let mut met = FxHashSet::default();
+        let mut functions = FxHashSet::default();
+        for entry in self.profile.entries() {
+            let mut at = entry.stack();
+            // What is below a stack that was met was met with it.
+            while met.insert(at)
+                && let Some(stack) = interner.stack(at)
+            {
+                functions.insert(interner.frame(stack.frame).function);
+                at = stack.caller;
+            }
+        }
+        let of = |matcher: &mut Matcher<'_>| matcher.shown(functions.iter().copied());
+        self.matchers.iter_mut().map(of).collect()
+    }
+}
+
 /// Finds in stacks what a rule is about.
 pub struct Matcher<'a> {
     interner: &'a Interner,
@@ -203,6 +308,27 @@ impl<'a> Matcher<'a> {
             items: FxHashMap::default(),
             within: FxHashMap::default(),
         }
+    }
+
+    /// What of the rule's names is among these functions.
+    pub fn shown(&self, functions: impl Iterator<Item = FunctionId>) -> Shown {
+        let Selector { item, within, .. } = self.selector;
+        let mut shown = Shown {
+            item: item.is_none(),
+            within: within.is_none(),
+        };
+        let is = |item: &Option<Item>, function| {
+            let item = item.as_ref();
+            item.is_some_and(|it| is_meant(it, function, self.interner, self.qualified))
+        };
+        for function in functions {
+            shown.item = shown.item || is(item, function);
+            shown.within = shown.within || is(within, function);
+            if shown == Shown::ALL {
+                break;
+            }
+        }
+        shown
     }
 
     /// The position of the innermost function that is meant, in a stack given innermost first.
@@ -386,9 +512,8 @@ mod tests {
         let seen = profile(&[(&[VIEW][..], 30), (&[VIEW, NAME], 45), (&[LOADS], 25)]);
         let rules = rules(&["get_name < 5%", "loads < 5%"]);
         let pieces = Run::pieces(&seen, &rules, None, 10).expect("a timeline");
-        let mean =
-            |figure: usize| pieces.iter().map(|it| it.figures[figure].cpu).sum::<f64>() / 10.0;
-        assert!((mean(0) - 0.45).abs() < 1e-6 && (mean(1) - 0.25).abs() < 1e-6);
+        let sum = |figure: usize| pieces.iter().map(|it| it.figures[figure].cpu).sum::<f64>();
+        assert!((sum(0) - 0.45).abs() < 1e-6 && (sum(1) - 0.25).abs() < 1e-6);
         // The first three show nothing of it, the next four nothing else.
         assert!(pieces[0].figures[0].wall.abs() < 1e-9);
         assert!((pieces[4].figures[0].wall - pieces[4].all.wall).abs() < 1e-9);

@@ -31,6 +31,10 @@ pub enum Form {
     Difference,
 }
 
+/// More alike than this, from 0 to 1, neighbouring pieces are not taken to be: of a dozen of them no more
+/// can be told.
+const MOST_ALIKE: f64 = 0.5;
+
 /// What is known of several runs together.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Summary {
@@ -40,16 +44,80 @@ pub struct Summary {
     pub runs: usize,
 }
 
+/// A part of something, in one run: seconds of a function of all seconds, or of one run.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Part {
+    pub part: f64,
+    pub whole: f64,
+}
+
+impl Part {
+    /// What of the whole it is; none of nothing is none.
+    #[must_use]
+    pub fn ratio(self) -> f64 {
+        match self.whole > 0.0 {
+            true => self.part / self.whole,
+            false => 0.0,
+        }
+    }
+}
+
 impl Summary {
     #[must_use]
     pub fn of(values: &[f64]) -> Summary {
-        let runs = values.len();
-        let mean = values.iter().sum::<f64>() / runs.max(1) as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let parts: Vec<_> = values
+            .iter()
+            .map(|&part| Part { part, whole: 1.0 })
+            .collect();
+        Summary::of_parts(&parts)
+    }
+
+    /// What all parts together are of all wholes together, as a flamegraph shows it: not the mean of their
+    /// ratios, in which a run with ten samples would weigh as much as one with ten thousand. What has no
+    /// whole is no observation.
+    ///
+    /// How much runs differ is told by how far each is from what its whole lets expect (the ratio
+    /// estimator: Cochran, Sampling Techniques, 3rd edition, 1977, section 6.4). Where all wholes are
+    /// equal these are mean and standard deviation.
+    #[must_use]
+    pub fn of_parts(parts: &[Part]) -> Summary {
+        let observed = || parts.iter().filter(|it| it.whole > 0.0);
+        let runs = observed().count();
+        let whole: f64 = observed().map(|it| it.whole).sum();
+        let mean = Part {
+            part: observed().map(|it| it.part).sum(),
+            whole,
+        }
+        .ratio();
+        let mean_whole = whole / runs.max(1) as f64;
+        let residual = |it: &Part| (it.part - mean * it.whole) / mean_whole;
+        let squares: f64 = observed().map(|it| residual(it).powi(2)).sum();
         Summary {
             mean,
             deviation: (squares / (runs.max(2) - 1) as f64).sqrt(),
             runs,
+        }
+    }
+
+    /// The same for pieces of one recording, in the order of time. What one piece shows, the next one is
+    /// likely to show, too: so they differ less than recordings would, and that is made up for by how
+    /// alike neighbours are (a first-order autoregression of the residuals).
+    #[must_use]
+    pub fn of_pieces(parts: &[Part]) -> Summary {
+        let summary = Summary::of_parts(parts);
+        let observed = parts.iter().filter(|it| it.whole > 0.0);
+        let residuals: Vec<f64> = observed
+            .map(|it| it.part - summary.mean * it.whole)
+            .collect();
+        let squares: f64 = residuals.iter().map(|it| it.powi(2)).sum();
+        let products: f64 = residuals.windows(2).map(|it| it[0] * it[1]).sum();
+        let alike = match squares > 0.0 {
+            true => (products / squares).clamp(0.0, MOST_ALIKE),
+            false => 0.0,
+        };
+        Summary {
+            deviation: summary.deviation * ((1.0 + alike) / (1.0 - alike)).sqrt(),
+            ..summary
         }
     }
 

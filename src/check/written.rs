@@ -14,6 +14,19 @@ pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
 
 /// The same with samples that have no label and one of so many sets, less one, in turn.
 pub fn profile_with_labels(stacks: &[(&[&str], u64)], sets: u64) -> Profile {
+    let stacks: Vec<_> = stacks
+        .iter()
+        .map(|&(stack, count)| (stack, count, 0))
+        .collect();
+    written(&stacks, sets)
+}
+
+/// The same; before each the process idles for as long as so many samples stand for.
+pub fn profile_with_idle(stacks: &[(&[&str], u64, u64)]) -> Profile {
+    written(stacks, 1)
+}
+
+fn written(stacks: &[(&[&str], u64, u64)], sets: u64) -> Profile {
     let mut recording = Recording::starting_now(Pid(7), vec![TargetStr::new("python3")], 100);
     recording.python = Some(PythonVersion::from_hex(0x030b_07f0, false));
     let mut profile = Profile::new(recording).expect("a temporary file");
@@ -33,7 +46,8 @@ pub fn profile_with_labels(stacks: &[(&[&str], u64)], sets: u64) -> Profile {
     let thread = profile.interner.intern_thread(key, process);
     let period = Nanos(10_000_000);
     let mut at = Nanos::ZERO;
-    for (frames, count) in stacks {
+    for (frames, count, idle) in stacks {
+        at = at.saturating_add(Nanos(idle * period.0));
         let mut stack = StackId::EMPTY;
         for frame in *frames {
             let [name, file, line] = frame.split('|').collect::<Vec<_>>()[..] else {

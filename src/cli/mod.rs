@@ -28,6 +28,7 @@ mod exit {
     pub const BAD_BASELINE: u8 = 5;
     pub const NOT_COMPARABLE: u8 = 6;
     pub const PROGRAM_FAILED: u8 = 7;
+    pub const NOTHING_SEEN: u8 = 8;
     pub const RULE_BROKEN: u8 = 10;
     pub const UNDECIDED: u8 = 11;
     pub const GIVEN_UP: u8 = 130;

@@ -421,6 +421,12 @@ impl Interner {
         &self.processes[id.index()]
     }
 
+    /// All functions, in the order in which they were met.
+    pub fn functions(&self) -> impl ExactSizeIterator<Item = (FunctionId, Function)> {
+        let functions = self.functions.items.iter().enumerate();
+        functions.map(|(index, function)| (FunctionId(next_index(index)), *function))
+    }
+
     /// All threads, in the order in which they were met.
     pub fn threads(&self) -> impl ExactSizeIterator<Item = (ThreadId, &Thread)> {
         self.threads

@@ -2,6 +2,7 @@
 
 mod command;
 mod counting;
+mod ending;
 mod ids;
 mod interner;
 mod labels;
@@ -11,6 +12,7 @@ mod ticks;
 
 pub use command::Program;
 pub use counting::{Counting, HaltMethod, Halting};
+pub use ending::Ending;
 pub use ids::{
     Addr, CodeAddr, FrameId, FunctionId, LabelSetId, Nanos, Pid, ProcessId, StackId, TextId,
     ThreadId, ThreadKey, Tid,

@@ -1,6 +1,6 @@
 //! What was recorded and how well: all that titles and end lines need.
 
-use crate::model::{Counting, HaltMethod, Nanos, Pid, PythonVersion, TargetStr, Ticks};
+use crate::model::{Counting, Ending, HaltMethod, Nanos, Pid, PythonVersion, TargetStr, Ticks};
 
 /// What was recorded, how it was asked for, and how well it went. The sampler fills it in as it
 /// goes on; an output reads it.
@@ -25,6 +25,8 @@ pub struct Recording {
     /// for, from its start to its end, as the kernel accounts for it; `None` where it was not ours, or
     /// did not end.
     pub cpu: Option<Nanos>,
+    /// How the program ended that we started, if it did by itself.
+    pub ending: Option<Ending>,
     /// How much CPU time the processes used that no sample tells of; `None` where that is not known.
     pub cpu_outside: Option<Nanos>,
     pub ticks: Ticks,
@@ -50,6 +52,7 @@ impl Recording {
             started: jiff::Timestamp::now(),
             duration: Nanos::ZERO,
             cpu: None,
+            ending: None,
             cpu_outside: None,
             ticks: Ticks::default(),
             halted: Vec::new(),

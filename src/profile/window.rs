@@ -102,6 +102,7 @@ impl Profile {
             ticks: recording.ticks.since(self.window.ticks),
             cpu: None,
             cpu_outside: None,
+            ending: None,
             ..recording.clone()
         }
     }

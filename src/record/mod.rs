@@ -20,6 +20,7 @@ pub use self::output::{Output, OutputName};
 pub use self::periodic::{Encode, PeriodicFile};
 pub use self::program::{Launch, Program, Run};
 use crate::engine::EngineOptions;
+pub use crate::model::Ending;
 use crate::model::{Counting, Halting, Interner, Nanos, Pid, Sample, TargetStr, Ticks};
 use crate::profile::{Profile, Recording};
 use crate::sampler::{
@@ -29,7 +30,6 @@ use crate::sampler::{
 use crate::survey::{self, Choice};
 pub use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::signals::Before;
-pub use crate::sys::linux::spawn::Ending;
 use crate::sys::linux::{limits, privilege, usage};
 use crate::target::{Identity, Process};
 
@@ -285,6 +285,9 @@ impl Recorder {
             }
             _ => None,
         };
+        if let Ok(Recorded { profile, .. }) = &mut recorded {
+            profile.recording.ending = own_end;
+        }
         // Other children of ours may have ended meanwhile.
         if own_end.is_some()
             && self.is_devoted

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::control::Control;
 use super::{RecordError, Recorded};
-use crate::model::Pid;
+use crate::model::{Ending, Pid};
 use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::signals::Before;
-use crate::sys::linux::spawn::{self, Ending, Scope, Started};
+use crate::sys::linux::spawn::{self, Scope, Started};
 use crate::target::{Identity, Stat};
 
 /// From SIGTERM to SIGKILL.

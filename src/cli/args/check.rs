@@ -20,6 +20,10 @@ pub struct Check {
     #[arg(long, value_name = "FILE", value_delimiter = ',', value_hint = ValueHint::FilePath)]
     pub profile: Vec<PathBuf>,
 
+    /// Judge a recording of a program that failed, too
+    #[arg(long, requires = "profile")]
+    pub allow_failed: bool,
+
     /// A program to start and record, again and again, and its arguments
     #[arg(
         value_name = "PROGRAM",

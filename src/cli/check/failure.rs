@@ -34,6 +34,7 @@ impl From<EvidenceError> for Failure {
                 exit::NOT_COMPARABLE
             }
             EvidenceError::Baseline(_) => exit::BAD_BASELINE,
+            EvidenceError::Unseen(_) => exit::NOTHING_SEEN,
         };
         Failure {
             code,

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use super::failure::{Failure, WithCode};
 use crate::check::{self, Baseline, Rule, Source};
 use crate::cli::args::Check;
-use crate::cli::exit;
+use crate::cli::{exit, words};
 use crate::profile::Profile;
 
 /// Where rules are looked for if nobody says.
@@ -91,15 +91,25 @@ pub fn baseline(file: &Path) -> Result<Baseline, Failure> {
         .code(exit::BAD_BASELINE)
 }
 
-pub fn profile(file: &Path) -> Result<Profile, Failure> {
+/// Reads a recording; `allow_failed` says whether one of a program that failed will do.
+pub fn profile(file: &Path, allow_failed: bool) -> Result<Profile, Failure> {
     let shown = file.display();
     let read = || -> Result<Profile, anyhow::Error> {
         let file = File::open(file)?;
         Ok(crate::profile::file::read(file)?)
     };
-    read()
+    let profile = read()
         .with_context(|| format!("the profile '{shown}' cannot be read"))
-        .code(exit::BAD_BASELINE)
+        .code(exit::BAD_BASELINE)?;
+    match profile.recording.ending {
+        Some(ending) if ending.exit_code() != Some(0) && !allow_failed => Err(anyhow!(
+            "'{shown}' is of a program that ended {}, so what was recorded of it says nothing; --allow-failed \
+             judges it all the same",
+            words::ending(ending)
+        ))
+        .code(exit::PROGRAM_FAILED),
+        _ => Ok(profile),
+    }
 }
 
 /// What is compared with, for the reader.

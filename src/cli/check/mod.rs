@@ -17,7 +17,7 @@ use crate::check::{
 use crate::output;
 use crate::record::Recorder;
 use failure::{Failure, WithCode};
-use workload::{Place, Workload};
+use workload::Workload;
 
 /// The first look at two versions: with fewer pairs no difference could be certain.
 const FIRST_OF_PAIRS: usize = 10;
@@ -27,6 +27,9 @@ const FIRST_OF_ONE: usize = 3;
 /// Repeats, where none are asked for.
 const PAIRS: usize = 80;
 const REPEATS: usize = 10;
+
+/// After so many repeats a name that no sample shows is taken for one that is wrong.
+const NAMES_KNOWN: usize = 2;
 
 /// How many times the repeats that showed that a rule is broken may be made to see where.
 const PATIENCE: usize = 4;
@@ -68,6 +71,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         source,
         program,
     } = gathered;
+    evidence.check_names()?;
     let judgements = judgements.unwrap_or_else(|| evidence.judge(ERROR));
     if arguments.save.is_some() {
         outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &recorder)?;
@@ -86,6 +90,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         ..setting(&evidence)
     };
     let mut outcome = Outcome::of(findings, setting);
+    outcome.notes.extend(evidence.notes());
     if baseline.is_some() && evidence.rules().iter().any(Rule::compares_seconds) {
         outcome.notes.push(
             "the baseline's seconds were measured another time, when the machine may have been faster \
@@ -118,7 +123,7 @@ fn setting(evidence: &Evidence) -> Setting {
         python: conditions.python,
         mode: conditions.mode,
         rate: conditions.rate,
-        runs: evidence.count(Version::Now),
+        runs: evidence.count(Version::After),
         runs_before: evidence.count(Version::Before),
         samples: evidence.samples(),
         confidence: 100.0 * (1.0 - 2.0 * ERROR),
@@ -136,13 +141,13 @@ fn gather_files(
     let mut program = String::new();
     let mut seconds = 0.0;
     for (version, files) in [
-        (Version::Now, &arguments.profile),
+        (Version::After, &arguments.profile),
         (Version::Before, &arguments.against_profile),
     ] {
         for file in files {
-            let profile = inputs::profile(file)?;
+            let profile = inputs::profile(file, arguments.allow_failed)?;
             seconds += profile.recording.duration.as_secs_f64();
-            if version == Version::Now {
+            if version == Version::After {
                 program = output::program(&profile.recording.command);
             }
             let conditions = Conditions::of(&profile.recording);
@@ -223,12 +228,15 @@ impl<'a> Gathering<'a> {
         let mut broken_at = None;
         let source = self.workload.source();
         for repeat in 1..=self.most {
-            for place in self.workload.order(repeat) {
-                self.record(repeat, place, judgements.as_deref())?;
+            for version in self.workload.order(repeat) {
+                self.record(repeat, version, judgements.as_deref())?;
             }
             if let (1, Some(baseline)) = (repeat, baseline) {
                 // What cannot be compared is known after the first recording, not after the last.
                 self.evidence.set_baseline(baseline)?;
+            }
+            if repeat == NAMES_KNOWN {
+                self.evidence.check_names()?;
             }
             let over = repeat == self.most || self.is_late(repeat);
             if let Some(error) = self.looks.due(repeat, over) {
@@ -287,9 +295,9 @@ impl<'a> Gathering<'a> {
     /// Runs each version once, so that neither compiles its modules in what is recorded, and what does
     /// not work is known at once.
     fn warm_up(&mut self) -> Result<(), Failure> {
-        for place in [Place::Before, Place::Here] {
-            let prefix = format!("warming up ({}), ", place.name());
-            self.workload.record(place, 0, &prefix)?;
+        for version in [Version::Before, Version::After] {
+            let prefix = format!("warming up ({}), ", version.name());
+            self.workload.record(version, 0, &prefix)?;
         }
         Ok(())
     }
@@ -297,24 +305,20 @@ impl<'a> Gathering<'a> {
     fn record(
         &mut self,
         repeat: usize,
-        place: Place,
+        version: Version,
         so_far: Option<&[Judgement]>,
     ) -> Result<(), Failure> {
         let mut prefix = format!("repeat {repeat} of {}", self.most);
         if self.workload.has_before() {
-            prefix += &format!(" ({})", place.name());
+            prefix += &format!(" ({})", version.name());
         }
         if let Some(so_far) = so_far.and_then(|so_far| least_certain(self.evidence.rules(), so_far))
         {
             prefix += &format!(", {so_far}");
         }
         prefix += ", ";
-        let recorded = self.workload.record(place, repeat, &prefix)?;
+        let recorded = self.workload.record(version, repeat, &prefix)?;
         self.seconds += recorded.profile.recording.duration.as_secs_f64();
-        let version = match place {
-            Place::Before => Version::Before,
-            Place::Here => Version::Now,
-        };
         if self.program.is_empty() {
             self.program = output::program(&recorded.profile.recording.command);
         }

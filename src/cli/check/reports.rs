@@ -113,7 +113,7 @@ impl Outputs {
             Some(Side { profile, runs })
         };
         let mut drawn = Flamegraphs::default();
-        let (before, after) = (side(Version::Before), side(Version::Now));
+        let (before, after) = (side(Version::Before), side(Version::After));
         if let Some(after) = after {
             drawn.after = draw("after.svg", &|out| {
                 output::write(Format::Flamegraph, after.profile, &SHOWN, out)

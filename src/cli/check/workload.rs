@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, anyhow};
 
 use super::failure::{Failure, WithCode};
-use crate::check::Source;
+use crate::check::{Source, Version};
 use crate::cli::args::Check;
 use crate::cli::progress::{Line, Progress};
 use crate::cli::{empty, exit, explain, terminal, words};
@@ -14,22 +14,6 @@ use crate::model::TargetStr;
 use crate::profile::Profile;
 use crate::record::{self, Ending, Launch, Program, Recorder};
 use crate::survey::Choice;
-
-/// Where a version is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    Before,
-    Here,
-}
-
-impl Place {
-    pub fn name(self) -> &'static str {
-        match self {
-            Place::Before => "before",
-            Place::Here => "after",
-        }
-    }
-}
 
 /// Times that a run which shows nothing is tried.
 const TRIES: u32 = 3;
@@ -152,21 +136,26 @@ impl<'a> Workload<'a> {
 
     /// Which versions a repeat records, and in which order: that it is a matter of chance makes up for
     /// what the first of two does to the second.
-    pub fn order(&self, repeat: usize) -> Vec<Place> {
+    pub fn order(&self, repeat: usize) -> Vec<Version> {
         if !self.has_before() {
-            return vec![Place::Here];
+            return vec![Version::After];
         }
         // Half of the numbers of this sequence are odd, in no order that a program could follow.
         let mixed = (repeat as u64 ^ u64::from(std::process::id()) << 20)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
         match mixed >> 63 {
-            0 => vec![Place::Before, Place::Here],
-            _ => vec![Place::Here, Place::Before],
+            0 => vec![Version::Before, Version::After],
+            _ => vec![Version::After, Version::Before],
         }
     }
 
     /// Records once; `repeat` is which time this is, from 1 on.
-    pub fn record(&self, place: Place, repeat: usize, prefix: &str) -> Result<Recorded, Failure> {
+    pub fn record(
+        &self,
+        version: Version,
+        repeat: usize,
+        prefix: &str,
+    ) -> Result<Recorded, Failure> {
         if self.recorder.control().asked_to_stop() {
             return Err(stopped());
         }
@@ -179,9 +168,9 @@ impl<'a> Workload<'a> {
                 self.recorded(recorded, None, None)
             }
             What::Program { here, before } => {
-                let folder = match place {
-                    Place::Here => here,
-                    Place::Before => before.as_ref().unwrap_or(here),
+                let folder = match version {
+                    Version::After => here,
+                    Version::Before => before.as_ref().unwrap_or(here),
                 };
                 // A short program may be over on a busy machine before it is looked at.
                 let mut attempt = 1;

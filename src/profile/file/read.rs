@@ -9,8 +9,9 @@ use prost::Message;
 use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
-    Counting, Frame, FrameId, FrameKind, Function, FunctionId, HaltMethod, Interner, Label, Nanos,
-    Pid, Process, ProcessId, PythonVersion, StackId, TargetStr, ThreadId, ThreadKey, Ticks, Tid,
+    Counting, Ending, Frame, FrameId, FrameKind, Function, FunctionId, HaltMethod, Interner, Label,
+    Nanos, Pid, Process, ProcessId, PythonVersion, StackId, TargetStr, ThreadId, ThreadKey, Ticks,
+    Tid,
 };
 use crate::profile::{EntryKey, Profile, Recording, Run, Values};
 
@@ -315,6 +316,7 @@ impl Reader {
             started,
             duration: Nanos(message.duration),
             cpu: message.cpu.map(Nanos),
+            ending: message.ending.map(ending),
             cpu_outside: message.cpu_outside.map(Nanos),
             ticks: ticks(message.ticks.unwrap_or_default()),
             halted: message
@@ -602,6 +604,14 @@ fn placed<T: Copy>(all: &[T], place: u32) -> Result<T, ReadError> {
     one.copied().ok_or(Damaged(
         "which threads were counted, how they were held still, or what a function is",
     ))
+}
+
+fn ending(message: schema::Ending) -> Ending {
+    match (message.code, message.signal) {
+        (Some(code), _) => Ending::Code(code),
+        (None, Some(signal)) => Ending::Signal(signal),
+        (None, None) => Ending::Unknown,
+    }
 }
 
 fn ticks(message: schema::Ticks) -> Ticks {

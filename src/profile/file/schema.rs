@@ -148,6 +148,8 @@ pub(super) struct Recording {
     pub cpu: Option<u64>,
     #[prost(uint64, optional, tag = "10")]
     pub cpu_outside: Option<u64>,
+    #[prost(message, optional, tag = "20")]
+    pub ending: Option<Ending>,
     #[prost(message, optional, tag = "11")]
     pub ticks: Option<Ticks>,
     /// By their place in `HaltMethod::ALL`.
@@ -167,6 +169,15 @@ pub(super) struct Python {
     pub hex: u32,
     #[prost(bool, tag = "2")]
     pub free_threaded: bool,
+}
+
+/// How the program ended; with neither, it is not known how.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Ending {
+    #[prost(sint32, optional, tag = "1")]
+    pub code: Option<i32>,
+    #[prost(sint32, optional, tag = "2")]
+    pub signal: Option<i32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

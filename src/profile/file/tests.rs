@@ -9,9 +9,9 @@ use prost::Message;
 use super::schema::{self, field};
 use super::{ReadError, read, write};
 use crate::model::{
-    Counting, Frame, FrameKind, Function, GilState, HaltMethod, Interner, Label, LabelSetId, Nanos,
-    Pid, Process, ProcessId, Program, Proof, PythonVersion, Sample, StackId, TargetStr, ThreadKey,
-    Ticks, Tid,
+    Counting, Ending, Frame, FrameKind, Function, GilState, HaltMethod, Interner, Label,
+    LabelSetId, Nanos, Pid, Process, ProcessId, Program, Proof, PythonVersion, Sample, StackId,
+    TargetStr, ThreadKey, Ticks, Tid,
 };
 use crate::profile::{Profile, Recording, Run, UNPROVEN, Values};
 
@@ -70,6 +70,7 @@ pub(in crate::profile) fn empty() -> Profile {
         duration: Nanos(12_345),
         cpu: Some(Nanos(0)),
         cpu_outside: Some(Nanos(16)),
+        ending: Some(Ending::Signal(9)),
         ticks: Ticks {
             looks: 7,
             expected: 21,

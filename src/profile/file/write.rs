@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
-    Counting, FrameId, FrameKind, FunctionId, HaltMethod, Interner, Program, PythonVersion,
+    Counting, Ending, FrameId, FrameKind, FunctionId, HaltMethod, Interner, Program, PythonVersion,
     TargetStr, Thread, ThreadId, Ticks,
 };
 use crate::profile::{Entry, Profile, Recording};
@@ -182,6 +182,7 @@ impl<'a, W: Write> Writer<'a, W> {
             started,
             duration: recording.duration.0,
             cpu: recording.cpu.map(|cpu| cpu.0),
+            ending: recording.ending.map(ending),
             cpu_outside: recording.cpu_outside.map(|cpu| cpu.0),
             ticks: Some(ticks(recording.ticks)),
             halted: recording
@@ -404,6 +405,15 @@ fn python(version: PythonVersion) -> schema::Python {
 /// Where one of a few is among all.
 fn place<T: PartialEq>(all: &[T], one: &T) -> u32 {
     narrow(all.iter().position(|it| it == one).unwrap_or(all.len()))
+}
+
+fn ending(ending: Ending) -> schema::Ending {
+    let (code, signal) = match ending {
+        Ending::Code(code) => (Some(code), None),
+        Ending::Signal(signal) => (None, Some(signal)),
+        Ending::Unknown => (None, None),
+    };
+    schema::Ending { code, signal }
 }
 
 fn ticks(ticks: Ticks) -> schema::Ticks {

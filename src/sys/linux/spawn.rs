@@ -14,7 +14,7 @@ use super::credentials::{Caller, set_thread_groups};
 use super::pidfd::PidFd;
 use super::signals::Before;
 use super::status::Stat;
-use crate::model::Pid;
+use crate::model::{Ending, Pid};
 
 /// What to start, and how.
 #[derive(Debug)]
@@ -52,34 +52,11 @@ pub struct Started {
     ended: Option<Ending>,
 }
 
-/// How a program ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ending {
-    Code(i32),
-    Signal(i32),
-    /// Someone else took its status.
-    Unknown,
-}
-
-impl Ending {
-    /// The code that a shell would give.
-    #[must_use]
-    pub fn exit_code(self) -> Option<u8> {
-        match self {
-            Ending::Code(code) => u8::try_from(code & 0xff).ok(),
-            Ending::Signal(signal) => u8::try_from(128 + signal).ok(),
-            Ending::Unknown => None,
-        }
-    }
-}
-
-impl From<ExitStatus> for Ending {
-    fn from(status: ExitStatus) -> Ending {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Ending::Code(code),
-            (None, Some(signal)) => Ending::Signal(signal),
-            (None, None) => Ending::Unknown,
-        }
+fn ending(status: ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Code(code),
+        (None, Some(signal)) => Ending::Signal(signal),
+        (None, None) => Ending::Unknown,
     }
 }
 
@@ -182,7 +159,7 @@ impl Started {
                 .is_none_or(|handle| handle.has_ended().unwrap_or(true));
             if over {
                 self.ended = match self.child.try_wait() {
-                    Ok(status) => status.map(Ending::from),
+                    Ok(status) => status.map(ending),
                     Err(_) => Some(Ending::Unknown),
                 };
             }
