@@ -97,7 +97,8 @@ fn what_became_faster_elsewhere_fails_no_rule() {
 
 #[test]
 fn too_few_repeats_do_not_decide_and_it_is_told_how_many_would() {
-    let place = versions(&bench(5000, 1500), &bench(5000, 1500));
+    // Long enough for the samples without which nothing is said, also where others have the CPUs.
+    let place = versions(&bench(40000, 1500), &bench(40000, 1500));
     let options = ["--against", "before", "--repeats", "2"];
     let output = check(&place, options).output().expect("spyhole");
     assert_code(&output, 0);

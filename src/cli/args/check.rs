@@ -190,6 +190,7 @@ Exit codes:
   5    the baseline, or a profile, could not be read, or does not know what a rule needs
   6    what was recorded before cannot be compared
   7    the program failed, or did not print its units
+  8    a rule is about a name that no sample shows
   10   a rule is broken
   11   with --strict: the samples do not decide
   130  ended by ^C before there was a verdict";
