@@ -7,6 +7,7 @@ mod interner;
 mod sample;
 mod text;
 mod ticks;
+mod unsafe_chars;
 
 pub use command::Program;
 pub use counting::{Counting, HaltMethod, Halting};
@@ -20,3 +21,4 @@ pub use interner::{
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;
 pub use ticks::Ticks;
+pub use unsafe_chars::is_unsafe_to_show;
