@@ -17,6 +17,7 @@
 //! - [`sampler`]: the clock and the loop
 //! - [`survey`]: which Python processes there are, what each is for, which one is meant
 //! - [`engine`]: what a sampler drives, and its two kinds
+//! - [`frameworks`]: all that is known of Django, Flask, gunicorn and others: data, a file a framework
 //! - [`cpython`]: all knowledge of CPython
 //! - [`target`]: processes: find, describe, permissions, children
 //! - [`memory`]: reading another address space
@@ -30,6 +31,7 @@ pub mod check;
 pub mod cli;
 pub mod cpython;
 pub mod engine;
+pub mod frameworks;
 pub mod memory;
 pub mod model;
 pub mod output;

@@ -8,10 +8,10 @@ use rustc_hash::FxHashMap;
 use super::outcome::Place;
 use super::rule::{Clock, Selector};
 use super::select::Matcher;
+use crate::frameworks;
 use crate::model::{Frame, FunctionId, Interner, StackId};
 use crate::output::{Category, visible};
 use crate::profile::{Profile, Values};
-use crate::survey;
 
 /// Functions on a way that are named.
 const LONGEST_WAY: usize = 8;
@@ -321,7 +321,7 @@ impl Tree {
         let own = |node: &usize| self.category(*node) == Category::Application;
         let begin = path.iter().rposition(|&node| {
             let key = &self.keys[self.nodes[node].key as usize];
-            survey::is_work(&self.nodes[node].file, &key.name)
+            frameworks::is_work_frame(&self.nodes[node].file, &key.name)
         });
         let behind = begin.map_or(0, |begin| begin + 1);
         let mut way: Vec<usize> = path[behind..].iter().copied().filter(own).collect();

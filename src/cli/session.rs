@@ -14,12 +14,12 @@ use super::program::{Program, Setup};
 use super::progress::{Line, Progress};
 use super::{explain, terminal};
 use crate::engine::EngineOptions;
-use crate::model::{Counting, Nanos, Pid, TargetStr};
+use crate::model::{Nanos, Pid, TargetStr};
 use crate::profile::{Profile, Recording};
 use crate::sampler::{
     self, Follow, LiveWorld, LookBelow, Options, Report, SoFar, Stop, SystemClock,
 };
-use crate::survey::{self, Choice};
+use crate::survey::Choice;
 use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::signals::Before;
 use crate::sys::linux::spawn::Ending;
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
         };
         let whom = Whom {
             roots: choice.roots.clone(),
-            passed_over: choice.passed_over.clone(),
+            passed_over: choice.reloaders.clone(),
             follow,
             below,
             shares_terminal: false,
@@ -210,7 +210,6 @@ impl<'a> Session<'a> {
         let engine_options = EngineOptions {
             halting: sampling.halting(),
             counting: sampling.counting(),
-            is_work: (sampling.counting() == Counting::Work).then_some(survey::is_work),
             thread_names: self.thread_names,
         };
         // After the program was started, so that it has what it was given, and before any thread

@@ -11,7 +11,7 @@ use crate::engine::cpython;
 use crate::engine::pyspy::PySpyEngine;
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{Interner, Pid, ProcessId};
-use crate::survey::{self, Duty};
+use crate::survey::{self, RoleKind};
 use crate::target::{Identity, OpenError, Process, Standing};
 
 /// How long a Python may take to tell its version.
@@ -133,10 +133,10 @@ impl LiveWorld {
             .births
             .as_ref()
             .is_none_or(|births| births.is_root(who.pid));
-        match survey::role_outside(process).map(|role| role.duty) {
-            Some(Duty::Helps) => !is_root,
+        match survey::role_outside(process).map(|role| role.kind) {
+            Some(RoleKind::Helper) => !is_root,
             // Its command line is all that it shows at its start. Later a look tells for sure.
-            Some(Duty::Reloads) if self.started => {
+            Some(RoleKind::Reloader) if self.started => {
                 let since = *self.doubted.entry(who).or_insert_with(Instant::now);
                 let reloads = since.elapsed() < DOUBTED_AFTER || reloads(who);
                 if reloads {
@@ -217,25 +217,25 @@ impl World for LiveWorld {
         opened
     }
 
-    fn duty(&mut self, who: Identity) -> Option<Duty> {
+    fn role_kind(&mut self, who: Identity) -> Option<RoleKind> {
         let process = open_process(who).ok()?;
         if process.children().is_empty() {
             return None;
         }
         let role = survey::role_inside(process).ok()??;
-        match role.duty {
-            Duty::Reloads => {
+        match role.kind {
+            RoleKind::Reloader => {
                 self.passed_over.push(who);
                 let what = "what it starts is recorded from now on, and each that it starts anew";
                 self.tell_once(who.pid, &format!("a {}: {what}", role.name));
             }
-            Duty::Leads => {
+            RoleKind::Master => {
                 let what = "what it starts is recorded, too";
                 self.tell_once(who.pid, &format!("a {}: {what}", role.name));
             }
-            Duty::Works | Duty::Helps => {}
+            RoleKind::Worker | RoleKind::Helper => {}
         }
-        Some(role.duty)
+        Some(role.kind)
     }
 
     fn program(&mut self, who: Identity) -> Option<u64> {
@@ -271,7 +271,7 @@ fn reloads(who: Identity) -> bool {
     let process = Process::open(who.pid).ok();
     let process = process.filter(|process| process.identity() == who);
     let role = process.and_then(|process| survey::role_inside(process).ok());
-    role.is_none_or(|role| role.is_some_and(|role| role.duty == Duty::Reloads))
+    role.is_none_or(|role| role.is_some_and(|role| role.kind == RoleKind::Reloader))
 }
 
 /// Opens the process if it is still that one.
