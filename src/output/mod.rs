@@ -10,10 +10,10 @@ mod naming;
 mod palette;
 mod pprof;
 mod raw;
+mod shown;
 mod speedscope;
 mod svg;
 mod title;
-mod tree;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;

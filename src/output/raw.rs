@@ -5,16 +5,17 @@
 use std::io::Write;
 
 use super::escape::{collapsed_frame, collapsed_stack};
-use super::tree::{Descend, Tree};
+use super::shown::ShownTree;
 use super::{OutputError, RenderOptions, Unit};
 use crate::profile::Profile;
+use crate::profile::tree::Descend;
 
 pub(super) fn write(
     profile: &Profile,
     options: &RenderOptions,
     out: &mut dyn Write,
 ) -> Result<(), OutputError> {
-    let tree = Tree::new(profile, options);
+    let tree = ShownTree::new(profile, options);
     let unit = options.unit.unwrap_or(Unit::Samples);
     let mut stack = String::new();
     // How long `stack` is up to each node above.
@@ -22,7 +23,7 @@ pub(super) fn write(
     let mut written = Ok(());
     tree.walk(|id, depth| {
         let node = tree.node(id);
-        if node.place.is_some() {
+        if node.key.is_some() {
             ends.truncate(depth - 1);
             stack.truncate(ends.last().copied().unwrap_or(0));
             if !ends.is_empty() {
@@ -31,7 +32,7 @@ pub(super) fn write(
             stack.push_str(&collapsed_frame(tree.label(id)));
             ends.push(stack.len());
         }
-        let number = unit.of(node.own);
+        let number = unit.of(node.self_values);
         if number > 0 && written.is_ok() {
             written = writeln!(out, "{} {number}", collapsed_stack(&stack));
         }

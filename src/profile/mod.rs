@@ -7,6 +7,7 @@ pub mod file;
 mod recording;
 mod spill;
 mod timeline;
+pub mod tree;
 
 use std::io;
 use std::ops::AddAssign;

@@ -4,9 +4,9 @@
 //! name, so no name can be taken for syntax; names, tooltips, colours, legend and style are put in
 //! afterwards. What there is to show, of one profile or of the difference of two, a [`Graph`] says.
 
-mod boxes;
+mod complete;
 mod difference;
-mod furnish;
+mod drawn;
 mod plain;
 
 use std::io::{self, Write};
@@ -16,15 +16,15 @@ use inferno::flamegraph::{Direction, Options, TextTruncateDirection, from_lines}
 pub(super) use difference::write as write_difference;
 pub(super) use plain::write;
 
-use super::tree::NodeId;
-use boxes::Boxes;
+use crate::profile::tree::NodeId;
+use drawn::DrawnTree;
 
 const FONT_SIZE: usize = 12;
 const FRAME_HEIGHT: usize = 18;
 
 /// What is to be shown. Its texts are taken for text: they are escaped where they are written.
 trait Graph {
-    fn boxes(&self) -> &Boxes<'_>;
+    fn drawn(&self) -> &DrawnTree<'_>;
 
     /// What each node of the tree was before, if that is to be compared.
     fn before(&self) -> Option<&[u64]>;
@@ -69,14 +69,14 @@ impl LegendEntry {
 }
 
 fn draw(graph: &dyn Graph, out: &mut dyn Write) -> io::Result<()> {
-    let lines = graph.boxes().lines(graph.before());
+    let lines = graph.drawn().lines(graph.before());
     let mut laid_out = Vec::new();
     from_lines(
         &mut inferno_options(graph),
         lines.iter().map(String::as_str),
         &mut laid_out,
     )?;
-    furnish::furnish(graph, &laid_out, out)
+    complete::complete(graph, &laid_out, out)
 }
 
 fn inferno_options(graph: &dyn Graph) -> Options<'static> {
