@@ -29,6 +29,8 @@ pub struct KeptFile {
     pub destination: Arc<Destination>,
     /// For the user.
     pub name: String,
+    /// One that [keeps up to date](Format::keeps_up_to_date).
+    pub format: &'static dyn Format,
 }
 
 /// A profile that is recorded, and its file.
@@ -175,7 +177,12 @@ impl Writer {
             file: self.control.create(&self.file.destination)?,
             writer: self,
         };
-        output::write(Format::Pprof, profile, &RenderOptions::default(), &mut out)?;
+        output::write(
+            self.file.format,
+            profile,
+            &RenderOptions::default(),
+            &mut out,
+        )?;
         out.check()?;
         let written = Written::SoFar(self.file.name.clone(), when);
         Ok(self.control.commit(out.file, written)?)

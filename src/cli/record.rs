@@ -13,7 +13,7 @@ use super::periodic::KeptFile;
 use super::session::{Launch, Session, Telling};
 use super::{empty, exit, program, summary, target, terminal};
 use crate::model::{Interner, TOO_MANY};
-use crate::output::{self, Format, LineMode, RenderOptions};
+use crate::output::{self, FORMATS, Format, LineMode, RenderOptions};
 use crate::profile::Profile;
 use crate::sampler::{Follow, Report, Stop};
 use crate::survey::Choice;
@@ -32,15 +32,12 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     }
     let mut session = Session::begin(&arguments.sampling)?;
     let output = Output::check(arguments, session.caller.as_ref())?;
-    session.thread_names = arguments.threads
-        || matches!(
-            output.format,
-            Format::Speedscope | Format::Chrometrace | Format::Pprof
-        );
-    if output.format == Format::Pprof && output.destination.is_regular() {
+    session.thread_names = arguments.threads || output.format.shows().thread_names;
+    if output.format.keeps_up_to_date() && output.destination.is_regular() {
         session.kept = Some(KeptFile {
             destination: Arc::clone(&output.destination),
             name: output.name(),
+            format: output.format,
         });
     }
     let recorder = Recorder {
@@ -57,7 +54,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
 /// Where the result goes, and as what.
 struct Output {
     path: PathBuf,
-    format: Format,
+    format: &'static dyn Format,
     destination: Arc<Destination>,
 }
 
@@ -65,13 +62,17 @@ impl Output {
     /// Before anything is recorded: an hour of recording must not end in "permission denied".
     fn check(arguments: &Record, caller: Option<&Caller>) -> Result<Output, anyhow::Error> {
         let format = match (arguments.format, &arguments.output) {
-            (Some(name), _) => name.into(),
-            (None, Some(path)) => Format::from_path(path),
-            (None, None) => Format::default(),
+            (Some(format), _) => format,
+            (None, Some(path)) => output::format_of_path(path),
+            (None, None) => output::DEFAULT_FORMAT,
         };
-        if arguments.unit.is_some() && !matches!(format, Format::Flamegraph | Format::Raw) {
+        if arguments.unit.is_some() && format.default_unit().is_none() {
+            let with_units = FORMATS.into_iter();
+            let with_units = with_units.filter(|format| format.default_unit().is_some());
+            let names: Vec<_> = with_units.map(Format::name).collect();
             return Err(anyhow!(
-                "--unit is for flamegraph and raw; the other formats tell times as they are"
+                "--unit is for {}; the other formats tell times as they are",
+                names.join(" and ")
             ));
         }
         let path = match &arguments.output {
@@ -110,7 +111,7 @@ impl Output {
 }
 
 /// As py-spy names it, but in the current directory whatever the program's path is.
-fn default_name(arguments: &Record, format: Format) -> String {
+fn default_name(arguments: &Record, format: &dyn Format) -> String {
     let running = &arguments.running;
     let subject = match (running.pid.first(), arguments.program.first()) {
         (Some(pid), _) => pid.to_string(),
@@ -128,7 +129,7 @@ fn default_name(arguments: &Record, format: Format) -> String {
         },
     };
     let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%z");
-    format!("{subject}-{time}.{}", format.extension())
+    format!("{subject}-{time}.{}", format.endings()[0])
 }
 
 /// One recording, from its arguments to its end.
@@ -248,16 +249,10 @@ impl Recorder<'_> {
     }
 
     fn tell(&self, report: &Report, profile: &Profile) {
-        let ticks = &report.ticks;
-        let what = match self.output.format {
-            Format::Flamegraph => "flamegraph data",
-            Format::Raw => "raw flamegraph data (collapsed stacks)",
-            Format::Speedscope => "speedscope file",
-            Format::Chrometrace => "chrome trace",
-            Format::Pprof => "pprof profile",
-        };
+        let (ticks, format) = (&report.ticks, self.output.format);
         terminal::say(format_args!(
-            "Wrote {what} to {}. Samples: {} Errors: {}",
+            "Wrote {} to {}. Samples: {} Errors: {}",
+            format.noun(),
             self.output.name(),
             ticks.samples,
             ticks.lost + ticks.lost_threads,
@@ -269,21 +264,17 @@ impl Recorder<'_> {
                 TOO_MANY
             ));
         }
-        if let Some(error) = profile.timeline().failure() {
+        if format.shows().timeline
+            && let Some(error) = profile.timeline().failure()
+        {
             terminal::say(format_args!(
                 "The order in time is incomplete, {} pieces are missing: its temporary file could \
                  not be written: {error}. TMPDIR chooses another place",
                 profile.timeline().dropped()
             ));
         }
-        match self.output.format {
-            Format::Speedscope => {
-                terminal::say("Visit https://www.speedscope.app/ to view");
-            }
-            Format::Chrometrace => {
-                terminal::say("Visit chrome://tracing or https://ui.perfetto.dev/ to view");
-            }
-            Format::Flamegraph | Format::Raw | Format::Pprof => {}
+        if let Some(hint) = format.hint() {
+            terminal::say(hint);
         }
     }
 }

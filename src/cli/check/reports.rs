@@ -14,7 +14,7 @@ use crate::cli::args::{Annotations, Check};
 use crate::cli::control::Written;
 use crate::cli::session::Session;
 use crate::cli::{exit, terminal};
-use crate::output::{self, Format, LineMode, RenderOptions, Side};
+use crate::output::{self, Flamegraph, LineMode, RenderOptions, Side};
 use crate::sys::linux::credentials::as_caller;
 use crate::sys::linux::output_file::Destination;
 
@@ -122,12 +122,12 @@ impl Outputs {
         let (before, after) = (side(Version::Before), side(Version::Now));
         if let Some(after) = after {
             drawn.after = draw("after.svg", &|out| {
-                output::write(Format::Flamegraph, after.profile, &SHOWN, out)
+                output::write(&Flamegraph, after.profile, &SHOWN, out)
             })?;
         }
         if let Some(before) = before {
             drawn.before = draw("before.svg", &|out| {
-                output::write(Format::Flamegraph, before.profile, &SHOWN, out)
+                output::write(&Flamegraph, before.profile, &SHOWN, out)
             })?;
         }
         if let (Some(before), Some(after)) = (before, after) {

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 
 use super::drawn::DrawnTree;
-use super::{Graph, LegendEntry, draw};
+use super::{DEFAULT_UNIT, Graph, LegendEntry, draw};
 use crate::model::Nanos;
 use crate::output::naming::Names;
 use crate::output::palette::{UNCHANGED, grew_most, shrank_most, style_of_differences};
@@ -56,7 +56,7 @@ struct Gone {
 
 impl<'a> Difference<'a> {
     fn new(before: Side<'a>, after: Side<'a>, options: &'a RenderOptions) -> Difference<'a> {
-        let unit = options.unit.unwrap_or(Unit::Wall);
+        let unit = options.unit.unwrap_or(DEFAULT_UNIT);
         let weighted = |side: Side<'_>| {
             let tree = ShownTree::new(side.profile, options);
             let weights = tree.weights(|values| millionths_a_run(unit, values, side.runs));

@@ -13,14 +13,57 @@ use std::io::{self, Write};
 
 use inferno::flamegraph::{Direction, Options, TextTruncateDirection, from_lines};
 
-pub(super) use difference::write as write_difference;
-pub(super) use plain::write;
-
+use super::{Format, OutputError, RenderOptions, Shows, Unit};
+use crate::profile::Profile;
 use crate::profile::tree::NodeId;
+pub(super) use difference::write as write_difference;
 use drawn::DrawnTree;
+use plain::Plain;
 
 const FONT_SIZE: usize = 12;
 const FRAME_HEIGHT: usize = 18;
+
+/// Of one profile and of a difference.
+const DEFAULT_UNIT: Unit = Unit::Wall;
+
+/// An SVG to zoom and search in a browser.
+#[derive(Clone, Copy, Debug)]
+pub struct Flamegraph;
+
+impl Format for Flamegraph {
+    fn name(&self) -> &'static str {
+        "flamegraph"
+    }
+
+    fn summary(&self) -> &'static str {
+        "An SVG to zoom and search in a browser"
+    }
+
+    fn noun(&self) -> &'static str {
+        "flamegraph data"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["svg"]
+    }
+
+    fn default_unit(&self) -> Option<Unit> {
+        Some(DEFAULT_UNIT)
+    }
+
+    fn shows(&self) -> Shows {
+        Shows::default()
+    }
+
+    fn write(
+        &self,
+        profile: &Profile,
+        options: &RenderOptions,
+        out: &mut dyn Write,
+    ) -> Result<(), OutputError> {
+        Ok(draw(&Plain::new(profile, options), out)?)
+    }
+}
 
 /// What is to be shown. Its texts are taken for text: they are escaped where they are written.
 trait Graph {

@@ -3,41 +3,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use rustc_hash::FxHashMap;
 
 use super::drawn::DrawnTree;
-use super::{Graph, LegendEntry, draw};
+use super::{DEFAULT_UNIT, Graph, LegendEntry};
 use crate::output::category::Category;
 use crate::output::naming::{Names, PathElement};
 use crate::output::palette::{Shade, style_of_categories};
 use crate::output::shown::ShownTree;
 use crate::output::title::{counted, quality, seconds, title};
-use crate::output::{OutputError, RenderOptions, Unit};
+use crate::output::{RenderOptions, Unit};
 use crate::profile::Profile;
 use crate::profile::tree::NodeId;
-
-pub(in crate::output) fn write(
-    profile: &Profile,
-    options: &RenderOptions,
-    out: &mut dyn Write,
-) -> Result<(), OutputError> {
-    let tree = ShownTree::new(profile, options);
-    let names = Names {
-        interner: &profile.interner,
-        options,
-    };
-    let unit = options.unit.unwrap_or(Unit::Wall);
-    let weights = tree.weights(|values| unit.of(values));
-    let graph = Plain {
-        unit,
-        categories: categories(&tree, names),
-        drawn: DrawnTree::new(tree, names, weights),
-        profile,
-    };
-    Ok(draw(&graph, out)?)
-}
 
 /// The category of each node.
 fn categories(tree: &ShownTree, names: Names<'_>) -> Vec<Category> {
@@ -51,14 +29,30 @@ fn categories(tree: &ShownTree, names: Names<'_>) -> Vec<Category> {
     tree.ids().map(of_node).collect()
 }
 
-struct Plain<'a> {
+pub(super) struct Plain<'a> {
     unit: Unit,
     drawn: DrawnTree<'a>,
     categories: Vec<Category>,
     profile: &'a Profile,
 }
 
-impl Plain<'_> {
+impl<'a> Plain<'a> {
+    pub fn new(profile: &'a Profile, options: &'a RenderOptions) -> Plain<'a> {
+        let tree = ShownTree::new(profile, options);
+        let names = Names {
+            interner: &profile.interner,
+            options,
+        };
+        let unit = options.unit.unwrap_or(DEFAULT_UNIT);
+        let weights = tree.weights(|values| unit.of(values));
+        Plain {
+            unit,
+            categories: categories(&tree, names),
+            drawn: DrawnTree::new(tree, names, weights),
+            profile,
+        }
+    }
+
     fn category(&self, id: NodeId) -> Category {
         self.categories[id.index()]
     }
