@@ -18,6 +18,7 @@
 //! - [`profile`]: call tree, values, timeline, and the file that holds them
 //! - [`survey`]: which Python processes there are, what each is for, which one is meant
 //! - [`engine`]: what a sampler drives, and its two kinds
+//! - [`frameworks`]: all that is known of Django, Flask, gunicorn and others: data, a file a framework
 //! - [`cpython`]: all knowledge of CPython
 //! - [`target`]: processes: find, describe, permissions, children
 //! - [`memory`]: reading another address space
@@ -41,6 +42,7 @@ mod cpython;
 pub mod engine;
 #[cfg(not(feature = "internals"))]
 mod engine;
+mod frameworks;
 #[cfg(feature = "internals")]
 pub mod memory;
 #[cfg(not(feature = "internals"))]

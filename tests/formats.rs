@@ -5,7 +5,10 @@ mod profiles;
 
 use golden::{assert_golden, without_version};
 use profiles::{django, django_changed, render, render_difference};
-use spyhole::output::{Format, LineMode, OutputError, RenderOptions, Unit};
+use spyhole::output::{
+    ChromeTrace, FORMATS, Flamegraph, Format, LineMode, OutputError, Raw, RenderOptions,
+    Speedscope, Unit,
+};
 use spyhole::profile::Profile;
 
 const THREADS: RenderOptions = RenderOptions {
@@ -16,11 +19,14 @@ const THREADS: RenderOptions = RenderOptions {
     unit: None,
 };
 
+/// Those that are written as text.
+const OF_TEXT: [&dyn Format; 4] = [&Flamegraph, &Raw, &Speedscope, &ChromeTrace];
+
 #[test]
 fn raw_is_as_before() {
     assert_golden(
         "django.txt",
-        &render(Format::Raw, &django(), &RenderOptions::default()),
+        &render(&Raw, &django(), &RenderOptions::default()),
     );
     let options = RenderOptions {
         lines: LineMode::Function,
@@ -29,18 +35,12 @@ fn raw_is_as_before() {
         processes: true,
         unit: None,
     };
-    assert_golden(
-        "django_roots_full.txt",
-        &render(Format::Raw, &django(), &options),
-    );
+    assert_golden("django_roots_full.txt", &render(&Raw, &django(), &options));
     let options = RenderOptions {
         lines: LineMode::None,
         ..RenderOptions::default()
     };
-    assert_golden(
-        "django_no_lines.txt",
-        &render(Format::Raw, &django(), &options),
-    );
+    assert_golden("django_no_lines.txt", &render(&Raw, &django(), &options));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn counts_add_up_to_what_they_stand_for() {
             unit: Some(unit),
             ..RenderOptions::default()
         };
-        let text = render(Format::Raw, &profile, &options);
+        let text = render(&Raw, &profile, &options);
         let counts = text.lines().map(|line| line.rsplit_once(' ').unwrap().1);
         counts
             .map(|count| count.parse::<u64>().unwrap())
@@ -69,7 +69,7 @@ fn counts_add_up_to_what_they_stand_for() {
 
 #[test]
 fn speedscope_is_as_before() {
-    let text = render(Format::Speedscope, &django(), &RenderOptions::default());
+    let text = render(&Speedscope, &django(), &RenderOptions::default());
     assert_golden(
         "django.speedscope.json",
         &without_version(&text, "spyhole@"),
@@ -78,13 +78,13 @@ fn speedscope_is_as_before() {
 
 #[test]
 fn chrometrace_is_as_before() {
-    let text = render(Format::Chrometrace, &django(), &RenderOptions::default());
+    let text = render(&ChromeTrace, &django(), &RenderOptions::default());
     assert_golden("django.chrometrace.json", &text);
 }
 
 #[test]
 fn flamegraph_is_as_before() {
-    let text = render(Format::Flamegraph, &django(), &THREADS);
+    let text = render(&Flamegraph, &django(), &THREADS);
     assert_golden("django.svg", &without_script(&text));
 }
 
@@ -109,7 +109,7 @@ fn without_script(text: &str) -> String {
 fn recordings_put_together_are_shown_alike_in_whatever_order() {
     let together = |mut first: Profile, second: &Profile| {
         first.absorb(second);
-        let text = render(Format::Flamegraph, &first, &THREADS);
+        let text = render(&Flamegraph, &first, &THREADS);
         let (_, boxes) = text.split_once("<svg class=\"legend\"").expect("boxes");
         // Of two paths of one file, which differ by the checkout, the first is told.
         boxes.replace("/tmp/after/", "/srv/app/")
@@ -149,7 +149,7 @@ fn what_shows_no_labels_adds_up_what_differs_in_them_alone() {
             unit: Some(unit),
             ..RenderOptions::default()
         };
-        for format in [Format::Raw, Format::Flamegraph] {
+        for format in [&Raw, &Flamegraph] {
             let text = render(format, &plain, &options);
             assert_eq!(text, render(format, &with_labels, &options));
         }
@@ -161,12 +161,7 @@ fn what_shows_no_labels_adds_up_what_differs_in_them_alone() {
 #[test]
 fn an_empty_profile_is_an_error_and_writes_nothing() {
     let profile = profiles::Builder::new(1, &["python"]).finish(10);
-    for format in [
-        Format::Flamegraph,
-        Format::Raw,
-        Format::Speedscope,
-        Format::Chrometrace,
-    ] {
+    for format in FORMATS {
         let mut out = Vec::new();
         let result = spyhole::output::write(format, &profile, &THREADS, &mut out);
         assert!(matches!(result, Err(OutputError::Empty)));
@@ -188,12 +183,7 @@ fn neither_side_of_a_difference_may_be_empty() {
 
 #[test]
 fn the_same_profile_always_gives_the_same_file() {
-    for format in [
-        Format::Flamegraph,
-        Format::Raw,
-        Format::Speedscope,
-        Format::Chrometrace,
-    ] {
+    for format in OF_TEXT {
         assert_eq!(
             render(format, &django(), &THREADS),
             render(format, &django(), &THREADS)
@@ -209,12 +199,7 @@ fn a_recursion_deeper_than_our_own_stack_is_written() {
     let stack = builder.stack(&vec![("again", "/a.py", "a.py", 1, 2); 50_000]);
     builder.sample(thread, stack, 0);
     let profile = builder.finish(1);
-    for format in [
-        Format::Flamegraph,
-        Format::Raw,
-        Format::Speedscope,
-        Format::Chrometrace,
-    ] {
+    for format in OF_TEXT {
         assert!(!render(format, &profile, &RenderOptions::default()).is_empty());
     }
     let difference = render_difference(&profile, &profile, &RenderOptions::default());

@@ -8,7 +8,7 @@ use std::io::Cursor;
 
 use profiles::{Builder, render, render_difference};
 use quick_xml::events::Event;
-use spyhole::output::{Format, LineMode, RenderOptions};
+use spyhole::output::{ChromeTrace, Flamegraph, LineMode, Raw, RenderOptions, Speedscope};
 use spyhole::profile::Profile;
 
 /// A name as a target may have it, and as every output shows it, collapsed stacks apart.
@@ -109,7 +109,7 @@ fn assert_nothing_unseen(text: &str) {
 
 #[test]
 fn collapsed_stacks_keep_frames_and_counts_apart() {
-    let text = render(Format::Raw, &hostile(), &ROOTS);
+    let text = render(&Raw, &hostile(), &ROOTS);
     assert_nothing_unseen(&text);
 
     let mut lines = BTreeMap::new();
@@ -148,7 +148,7 @@ fn collapsed_stacks_keep_frames_and_counts_apart() {
 #[test]
 fn inferno_reads_every_collapsed_stack_as_what_it_is() {
     for options in [ROOTS, RenderOptions::default()] {
-        let text = render(Format::Raw, &hostile(), &options);
+        let text = render(&Raw, &hostile(), &options);
         let mut svg = Vec::new();
         let mut inferno = inferno::flamegraph::Options::default();
         inferno::flamegraph::from_reader(&mut inferno, Cursor::new(&text), &mut svg)
@@ -168,7 +168,7 @@ fn inferno_reads_every_collapsed_stack_as_what_it_is() {
 
 #[test]
 fn the_flamegraph_is_xml_and_its_tooltips_hold_the_names() {
-    assert_tooltips(&render(Format::Flamegraph, &hostile(), &ROOTS));
+    assert_tooltips(&render(&Flamegraph, &hostile(), &ROOTS));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn assert_tooltips(text: &str) {
 
 #[test]
 fn speedscope_holds_the_names() {
-    let text = render(Format::Speedscope, &hostile(), &ROOTS);
+    let text = render(&Speedscope, &hostile(), &ROOTS);
     assert_nothing_unseen(&text);
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let frames = json["shared"]["frames"].as_array().expect("frames");
@@ -250,7 +250,7 @@ fn speedscope_holds_the_names() {
 
 #[test]
 fn chrometrace_holds_the_names() {
-    let text = render(Format::Chrometrace, &hostile(), &ROOTS);
+    let text = render(&ChromeTrace, &hostile(), &ROOTS);
     assert_nothing_unseen(&text);
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let events = json.as_array().expect("an array");

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use profiles::{Builder, PERIOD, django, render};
 use serde_json::Value;
-use spyhole::output::{Format, LineMode, RenderOptions};
+use spyhole::output::{ChromeTrace, Format, LineMode, RenderOptions, Speedscope};
 use spyhole::profile::Profile;
 
-fn parsed(format: Format, profile: &Profile, options: &RenderOptions) -> Value {
+fn parsed(format: &dyn Format, profile: &Profile, options: &RenderOptions) -> Value {
     serde_json::from_str(&render(format, profile, options)).expect("JSON")
 }
 
@@ -69,7 +69,7 @@ fn speedscope_files_are_as_its_schema_says() {
             lines,
             ..RenderOptions::default()
         };
-        let json = parsed(Format::Speedscope, &django(), &options);
+        let json = parsed(&Speedscope, &django(), &options);
         check(&schema, &schema, &json, "$").expect("a valid file");
         let frames = json["shared"]["frames"].as_array().expect("frames");
         assert!(frames.iter().all(|f| {
@@ -85,7 +85,7 @@ fn speedscope_files_are_as_its_schema_says() {
 #[test]
 fn speedscope_weights_add_up_and_point_at_frames() {
     let profile = django();
-    let json = parsed(Format::Speedscope, &profile, &RenderOptions::default());
+    let json = parsed(&Speedscope, &profile, &RenderOptions::default());
     let frames = json["shared"]["frames"].as_array().expect("frames").len() as u64;
     let mut total = 0.0;
     for thread in json["profiles"].as_array().expect("profiles") {
@@ -166,11 +166,7 @@ fn labelled(with_labels: bool) -> Profile {
 
 #[test]
 fn chrometrace_shows_labels_with_the_frames_that_ran_under_them() {
-    let json = parsed(
-        Format::Chrometrace,
-        &labelled(true),
-        &RenderOptions::default(),
-    );
+    let json = parsed(&ChromeTrace, &labelled(true), &RenderOptions::default());
     let begun = |name: &str| -> Vec<(u64, Value)> {
         let events = json.as_array().expect("an array").iter();
         events
@@ -192,7 +188,7 @@ fn chrometrace_shows_labels_with_the_frames_that_ran_under_them() {
 #[test]
 fn speedscope_loses_no_time_to_labels() {
     let weight_of_each_stack = |profile: &Profile| {
-        let json = parsed(Format::Speedscope, profile, &RenderOptions::default());
+        let json = parsed(&Speedscope, profile, &RenderOptions::default());
         let mut weights: HashMap<String, f64> = HashMap::new();
         let thread = &json["profiles"][0];
         let samples = thread["samples"].as_array().expect("samples");
@@ -213,7 +209,7 @@ fn speedscope_loses_no_time_to_labels() {
 fn chrometrace_events_nest_in_each_thread_of_each_process() {
     let options = RenderOptions::default();
     for profile in [forked(), django(), labelled(true)] {
-        let json = parsed(Format::Chrometrace, &profile, &options);
+        let json = parsed(&ChromeTrace, &profile, &options);
         let mut open: HashMap<(u64, u64), Vec<(String, u64)>> = HashMap::new();
         let mut last: HashMap<(u64, u64), u64> = HashMap::new();
         let mut busy = 0;
@@ -251,7 +247,7 @@ fn chrometrace_events_nest_in_each_thread_of_each_process() {
 
 #[test]
 fn chrometrace_names_threads_and_processes() {
-    let json = parsed(Format::Chrometrace, &forked(), &RenderOptions::default());
+    let json = parsed(&ChromeTrace, &forked(), &RenderOptions::default());
     let named = |of: &str, pid: u64, name: &str| {
         json.as_array().expect("an array").iter().any(|event| {
             event["ph"] == "M"

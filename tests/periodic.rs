@@ -10,7 +10,7 @@ use std::process::Command;
 use harness::*;
 use profiles::Builder;
 use spyhole::model::Nanos;
-use spyhole::output::{self, Format, RenderOptions};
+use spyhole::output::{self, Pprof, RenderOptions};
 use spyhole::profile::{Profile, file};
 
 fn read(place: &Place, name: &str) -> Profile {
@@ -170,7 +170,7 @@ fn labels_are_read_by_a_reader_that_knows_only_pprof_and_by_us() {
     let profile = builder.finish(3);
     let mut file = File::create(place.path("x.pb.gz")).expect("a file");
     let options = RenderOptions::default();
-    output::write(Format::Pprof, &profile, &options, &mut file).expect("written");
+    output::write(&Pprof, &profile, &options, &mut file).expect("written");
 
     let mut reader = Command::new(python());
     reader.arg(READER).arg(place.path("x.pb.gz"));

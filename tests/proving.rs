@@ -35,7 +35,6 @@ fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
         halting: Halting::WhenNeeded,
         thread_names: false,
         counting: Counting::Wall,
-        is_work: None,
     };
     let process = Process::open(target.pid()).expect("the program runs");
     let mut engine =

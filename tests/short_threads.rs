@@ -41,7 +41,6 @@ fn a_thread_that_is_met_for_the_first_time_counts_as_running() {
             halting: Halting::WhenNeeded,
             thread_names: false,
             counting: Counting::Wall,
-            is_work: None,
         };
         let mut engine = cpython::open(process, None, options, &mut interner).expect("a Python");
         let (mut ticks, mut holders, mut running) = (0, 0, 0);

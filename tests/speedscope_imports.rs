@@ -14,7 +14,7 @@ use common::interpreters::cache;
 use common::lacking;
 use profiles::{django, render};
 use serde_json::Value;
-use spyhole::output::{Format, LineMode, RenderOptions};
+use spyhole::output::{LineMode, RenderOptions, Speedscope};
 
 fn speedscope() -> Option<PathBuf> {
     let named = std::env::var_os("SPYHOLE_SPEEDSCOPE").map(PathBuf::from);
@@ -62,7 +62,7 @@ fn speedscope_opens_a_profile() {
             lines,
             ..RenderOptions::default()
         };
-        let profile = render(Format::Speedscope, &django(), &options);
+        let profile = render(&Speedscope, &django(), &options);
         let script = folder.path().join(format!("{lines:?}.js"));
         std::fs::write(&script, loader("django.speedscope.json", &profile)).expect("a file");
         browser.open("about:blank");

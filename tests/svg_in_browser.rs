@@ -8,7 +8,7 @@ mod profiles;
 use browser::Browser;
 use profiles::{Builder, django, django_changed, render, render_difference};
 use serde_json::{Value, json};
-use spyhole::output::{Format, LineMode, RenderOptions};
+use spyhole::output::{Flamegraph, LineMode, RenderOptions};
 use spyhole::profile::Profile;
 
 /// Finds the box whose tooltip begins so.
@@ -26,7 +26,7 @@ impl Page {
             threads: true,
             ..RenderOptions::default()
         };
-        Page::of_svg(&render(Format::Flamegraph, profile, &options))
+        Page::of_svg(&render(&Flamegraph, profile, &options))
     }
 
     fn of_difference(before: &Profile, after: &Profile) -> Option<Page> {

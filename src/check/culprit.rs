@@ -1,6 +1,7 @@
 //! Where to look: which function of the program's own is behind a figure, and how the program comes
 //! there.
 
+use std::ops::AddAssign;
 use std::path::{Component, Path, PathBuf};
 
 use rustc_hash::FxHashMap;
@@ -8,10 +9,11 @@ use rustc_hash::FxHashMap;
 use super::outcome::Place;
 use super::rule::{Clock, Selector};
 use super::select::Matcher;
+use crate::frameworks;
 use crate::model::{Frame, FunctionId, Interner, StackId};
 use crate::output::{Category, visible};
+use crate::profile::tree::{CallTree, NodeId, TreeBuilder};
 use crate::profile::{Profile, Values};
-use crate::survey;
 
 /// Functions on a way that are named.
 const LONGEST_WAY: usize = 8;
@@ -22,7 +24,7 @@ const CLEAR: f64 = 2.0;
 
 /// How many standard errors, as a part of what the caller grew by, are small enough to take figures as
 /// they are.
-const WELL_KNOWN: f64 = 0.5;
+const PRECISE: f64 = 0.5;
 
 /// What is behind a figure.
 #[derive(Clone, PartialEq, Debug)]
@@ -60,13 +62,17 @@ pub fn find(
     clock: Clock,
     source: &Source,
 ) -> Option<Culprit> {
-    let mut tree = Tree::new(before.is_some());
-    tree.add(after, selector, clock, Side::After);
+    let mut collected = Collected::new(match before {
+        Some(_) => Question::Growth,
+        None => Question::Level,
+    });
+    collected.add(after, selector, clock, Side::After);
     if let Some(before) = before {
-        tree.add(before, selector, clock, Side::Before);
+        collected.add(before, selector, clock, Side::Before);
     }
-    let (path, is_clear) = tree.main_path()?;
-    Some(tree.culprit(&path, is_clear, source))
+    let search = collected.finish();
+    let (path, is_clear) = search.main_path()?;
+    Some(search.culprit(&path, is_clear, source))
 }
 
 /// Where the program's own files are.
@@ -112,37 +118,40 @@ impl Source {
     }
 }
 
-/// What stands at a place of the tree: told by name and short file, since files of two versions lie in
-/// different directories, and lines move.
+/// A function by name and short file, since files of two versions lie in different directories, and
+/// lines move.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
+struct Function {
     name: String,
     short_file: String,
 }
 
-struct Node {
-    key: u32,
-    /// Seconds a run, of before and after the difference.
-    weight: f64,
-    /// Variance of that, since it was counted in samples.
-    error: f64,
-    /// The line that ran, with how long it did, of the version that is judged if it has any.
-    lines: FxHashMap<u32, f64>,
-    file: String,
-    children: FxHashMap<u32, usize>,
+/// A position among the functions of both versions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct FunctionKey(u32);
+
+/// What was sampled, or how much more of it.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    /// Of a run; of two versions the difference.
+    seconds: f64,
+    /// Of the seconds, since they were counted in samples.
+    variance: f64,
 }
 
-impl Node {
-    fn new(key: u32) -> Node {
-        Node {
-            key,
-            weight: 0.0,
-            error: 0.0,
-            lines: FxHashMap::default(),
-            file: String::new(),
-            children: FxHashMap::default(),
-        }
+impl AddAssign for Weight {
+    fn add_assign(&mut self, more: Weight) {
+        self.seconds += more.seconds;
+        self.variance += more.variance;
     }
+}
+
+/// Where a node's code is, in the version that is judged.
+#[derive(Default)]
+struct Location {
+    /// Which line ran for how many seconds.
+    lines: FxHashMap<u32, f64>,
+    file: String,
 }
 
 /// How much of what a function grew by is in one that it calls.
@@ -161,21 +170,33 @@ enum Side {
     After,
 }
 
-struct Tree {
-    keys: Vec<Key>,
-    key_ids: FxHashMap<Key, u32>,
-    nodes: Vec<Node>,
-    /// Whether it is asked what grew, which may be below what is selected.
-    grows: bool,
+/// Whether it is asked what takes the time, or what grew, which may be below what is selected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Level,
+    Growth,
 }
 
-impl Tree {
-    fn new(grows: bool) -> Tree {
-        Tree {
-            keys: Vec::new(),
-            key_ids: FxHashMap::default(),
-            nodes: vec![Node::new(u32::MAX)],
-            grows,
+type Tree = CallTree<FunctionKey, Weight>;
+
+/// What is selected, one or two versions of it, before it is searched.
+struct Collected {
+    question: Question,
+    functions: Vec<Function>,
+    keys: FxHashMap<Function, FunctionKey>,
+    tree: TreeBuilder<FunctionKey, Weight>,
+    /// By node.
+    locations: Vec<Location>,
+}
+
+impl Collected {
+    fn new(question: Question) -> Collected {
+        Collected {
+            question,
+            functions: Vec::new(),
+            keys: FxHashMap::default(),
+            tree: TreeBuilder::default(),
+            locations: Vec::new(),
         }
     }
 
@@ -186,7 +207,7 @@ impl Tree {
             Side::After => scale,
         };
         let mut matcher = Matcher::new(profile, selector);
-        let mut keys: FxHashMap<FunctionId, u32> = FxHashMap::default();
+        let mut keys: FxHashMap<FunctionId, FunctionKey> = FxHashMap::default();
         for entry in profile.entries() {
             let values = entry.values();
             if values.unproven > 0 {
@@ -198,81 +219,103 @@ impl Tree {
                 let Some(position) = matcher.find(&innermost_first) else {
                     continue;
                 };
-                if !self.grows {
+                if self.question == Question::Level {
                     // Of a mere limit, what is selected is what is spoken of: no need to look into it.
                     frames.truncate(frames.len() - position);
                 }
             }
-            let weight = seconds(values, clock) * scale;
-            let error = weight.powi(2) / values.count.max(1) as f64;
-            let mut at = 0;
-            self.nodes[0].weight += weight;
-            self.nodes[0].error += error;
+            let seconds = seconds(values, clock) * scale;
+            let mut node = Tree::ROOT;
             for frame in &frames {
                 let key = *keys
                     .entry(frame.function)
                     .or_insert_with(|| self.key(&profile.interner, frame.function));
-                at = self.child(at, key);
-                let node = &mut self.nodes[at];
-                node.weight += weight;
-                node.error += error;
+                node = self.tree.child(node, key);
                 if side == Side::After {
-                    *node.lines.entry(frame.line).or_default() += weight;
-                    if node.file.is_empty() {
-                        let function = profile.interner.function(frame.function);
-                        node.file = visible(profile.interner.text(function.file)).into_owned();
-                    }
+                    self.locate(node, frame, seconds, &profile.interner);
                 }
             }
+            let weight = Weight {
+                seconds,
+                variance: seconds.powi(2) / values.count.max(1) as f64,
+            };
+            self.tree.add(node, weight);
         }
     }
 
-    fn key(&mut self, interner: &Interner, function: FunctionId) -> u32 {
+    fn key(&mut self, interner: &Interner, function: FunctionId) -> FunctionKey {
         let function = interner.function(function);
-        let key = Key {
+        let function = Function {
             name: visible(interner.text(function.name)).into_owned(),
             short_file: visible(interner.text(function.short_file)).into_owned(),
         };
-        if let Some(&id) = self.key_ids.get(&key) {
-            return id;
-        }
-        let id = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
-        self.keys.push(key.clone());
-        self.key_ids.insert(key, id);
-        id
+        *self.keys.entry(function).or_insert_with_key(|function| {
+            self.functions.push(function.clone());
+            FunctionKey(self.functions.len() as u32 - 1)
+        })
     }
 
-    fn child(&mut self, parent: usize, key: u32) -> usize {
-        if let Some(&child) = self.nodes[parent].children.get(&key) {
-            return child;
+    fn locate(&mut self, node: NodeId, frame: &Frame, seconds: f64, interner: &Interner) {
+        if self.locations.len() <= node.index() {
+            self.locations
+                .resize_with(node.index() + 1, Location::default);
         }
-        let child = self.nodes.len();
-        self.nodes.push(Node::new(key));
-        self.nodes[parent].children.insert(key, child);
-        child
+        let location = &mut self.locations[node.index()];
+        *location.lines.entry(frame.line).or_default() += seconds;
+        if location.file.is_empty() {
+            let function = interner.function(frame.function);
+            location.file = visible(interner.text(function.file)).into_owned();
+        }
+    }
+
+    fn finish(self) -> Search {
+        Search {
+            question: self.question,
+            functions: self.functions,
+            tree: self.tree.finish(),
+            locations: self.locations,
+        }
+    }
+}
+
+/// Looks for where the weight is.
+struct Search {
+    question: Question,
+    functions: Vec<Function>,
+    tree: Tree,
+    /// By node; those that only the version before has have none.
+    locations: Vec<Location>,
+}
+
+impl Search {
+    fn total(&self, node: NodeId) -> Weight {
+        self.tree.node(node).total_values
     }
 
     /// From the outermost function down to where the weight is its own, or it is not clear any more
     /// whose it is; and whether that is clear.
-    fn main_path(&self) -> Option<(Vec<usize>, bool)> {
+    fn main_path(&self) -> Option<(Vec<NodeId>, bool)> {
         let mut path = Vec::new();
         let mut is_clear = true;
-        let mut at = 0;
+        let mut at = Tree::ROOT;
         loop {
-            let children = self.nodes[at].children.values().copied();
+            let node = self.tree.node(at);
+            // Of equal ones `max_by` takes the last.
+            let children = node.children.iter().rev().copied();
             let Some(next) = children.max_by(|a, b| {
-                let order = self.nodes[*a].weight.total_cmp(&self.nodes[*b].weight);
-                order.then_with(|| self.nodes[*b].key.cmp(&self.nodes[*a].key))
+                let [a, b] = [a, b].map(|child| self.total(*child).seconds);
+                a.total_cmp(&b)
             }) else {
                 break;
             };
-            if self.nodes[next].weight <= 0.0 {
+            let below = self.total(next).seconds;
+            if below <= 0.0 {
                 break;
             }
             match self.part(at, next) {
                 Part::Main => {}
-                _ if !self.grows => {
-                    if self.own(at) >= self.nodes[next].weight {
+                _ if self.question == Question::Level => {
+                    if node.self_values.seconds >= below {
                         break;
                     }
                 }
@@ -290,27 +333,17 @@ impl Tree {
         (!path.is_empty()).then_some((path, is_clear))
     }
 
-    /// What is not in anything that a function calls.
-    fn own(&self, node: usize) -> f64 {
-        let node = &self.nodes[node];
-        let below = node
-            .children
-            .values()
-            .map(|&child| self.nodes[child].weight);
-        node.weight - below.sum::<f64>()
-    }
-
     /// How much of what a function grew by is in this one that it calls.
-    fn part(&self, parent: usize, child: usize) -> Part {
-        let (parent, child) = (&self.nodes[parent], &self.nodes[child]);
-        let rest = parent.weight - child.weight;
+    fn part(&self, parent: NodeId, child: NodeId) -> Part {
+        let (parent, child) = (self.total(parent), self.total(child));
+        let rest = parent.seconds - child.seconds;
         // What is not the child's was counted in other samples than what is.
-        let error = parent.error.max(child.error).sqrt() * CLEAR;
-        match child.weight - rest {
+        let error = parent.variance.max(child.variance).sqrt() * CLEAR;
+        match child.seconds - rest {
             more if more >= error => Part::Main,
             less if less <= -error => Part::Minor,
             // Two that grew alike will never differ; it is enough to know both well.
-            more if error <= parent.weight * WELL_KNOWN => match more > 0.0 {
+            more if error <= parent.seconds * PRECISE => match more > 0.0 {
                 true => Part::Main,
                 false => Part::Minor,
             },
@@ -318,18 +351,18 @@ impl Tree {
         }
     }
 
-    fn culprit(&self, path: &[usize], is_clear: bool, source: &Source) -> Culprit {
-        let own = |node: &usize| self.category(*node) == Category::Application;
+    fn culprit(&self, path: &[NodeId], is_clear: bool, source: &Source) -> Culprit {
+        let is_own = |node: &NodeId| self.category(*node) == Category::Application;
         let begin = path.iter().rposition(|&node| {
-            let key = &self.keys[self.nodes[node].key as usize];
-            survey::is_work(&self.nodes[node].file, &key.name)
+            let name = self.function(node).map_or("", |function| &function.name);
+            frameworks::is_work_frame(self.file(node), name)
         });
         let behind = begin.map_or(0, |begin| begin + 1);
-        let mut way: Vec<usize> = path[behind..].iter().copied().filter(own).collect();
+        let mut way: Vec<NodeId> = path[behind..].iter().copied().filter(is_own).collect();
         if way.is_empty() {
-            way = path.iter().copied().filter(own).collect();
+            way = path.iter().copied().filter(is_own).collect();
         }
-        let last = *path.last().unwrap_or(&0);
+        let last = *path.last().unwrap_or(&Tree::ROOT);
         let place = way.last().copied().unwrap_or(last);
         if way.is_empty() {
             way.push(place);
@@ -342,31 +375,42 @@ impl Tree {
             place: self.place(place, source),
             callee: (last != place).then(|| self.place(last, source)),
             way: way.iter().map(|&node| self.place(node, source)).collect(),
-            seconds: self.nodes[last].weight,
+            seconds: self.total(last).seconds,
             is_clear,
         }
     }
 
-    fn category(&self, node: usize) -> Category {
-        let node = &self.nodes[node];
-        let short_file = &self.keys[node.key as usize].short_file;
-        if node.file.is_empty() {
-            return Category::Structure;
-        }
-        Category::of_file(&node.file, short_file)
+    /// `None` for the root.
+    fn function(&self, node: NodeId) -> Option<&Function> {
+        let key = self.tree.node(node).key?;
+        self.functions.get(key.0 as usize)
     }
 
-    fn place(&self, node: usize, source: &Source) -> Place {
-        let node = &self.nodes[node];
-        let key = &self.keys[node.key as usize];
-        let lines = node.lines.iter();
+    /// Empty where the version that is judged has none.
+    fn file(&self, node: NodeId) -> &str {
+        let location = self.locations.get(node.index());
+        location.map_or("", |location| &location.file)
+    }
+
+    fn category(&self, node: NodeId) -> Category {
+        match (self.file(node), self.function(node)) {
+            ("", _) | (_, None) => Category::Structure,
+            (file, Some(function)) => Category::of_file(file, &function.short_file),
+        }
+    }
+
+    fn place(&self, node: NodeId, source: &Source) -> Place {
+        let function = self.function(node);
+        let text = |text: fn(&Function) -> &String| function.map(text).cloned().unwrap_or_default();
+        let lines = self.locations.get(node.index());
+        let lines = lines.into_iter().flat_map(|location| &location.lines);
         let line = lines
             .filter(|(line, _)| **line > 0)
             .max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
         Place {
-            function: key.name.clone(),
-            file: key.short_file.clone(),
-            path: source.below_root(&node.file),
+            function: text(|function| &function.name),
+            file: text(|function| &function.short_file),
+            path: source.below_root(self.file(node)),
             line: line.map_or(0, |(line, _)| *line),
         }
     }

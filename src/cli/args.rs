@@ -3,13 +3,14 @@
 mod check;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::model::{Counting, Halting, Pid};
-use crate::output::{Format, Unit};
+use crate::output::{self, DEFAULT_FORMAT, FORMATS, Format, Unit};
 use crate::record::RecordOptions;
 use crate::sampler::EngineChoice;
 
@@ -145,12 +146,17 @@ pub struct Record {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub output: Option<PathBuf>,
 
-    /// What to write [default: by the ending of FILE: .txt raw, .json speedscope, .pb.gz pprof, else flamegraph]
-    #[arg(short, long, value_enum, ignore_case = true, help_heading = "Output")]
-    pub format: Option<FormatName>,
+    #[arg(
+        short,
+        long,
+        help = format_help(),
+        value_parser = format_parser(),
+        ignore_case = true,
+        help_heading = "Output"
+    )]
+    pub format: Option<&'static dyn Format>,
 
-    /// What widths and counts mean [default: wall in flamegraphs, samples in raw]
-    #[arg(long, value_enum, help_heading = "Output")]
+    #[arg(long, value_enum, help = unit_help(), help_heading = "Output")]
     pub unit: Option<UnitName>,
 
     /// A frame for each function, at its first line, instead of one for each line
@@ -335,6 +341,16 @@ pub enum UnitName {
     Cpu,
 }
 
+impl From<Unit> for UnitName {
+    fn from(unit: Unit) -> UnitName {
+        match unit {
+            Unit::Samples => UnitName::Samples,
+            Unit::Wall => UnitName::Wall,
+            Unit::Cpu => UnitName::Cpu,
+        }
+    }
+}
+
 impl From<UnitName> for Unit {
     fn from(name: UnitName) -> Unit {
         match name {
@@ -352,31 +368,40 @@ pub enum RecordDuration {
     For(Duration),
 }
 
-/// `--format`.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FormatName {
-    /// An SVG to zoom and search in a browser
-    Flamegraph,
-    /// Collapsed stacks with counts, a line each
-    Raw,
-    /// JSON for speedscope.app
-    Speedscope,
-    /// JSON for chrome://tracing and ui.perfetto.dev
-    Chrometrace,
-    /// pprof's, gzipped, for go tool pprof, Pyroscope, Parca
-    Pprof,
+/// `--format`, one of those that there are.
+fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {
+    let names = FORMATS.map(|format| PossibleValue::new(format.name()).help(format.summary()));
+    PossibleValuesParser::new(names)
+        .try_map(|name| output::format_named(&name).ok_or("no such format"))
 }
 
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Format {
-        match name {
-            FormatName::Flamegraph => Format::Flamegraph,
-            FormatName::Raw => Format::Raw,
-            FormatName::Speedscope => Format::Speedscope,
-            FormatName::Chrometrace => Format::Chrometrace,
-            FormatName::Pprof => Format::Pprof,
+fn format_help() -> String {
+    let endings = FORMATS.map(|format| (format, format.endings()[0]));
+    let mut told: Vec<String> = Vec::new();
+    for (format, ending) in endings {
+        let of_ending = output::format_of_path(Path::new(&format!("a.{ending}")));
+        let is_default = format.name() == DEFAULT_FORMAT.name();
+        if !is_default && of_ending.name() == format.name() {
+            told.push(format!(".{ending} {}", format.name()));
         }
     }
+    format!(
+        "What to write [default: by the ending of FILE: {}, else {}]",
+        told.join(", "),
+        DEFAULT_FORMAT.name()
+    )
+}
+
+fn unit_help() -> String {
+    let units = FORMATS.into_iter().filter_map(|format| {
+        let unit = UnitName::from(format.default_unit()?).to_possible_value()?;
+        Some(format!("{} for {}", unit.get_name(), format.name()))
+    });
+    let units: Vec<String> = units.collect();
+    format!(
+        "What widths and counts mean [default: {}]",
+        units.join(", ")
+    )
 }
 
 /// `--engine`.
@@ -550,6 +575,6 @@ mod tests {
             assert!(record(words).is_err(), "{words:?}");
         }
         let format = record(&["-p", "1", "-f", "SpeedScope"]).unwrap().format;
-        assert_eq!(format, Some(FormatName::Speedscope));
+        assert_eq!(format.map(Format::name), Some("speedscope"));
     }
 }

@@ -9,7 +9,7 @@ use super::args::Record;
 use super::progress::{Line, Progress};
 use super::{empty, exit, explain, summary, target, terminal, words};
 use crate::model::{Interner, TOO_MANY};
-use crate::output::{self, Format, LineMode, OutputError, RenderOptions};
+use crate::output::{self, FORMATS, Format, LineMode, OutputError, RenderOptions};
 use crate::profile::Profile;
 use crate::record::{
     Caller, Ending, Launch, Output, PeriodicFile, Recorded, Recorder, Sink, Written,
@@ -28,11 +28,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     }
     let mut recorder = Recorder::following_signals(arguments.sampling.options(), words::give_up)?;
     let (output, format) = check_output(arguments, recorder.caller())?;
-    recorder.options_mut().thread_names = arguments.threads
-        || matches!(
-            format,
-            Format::Speedscope | Format::Chrometrace | Format::Pprof
-        );
+    recorder.options_mut().thread_names = arguments.threads || format.shows().thread_names;
     let recording = Recording {
         arguments,
         recorder,
@@ -49,15 +45,19 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
 fn check_output(
     arguments: &Record,
     caller: Option<&Caller>,
-) -> Result<(Output, Format), anyhow::Error> {
+) -> Result<(Output, &'static dyn Format), anyhow::Error> {
     let format = match (arguments.format, &arguments.output) {
-        (Some(name), _) => name.into(),
-        (None, Some(path)) => Format::from_path(path),
-        (None, None) => Format::default(),
+        (Some(format), _) => format,
+        (None, Some(path)) => output::format_of_path(path),
+        (None, None) => output::DEFAULT_FORMAT,
     };
-    if arguments.unit.is_some() && !matches!(format, Format::Flamegraph | Format::Raw) {
+    if arguments.unit.is_some() && format.default_unit().is_none() {
+        let with_units = FORMATS.into_iter();
+        let with_units = with_units.filter(|format| format.default_unit().is_some());
+        let names: Vec<_> = with_units.map(Format::name).collect();
         return Err(anyhow!(
-            "--unit is for flamegraph and raw; the other formats tell times as they are"
+            "--unit is for {}; the other formats tell times as they are",
+            names.join(" and ")
         ));
     }
     let path: PathBuf = match &arguments.output {
@@ -81,7 +81,7 @@ fn check_output(
 }
 
 /// As py-spy names it, but in the current directory whatever the program's path is.
-fn default_name(arguments: &Record, format: Format) -> String {
+fn default_name(arguments: &Record, format: &dyn Format) -> String {
     let running = &arguments.running;
     let subject = match (running.pid.first(), arguments.program.first()) {
         (Some(pid), _) => pid.to_string(),
@@ -99,7 +99,7 @@ fn default_name(arguments: &Record, format: Format) -> String {
         },
     };
     let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%z");
-    format!("{subject}-{time}.{}", format.extension())
+    format!("{subject}-{time}.{}", format.endings()[0])
 }
 
 /// One recording, from its arguments to its end.
@@ -107,7 +107,7 @@ struct Recording<'a> {
     arguments: &'a Record,
     recorder: Recorder,
     output: Output,
-    format: Format,
+    format: &'static dyn Format,
 }
 
 impl Recording<'_> {
@@ -163,16 +163,17 @@ impl Recording<'_> {
 
     /// The file is brought up to date while recording goes on, if its format is made for that.
     fn periodic(&self, progress: &Progress) -> Option<PeriodicFile> {
-        if self.format != Format::Pprof || !self.output.is_regular() {
+        let format = self.format;
+        if !format.keeps_up_to_date() || !self.output.is_regular() {
             return None;
         }
         let mut tell = progress.teller();
         Some(PeriodicFile::new(
             self.output.clone(),
-            |profile, out| {
+            Box::new(move |profile, out| {
                 let options = RenderOptions::default();
-                output::write(Format::Pprof, profile, &options, out).map_err(OutputError::into_io)
-            },
+                output::write(format, profile, &options, out).map_err(OutputError::into_io)
+            }),
             self.recorder.control(),
             move |name, error| {
                 tell(&format!(
@@ -256,16 +257,10 @@ impl Recording<'_> {
     }
 
     fn tell(&self, report: &Report, profile: &Profile) {
-        let ticks = &report.ticks;
-        let what = match self.format {
-            Format::Flamegraph => "flamegraph data",
-            Format::Raw => "raw flamegraph data (collapsed stacks)",
-            Format::Speedscope => "speedscope file",
-            Format::Chrometrace => "chrome trace",
-            Format::Pprof => "pprof profile",
-        };
+        let (ticks, format) = (&report.ticks, self.format);
         terminal::say(format_args!(
-            "Wrote {what} to {}. Samples: {} Errors: {}",
+            "Wrote {} to {}. Samples: {} Errors: {}",
+            format.noun(),
             self.output.name(),
             ticks.samples,
             ticks.lost + ticks.lost_threads,
@@ -281,21 +276,17 @@ impl Recording<'_> {
                 TOO_MANY
             ));
         }
-        if let Some(error) = profile.timeline().failure() {
+        if format.shows().timeline
+            && let Some(error) = profile.timeline().failure()
+        {
             terminal::say(format_args!(
                 "The order in time is incomplete, {} pieces are missing: its temporary file could \
                  not be written: {error}. TMPDIR chooses another place",
                 profile.timeline().dropped()
             ));
         }
-        match self.format {
-            Format::Speedscope => {
-                terminal::say("Visit https://www.speedscope.app/ to view");
-            }
-            Format::Chrometrace => {
-                terminal::say("Visit chrome://tracing or https://ui.perfetto.dev/ to view");
-            }
-            Format::Flamegraph | Format::Raw | Format::Pprof => {}
+        if let Some(hint) = format.hint() {
+            terminal::say(hint);
         }
     }
 }

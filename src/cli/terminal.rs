@@ -6,16 +6,16 @@ use std::io::{IsTerminal, Write as _};
 
 use anyhow::Context;
 
-use crate::model::TargetStr;
+use crate::model::{TargetStr, is_unsafe_to_show};
 use crate::record::Program;
 
-/// Text that is safe to show: whatever could steer a terminal or turn the direction of reading is
-/// spelled out.
+/// Text that is safe to show: whatever could steer a terminal, cannot be seen or turns the direction of
+/// reading is spelled out.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
-        if char.is_control() || turns_reading(char) {
+        if is_unsafe_to_show(char) {
             // A `String` takes everything.
             let _ = write!(shown, "{}", char.escape_default());
         } else {
@@ -23,13 +23,6 @@ pub fn escape(text: &str) -> String {
         }
     }
     shown
-}
-
-/// The bidirectional controls, line and paragraph separators, and what shows as nothing.
-fn turns_reading(char: char) -> bool {
-    matches!(char,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A command line, safe to show and not too long.
@@ -109,6 +102,12 @@ mod tests {
     fn nothing_that_steers_a_terminal_passes() {
         let shown = escape("a\x1b[31m\u{9b}b\u{202e}c\u{7f}\r\nä💩");
         assert_eq!(shown, "a\\u{1b}[31m\\u{9b}b\\u{202e}c\\u{7f}\\r\\nä💩");
+    }
+
+    #[test]
+    fn nothing_that_cannot_be_seen_passes() {
+        let shown = escape("a\u{ad}b\u{3164}c\u{200b}\u{ffff}");
+        assert_eq!(shown, "a\\u{ad}b\\u{3164}c\\u{200b}\\u{ffff}");
     }
 
     #[test]

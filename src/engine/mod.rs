@@ -20,9 +20,6 @@ pub struct EngineOptions {
     pub thread_names: bool,
     /// Which threads will count. Others may be left out, where telling them costs more than it is worth.
     pub counting: Counting,
-    /// Given a function's file and name: whether it runs once a request or task. Asked where threads within
-    /// one count even while they wait.
-    pub is_work: Option<fn(&str, &str) -> bool>,
 }
 
 /// Reads the stacks of one process.

@@ -9,6 +9,7 @@ mod labels;
 mod sample;
 mod text;
 mod ticks;
+mod unsafe_chars;
 
 pub use command::Program;
 pub use counting::{Counting, HaltMethod, Halting};
@@ -24,3 +25,4 @@ pub use labels::{Label, MOST_LABEL_SETS, OTHER_LABEL};
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;
 pub use ticks::Ticks;
+pub use unsafe_chars::is_unsafe_to_show;

@@ -1,4 +1,6 @@
-//! Whose code a frame is: told by its file, with the rules as data.
+//! Whose code a frame is, told by its file.
+
+use crate::frameworks;
 
 use crate::model::FrameKind;
 
@@ -91,7 +93,7 @@ impl Category {
             None => return Category::Application,
         };
         module.push('/');
-        if DATABASE.iter().any(|prefix| module.starts_with(prefix)) {
+        if frameworks::is_database_path(&module) {
             Category::Database
         } else {
             category
@@ -99,86 +101,11 @@ impl Category {
     }
 }
 
-/// Paths below the folder where packages, or the standard library, are installed. A name that does
-/// not end in `/` is the beginning of one: `mysql/connector`, `psycopg_pool`.
-const DATABASE: &[&str] = &[
-    "MySQLdb/",
-    "_sqlite3",
-    "aiomysql/",
-    "aiopg/",
-    "aiosqlite/",
-    "asyncmy/",
-    "asyncpg/",
-    "clickhouse_",
-    "cx_Oracle",
-    "databases/",
-    "django/contrib/gis/db/",
-    "django/contrib/postgres/",
-    "django/db/",
-    "ibm_db",
-    "mariadb/",
-    "mongoengine/",
-    "motor/",
-    "mssql/",
-    "mysql/connector/",
-    "oracledb/",
-    "peewee.py/",
-    "peewee/",
-    "pg8000/",
-    "playhouse/",
-    "pony/orm/",
-    "psycopg/",
-    "psycopg2/",
-    "psycopg_",
-    "pymongo/",
-    "pymssql",
-    "pymysql/",
-    "pyodbc",
-    "snowflake/connector/",
-    "sqlalchemy/",
-    "sqlite3/",
-    "sqlmodel/",
-    "tortoise/",
-];
-
-/// Packages that are known wherever they lie: vendored, or installed with `pip install --target`.
-const WELL_KNOWN: &[&str] = &[
-    "aiohttp",
-    "asgiref",
-    "celery",
-    "django",
-    "fastapi",
-    "flask",
-    "gevent",
-    "gunicorn",
-    "jinja2",
-    "kombu",
-    "numpy",
-    "pandas",
-    "psycopg",
-    "psycopg2",
-    "pydantic",
-    "pymongo",
-    "pytest",
-    "_pytest",
-    "redis",
-    "requests",
-    "rest_framework",
-    "sqlalchemy",
-    "sqlparse",
-    "starlette",
-    "tornado",
-    "twisted",
-    "urllib3",
-    "uvicorn",
-    "werkzeug",
-];
-
 /// Whether a path from the outermost package on is that of a package which nobody writes himself.
 fn is_well_known(short_file: &str) -> bool {
     short_file
         .split_once('/')
-        .is_some_and(|(package, _)| WELL_KNOWN.contains(&package))
+        .is_some_and(|(package, _)| frameworks::is_known_package(package))
 }
 
 /// What begins below the folder `name` in the folder `parent`, if anything does.

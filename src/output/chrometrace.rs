@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::escape::visible;
 use super::naming::Names;
-use super::{OutputError, RenderOptions, title};
+use super::{Format, OutputError, RenderOptions, Shows, title};
 use crate::model::{FrameId, LabelSetId, Nanos, ThreadId};
 use crate::profile::Profile;
 
@@ -39,26 +39,60 @@ struct NameArgs<'a> {
     name: &'a str,
 }
 
-pub(super) fn write(
-    profile: &Profile,
-    options: &RenderOptions,
-    out: &mut dyn Write,
-) -> Result<(), OutputError> {
-    let names = Names {
-        interner: &profile.interner,
-        options,
-    };
-    let mut events = Events { out, first: true };
-    for (_, process) in profile.interner.processes() {
-        // Not the whole command line, which may hold secrets.
-        let name = title::program(&process.command);
-        events.name("process_name", process.pid.0, 0, &name)?;
+/// JSON for `chrome://tracing` and <https://ui.perfetto.dev>.
+#[derive(Clone, Copy, Debug)]
+pub struct ChromeTrace;
+
+impl Format for ChromeTrace {
+    fn name(&self) -> &'static str {
+        "chrometrace"
     }
-    for thread in profile.timeline().threads() {
-        write_thread(profile, names, thread, &mut events)?;
+
+    fn summary(&self) -> &'static str {
+        "JSON for chrome://tracing and ui.perfetto.dev"
     }
-    events.end()?;
-    Ok(())
+
+    fn noun(&self) -> &'static str {
+        "chrome trace"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["json"]
+    }
+
+    fn shows(&self) -> Shows {
+        Shows {
+            thread_names: true,
+            timeline: true,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        Some("Visit chrome://tracing or https://ui.perfetto.dev/ to view")
+    }
+
+    fn write(
+        &self,
+        profile: &Profile,
+        options: &RenderOptions,
+        out: &mut dyn Write,
+    ) -> Result<(), OutputError> {
+        let names = Names {
+            interner: &profile.interner,
+            options,
+        };
+        let mut events = Events { out, first: true };
+        for (_, process) in profile.interner.processes() {
+            // Not the whole command line, which may hold secrets.
+            let name = title::program(&process.command);
+            events.name("process_name", process.pid.0, 0, &name)?;
+        }
+        for thread in profile.timeline().threads() {
+            write_thread(profile, names, thread, &mut events)?;
+        }
+        events.end()?;
+        Ok(())
+    }
 }
 
 fn write_thread(

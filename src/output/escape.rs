@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::model::TargetStr;
+use crate::model::{TargetStr, is_unsafe_to_show};
 
 /// The text with everything visible that would otherwise act unseen.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn visible(text: &TargetStr) -> Cow<'_, str> {
 
 /// The same of text that should be visible already, which stays as it is then.
 pub(crate) fn visible_text(text: &str) -> Cow<'_, str> {
-    escape_where(text, is_unseen)
+    escape_where(text, is_unsafe_to_show)
 }
 
 /// A label, which is visible already, as one frame of a collapsed stack.
@@ -87,33 +87,6 @@ fn push_escape(to: &mut String, c: char) {
         _ if code <= 0xffff => write!(to, "\\u{code:04x}"),
         _ => write!(to, "\\U{code:08x}"),
     };
-}
-
-/// Controls, line separators, marks of direction, characters without a shape, and code points
-/// that are none: XML refuses some of them, a terminal obeys others. Selectors of emoji variants
-/// (U+FE00 to U+FE0F) are ordinary and stay.
-fn is_unseen(c: char) -> bool {
-    matches!(u32::from(c),
-        0x00..=0x1f
-        | 0x7f..=0x9f
-        | 0xad
-        | 0x034f
-        | 0x061c
-        | 0x115f..=0x1160
-        | 0x17b4..=0x17b5
-        | 0x180b..=0x180f
-        | 0x200b..=0x200f
-        | 0x2028..=0x202e
-        | 0x2060..=0x206f
-        | 0x3164
-        | 0xfdd0..=0xfdef
-        | 0xfeff
-        | 0xffa0
-        | 0xfff0..=0xfffb
-        | 0x1bca0..=0x1bca3
-        | 0x1d173..=0x1d17a
-        | 0xe0000..=0xe0fff
-    ) || u32::from(c) & 0xfffe == 0xfffe
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What a user opens: one file a format, each made from a [`Profile`] alone.
+//! What a user opens: one file a format, each made from a [`Profile`] alone. Another format is a new file
+//! that implements [`Format`], and its line in [`FORMATS`].
 //!
 //! Names in a profile come from the target and may be made to hurt. Each format passes them
 //! through [`escape`], then through the escaping that the format itself asks for.
@@ -6,14 +7,15 @@
 mod category;
 mod chrometrace;
 mod escape;
+mod format;
 mod naming;
 mod palette;
 mod pprof;
 mod raw;
+mod shown;
 mod speedscope;
 mod svg;
 mod title;
-mod tree;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -23,59 +25,44 @@ use crate::model::Nanos;
 use crate::profile::{Profile, Values};
 
 pub use category::Category;
+pub use chrometrace::ChromeTrace;
 pub use escape::visible;
 pub(crate) use escape::visible_text;
+pub use format::{Format, Shows};
+pub use pprof::Pprof;
+pub use raw::Raw;
+pub use speedscope::Speedscope;
+pub use svg::Flamegraph;
 pub(crate) use title::grouped;
 pub use title::program;
 
-/// A format that a profile can be written in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Format {
-    /// An SVG to zoom and search in a browser.
-    #[default]
-    Flamegraph,
-    /// Collapsed stacks: `frame;frame;... count`, root first.
-    Raw,
-    /// JSON for <https://www.speedscope.app>.
-    Speedscope,
-    /// JSON for `chrome://tracing` and <https://ui.perfetto.dev>.
-    Chrometrace,
-    /// A gzipped profile.proto of pprof's.
-    Pprof,
+/// All formats. Where two have the same ending, a file of that ending is of the first.
+pub const FORMATS: [&dyn Format; 5] = [&Flamegraph, &Raw, &Speedscope, &ChromeTrace, &Pprof];
+
+/// What is written unless the user says otherwise.
+pub const DEFAULT_FORMAT: &dyn Format = &Flamegraph;
+
+/// The format of this [`name`](Format::name), in whatever case.
+#[must_use]
+pub fn format_named(name: &str) -> Option<&'static dyn Format> {
+    let mut formats = FORMATS.into_iter();
+    formats.find(|format| format.name().eq_ignore_ascii_case(name))
 }
 
-impl Format {
-    /// The format that a file of this name should have; a flamegraph where the ending says
-    /// nothing.
-    #[must_use]
-    pub fn from_path(path: &Path) -> Format {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("txt") => Format::Raw,
-            Some("json") => Format::Speedscope,
-            Some("pb" | "pprof") => Format::Pprof,
-            Some("gz")
-                if path
-                    .with_extension("")
-                    .extension()
-                    .is_some_and(|it| it == "pb") =>
-            {
-                Format::Pprof
-            }
-            _ => Format::Flamegraph,
-        }
-    }
-
-    /// What a file of this format ends in, without the dot.
-    #[must_use]
-    pub fn extension(self) -> &'static str {
-        match self {
-            Format::Flamegraph => "svg",
-            Format::Raw => "txt",
-            Format::Speedscope | Format::Chrometrace => "json",
-            Format::Pprof => "pb.gz",
-        }
-    }
+/// The format that a file of this name should have; [`DEFAULT_FORMAT`] where the ending says nothing.
+#[must_use]
+pub fn format_of_path(path: &Path) -> &'static dyn Format {
+    let name = path.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().to_ascii_lowercase();
+    let has_ending = |ending: &&str| {
+        let before = name.strip_suffix(ending);
+        let stem = before.and_then(|before| before.strip_suffix('.'));
+        stem.is_some_and(|stem| !stem.is_empty())
+    };
+    let mut formats = FORMATS.into_iter();
+    formats
+        .find(|format| format.endings().iter().any(has_ending))
+        .unwrap_or(DEFAULT_FORMAT)
 }
 
 /// Which line a frame is shown with, and so which frames are the same.
@@ -158,19 +145,13 @@ impl OutputError {
 /// nothing to show;
 /// [`OutputError::Io`] if `out` cannot be written or the timeline's spill not be read.
 pub fn write(
-    format: Format,
+    format: &dyn Format,
     profile: &Profile,
     options: &RenderOptions,
     out: &mut dyn Write,
 ) -> Result<(), OutputError> {
     check_shown(profile, options)?;
-    match format {
-        Format::Flamegraph => svg::write(profile, options, out),
-        Format::Raw => raw::write(profile, options, out),
-        Format::Speedscope => speedscope::write(profile, options, out),
-        Format::Chrometrace => chrometrace::write(profile, options, out),
-        Format::Pprof => pprof::write(profile, out),
-    }
+    format.write(profile, options, out)
 }
 
 /// One side of a comparison.
@@ -211,4 +192,42 @@ fn check_shown(profile: &Profile, options: &RenderOptions) -> Result<(), OutputE
         return Err(OutputError::NoCpuTime);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_ending_of_a_file_tells_its_format() {
+        for (path, expected) in [
+            ("a.svg", "flamegraph"),
+            ("a.txt", "raw"),
+            ("a.JSON", "speedscope"),
+            ("a.pb", "pprof"),
+            ("a.pb.gz", "pprof"),
+            ("dir.txt/a.b.pprof", "pprof"),
+            ("a.gz", "flamegraph"),
+            ("txt", "flamegraph"),
+            (".txt", "flamegraph"),
+            ("-", "flamegraph"),
+            ("a.txt/", "raw"),
+            ("/", "flamegraph"),
+        ] {
+            assert_eq!(format_of_path(Path::new(path)).name(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn formats_are_told_apart_by_name_and_name_their_files_so_that_they_are_found_again() {
+        for format in FORMATS {
+            let named = format_named(&format.name().to_uppercase()).expect("a format");
+            assert_eq!(named.name(), format.name());
+            let path = format!("a.{}", format.endings()[0]);
+            let found = format_of_path(Path::new(&path));
+            assert_eq!(found.endings()[0], format.endings()[0]);
+        }
+    }
 }

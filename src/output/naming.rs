@@ -5,9 +5,10 @@ use crate::model::{FrameId, Interner, ProcessId, ThreadId};
 use super::escape::visible;
 use super::{LineMode, RenderOptions};
 
-/// What one box of a graph, or one frame of a collapsed stack, stands for.
+/// What one element of a path through the call tree stands for: a box of a graph, a frame of a collapsed
+/// stack.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Place {
+pub(super) enum PathElement {
     Process(ProcessId),
     Thread(ThreadId),
     Frame(FrameId),
@@ -25,31 +26,31 @@ pub(super) struct Names<'a> {
 impl Names<'_> {
     /// What stands above the frames of a thread: its process and those that started it, oldest
     /// first, then the thread, as far as the options ask for them.
-    pub fn roots(&self, thread: ThreadId) -> Vec<Place> {
+    pub fn roots(&self, thread: ThreadId) -> Vec<PathElement> {
         let mut roots = Vec::new();
         if self.options.processes {
             let mut next = Some(self.interner.thread(thread).process);
             // A process that claims to be its own ancestor ends the list.
             while let Some(process) = next
-                && !roots.contains(&Place::Process(process))
+                && !roots.contains(&PathElement::Process(process))
             {
-                roots.push(Place::Process(process));
+                roots.push(PathElement::Process(process));
                 next = self.interner.process(process).parent;
             }
             roots.reverse();
         }
         if self.options.threads {
-            roots.push(Place::Thread(thread));
+            roots.push(PathElement::Thread(thread));
         }
         roots
     }
 
-    pub fn label(&self, place: Place) -> String {
-        match place {
-            Place::Process(process) => self.process(process),
-            Place::Thread(thread) => self.thread(thread),
-            Place::Frame(frame) => self.frame(frame),
-            Place::NoFrame => "<no Python frame>".to_owned(),
+    pub fn label(&self, element: PathElement) -> String {
+        match element {
+            PathElement::Process(process) => self.process(process),
+            PathElement::Thread(thread) => self.thread(thread),
+            PathElement::Frame(frame) => self.frame(frame),
+            PathElement::NoFrame => "<no Python frame>".to_owned(),
         }
     }
 

@@ -3,12 +3,50 @@
 
 use std::io::Write;
 
-use super::{OutputError, title};
+use super::{Format, OutputError, RenderOptions, Shows, title};
 use crate::model::{MOST_LABEL_SETS, OTHER_LABEL};
 use crate::profile::{Profile, UNPROVEN, file};
 
-pub(super) fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), OutputError> {
-    Ok(file::write(profile, &comments(profile), out)?)
+/// A gzipped profile.proto of pprof's.
+#[derive(Clone, Copy, Debug)]
+pub struct Pprof;
+
+impl Format for Pprof {
+    fn name(&self) -> &'static str {
+        "pprof"
+    }
+
+    fn summary(&self) -> &'static str {
+        "pprof's, gzipped, for go tool pprof, Pyroscope, Parca"
+    }
+
+    fn noun(&self) -> &'static str {
+        "pprof profile"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["pb.gz", "pb", "pprof"]
+    }
+
+    fn shows(&self) -> Shows {
+        Shows {
+            thread_names: true,
+            timeline: true,
+        }
+    }
+
+    fn keeps_up_to_date(&self) -> bool {
+        true
+    }
+
+    fn write(
+        &self,
+        profile: &Profile,
+        _: &RenderOptions,
+        out: &mut dyn Write,
+    ) -> Result<(), OutputError> {
+        Ok(file::write(profile, &comments(profile), out)?)
+    }
 }
 
 /// What was recorded and how well, a line each.

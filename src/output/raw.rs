@@ -1,45 +1,79 @@
 //! Collapsed stacks: `frame;frame;... count`, root first, a line a stack. The count is the number
-//! of samples, or the time in microseconds where that is asked for; it is the last number of the line. See [`escape`](super::escape) for how names are kept
-//! from looking like something else.
+//! of samples, or the time in microseconds where that is asked for; it is the last number of the line.
+//! See [`escape`](super::escape) for how names are kept from looking like something else.
 
 use std::io::Write;
 
 use super::escape::{collapsed_frame, collapsed_stack};
-use super::tree::{Descend, Tree};
-use super::{OutputError, RenderOptions, Unit};
+use super::shown::ShownTree;
+use super::{Format, OutputError, RenderOptions, Shows, Unit};
 use crate::profile::Profile;
+use crate::profile::tree::Descend;
 
-pub(super) fn write(
-    profile: &Profile,
-    options: &RenderOptions,
-    out: &mut dyn Write,
-) -> Result<(), OutputError> {
-    let tree = Tree::new(profile, options);
-    let unit = options.unit.unwrap_or(Unit::Samples);
-    let mut stack = String::new();
-    // How long `stack` is up to each node above.
-    let mut ends = Vec::new();
-    let mut written = Ok(());
-    tree.walk(|id, depth| {
-        let node = tree.node(id);
-        if node.place.is_some() {
-            ends.truncate(depth - 1);
-            stack.truncate(ends.last().copied().unwrap_or(0));
-            if !ends.is_empty() {
-                stack.push(';');
+const DEFAULT_UNIT: Unit = Unit::Samples;
+
+/// Collapsed stacks: `frame;frame;... count`, root first.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw;
+
+impl Format for Raw {
+    fn name(&self) -> &'static str {
+        "raw"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Collapsed stacks with counts, a line each"
+    }
+
+    fn noun(&self) -> &'static str {
+        "raw flamegraph data (collapsed stacks)"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["txt"]
+    }
+
+    fn default_unit(&self) -> Option<Unit> {
+        Some(DEFAULT_UNIT)
+    }
+
+    fn shows(&self) -> Shows {
+        Shows::default()
+    }
+
+    fn write(
+        &self,
+        profile: &Profile,
+        options: &RenderOptions,
+        out: &mut dyn Write,
+    ) -> Result<(), OutputError> {
+        let tree = ShownTree::new(profile, options);
+        let unit = options.unit.unwrap_or(DEFAULT_UNIT);
+        let mut stack = String::new();
+        // How long `stack` is up to each node above.
+        let mut ends = Vec::new();
+        let mut written = Ok(());
+        tree.walk(|id, depth| {
+            let node = tree.node(id);
+            if node.key.is_some() {
+                ends.truncate(depth - 1);
+                stack.truncate(ends.last().copied().unwrap_or(0));
+                if !ends.is_empty() {
+                    stack.push(';');
+                }
+                stack.push_str(&collapsed_frame(tree.label(id)));
+                ends.push(stack.len());
             }
-            stack.push_str(&collapsed_frame(tree.label(id)));
-            ends.push(stack.len());
-        }
-        let number = unit.of(node.own);
-        if number > 0 && written.is_ok() {
-            written = writeln!(out, "{} {number}", collapsed_stack(&stack));
-        }
-        if written.is_ok() {
-            Descend::Yes
-        } else {
-            Descend::No
-        }
-    });
-    Ok(written?)
+            let number = unit.of(node.self_values);
+            if number > 0 && written.is_ok() {
+                written = writeln!(out, "{} {number}", collapsed_stack(&stack));
+            }
+            if written.is_ok() {
+                Descend::Yes
+            } else {
+                Descend::No
+            }
+        });
+        Ok(written?)
+    }
 }

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::naming::Names;
-use super::{OutputError, RenderOptions, title};
+use super::{Format, OutputError, RenderOptions, Shows, title};
 use crate::model::{FrameId, Nanos, StackId, ThreadId};
 use crate::profile::{Profile, Run, Timeline};
 
@@ -22,40 +22,74 @@ struct Frame {
     col: Option<u32>,
 }
 
-pub(super) fn write(
-    profile: &Profile,
-    options: &RenderOptions,
-    out: &mut dyn Write,
-) -> Result<(), OutputError> {
-    let names = Names {
-        interner: &profile.interner,
-        options,
-    };
-    let mut frames = Frames::new(names);
-    let mut threads: Vec<(String, ThreadId)> = profile
-        .timeline()
-        .threads()
-        .map(|thread| (thread_title(names, thread), thread))
-        .collect();
-    threads.sort();
+/// JSON for <https://www.speedscope.app>.
+#[derive(Clone, Copy, Debug)]
+pub struct Speedscope;
 
-    // Written piece by piece, not as one value: the runs may be more than fit into memory.
-    write!(
-        out,
-        r#"{{"$schema":"https://www.speedscope.app/file-format-schema.json","activeProfileIndex":null,"exporter":{},"name":{},"profiles":["#,
-        json(concat!("spyhole@", env!("CARGO_PKG_VERSION")))?,
-        json(&title::title(profile))?,
-    )?;
-    for (index, (name, thread)) in threads.iter().enumerate() {
-        if index > 0 {
-            out.write_all(b",")?;
-        }
-        write_thread(profile.timeline(), *thread, name, &mut frames, out)?;
+impl Format for Speedscope {
+    fn name(&self) -> &'static str {
+        "speedscope"
     }
-    out.write_all(br#"],"shared":{"frames":"#)?;
-    out.write_all(json(&frames.list)?.as_bytes())?;
-    out.write_all(b"}}\n")?;
-    Ok(())
+
+    fn summary(&self) -> &'static str {
+        "JSON for speedscope.app"
+    }
+
+    fn noun(&self) -> &'static str {
+        "speedscope file"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["json"]
+    }
+
+    fn shows(&self) -> Shows {
+        Shows {
+            thread_names: true,
+            timeline: true,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        Some("Visit https://www.speedscope.app/ to view")
+    }
+
+    fn write(
+        &self,
+        profile: &Profile,
+        options: &RenderOptions,
+        out: &mut dyn Write,
+    ) -> Result<(), OutputError> {
+        let names = Names {
+            interner: &profile.interner,
+            options,
+        };
+        let mut frames = Frames::new(names);
+        let mut threads: Vec<(String, ThreadId)> = profile
+            .timeline()
+            .threads()
+            .map(|thread| (thread_title(names, thread), thread))
+            .collect();
+        threads.sort();
+
+        // Written piece by piece, not as one value: the runs may be more than fit into memory.
+        write!(
+            out,
+            r#"{{"$schema":"https://www.speedscope.app/file-format-schema.json","activeProfileIndex":null,"exporter":{},"name":{},"profiles":["#,
+            json(concat!("spyhole@", env!("CARGO_PKG_VERSION")))?,
+            json(&title::title(profile))?,
+        )?;
+        for (index, (name, thread)) in threads.iter().enumerate() {
+            if index > 0 {
+                out.write_all(b",")?;
+            }
+            write_thread(profile.timeline(), *thread, name, &mut frames, out)?;
+        }
+        out.write_all(br#"],"shared":{"frames":"#)?;
+        out.write_all(json(&frames.list)?.as_bytes())?;
+        out.write_all(b"}}\n")?;
+        Ok(())
+    }
 }
 
 fn write_thread(

@@ -9,6 +9,7 @@ mod import;
 mod recording;
 mod spill;
 mod timeline;
+pub mod tree;
 mod window;
 
 use std::io;

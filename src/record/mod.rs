@@ -27,7 +27,7 @@ use crate::sampler::{
     self, EngineChoice, Follow, LiveWorld, LookBelow, News, Options, Refused, Report, SoFar, Stop,
     SystemClock, Watch,
 };
-use crate::survey::{self, Choice};
+use crate::survey::Choice;
 pub use crate::sys::linux::credentials::Caller;
 use crate::sys::linux::signals::Before;
 use crate::sys::linux::{limits, privilege, usage};
@@ -234,7 +234,7 @@ impl Recorder {
         };
         let subject = Subject {
             roots: choice.roots.clone(),
-            passed_over: choice.passed_over.clone(),
+            reloaders: choice.reloaders.clone(),
             follow,
             below,
             command,
@@ -267,7 +267,7 @@ impl Recorder {
         let root = program.pid();
         let subject = Subject {
             roots: vec![program.identity()],
-            passed_over: Vec::new(),
+            reloaders: Vec::new(),
             follow: match self.options.subprocesses {
                 true => Follow::All,
                 false => Follow::FirstPython,
@@ -346,7 +346,6 @@ impl Recorder {
         let engine_options = EngineOptions {
             halting: self.options.halting,
             counting,
-            is_work: (counting == Counting::Work).then_some(survey::is_work),
             thread_names: self.options.thread_names,
         };
         // After the program was started, so that it has what it was given, and before any thread
@@ -367,7 +366,7 @@ impl Recorder {
             self.options.engine,
             engine_options,
             subject.below,
-            subject.passed_over,
+            subject.reloaders,
             Box::new(|news| observer.event(Event::Process(news))),
         );
         let mut watcher = Watcher {
@@ -417,7 +416,7 @@ fn count_outside(profile: &mut Profile, report: &Report, is_entry: bool) {
 /// Whom to record.
 struct Subject {
     roots: Vec<Identity>,
-    passed_over: Vec<Identity>,
+    reloaders: Vec<Identity>,
     follow: Follow,
     below: LookBelow,
     command: Vec<TargetStr>,

@@ -25,15 +25,14 @@ const INTERVAL: Nanos = Nanos(5_000_000_000);
 const MOST_RUNS: u64 = 1_000_000;
 
 /// Writes a profile in some format.
-pub type Encode = fn(&Profile, &mut dyn Write) -> io::Result<()>;
+pub type Encode = Box<dyn Fn(&Profile, &mut dyn Write) -> io::Result<()> + Send>;
 
 /// A file that holds the profile as it was a few seconds ago, for as long as the recording goes on.
 pub struct PeriodicFile {
     output: Output,
-    encode: Encode,
     control: Arc<Control>,
-    /// Told once, if it cannot be written.
-    tell: Option<Tell>,
+    /// What writes, and who is told once if that fails; until it begins.
+    waiting: Option<(Encode, Tell)>,
     writer: Option<Periodic>,
     due: Nanos,
 }
@@ -51,9 +50,8 @@ impl PeriodicFile {
     ) -> PeriodicFile {
         PeriodicFile {
             output,
-            encode,
             control: Arc::clone(control),
-            tell: Some(Box::new(tell)),
+            waiting: Some((encode, Box::new(tell))),
             writer: None,
             due: INTERVAL,
         }
@@ -64,12 +62,12 @@ impl Sink for PeriodicFile {
     /// Before the sampler moves to the CPU of its target: a thread begins where the one that starts it
     /// may run.
     fn begin(&mut self) {
-        if let Some(tell) = self.tell.take() {
+        if let Some((encode, tell)) = self.waiting.take() {
             let writer = Writer {
                 shared: Arc::default(),
                 control: Arc::clone(&self.control),
                 output: self.output.clone(),
-                encode: self.encode,
+                encode,
             };
             self.writer = Some(Periodic::start(writer, tell));
         }

@@ -9,7 +9,7 @@ use super::world::{Follow, Kin, World};
 use super::{News, Options};
 use crate::engine::{Engine, EngineReport};
 use crate::model::{Counting, Interner, Nanos, Pid, ProcessId, PythonVersion};
-use crate::survey::Duty;
+use crate::survey::RoleKind;
 use crate::target::Identity;
 
 /// Time between two looks at which processes there are, and whether one runs another program now; and
@@ -248,20 +248,20 @@ impl Family {
             if !self.members[index].is_open() {
                 continue;
             }
-            match world.duty(who) {
-                Some(Duty::Reloads) => {
+            match world.role_kind(who) {
+                Some(RoleKind::Reloader) => {
                     self.retire(index);
                     self.members[index].state = State::Waiting(Waiting::first(now));
                     self.members[index].postpone(RefusalKind::PassedOver, None, now);
                     self.pass_over(who.pid);
                     self.review = None;
                 }
-                Some(Duty::Leads) => {
+                Some(RoleKind::Master) => {
                     self.leaders.push(who.pid);
                     self.follow = Follow::Children;
                     self.review = None;
                 }
-                Some(Duty::Works | Duty::Helps) | None => {}
+                Some(RoleKind::Worker | RoleKind::Helper) | None => {}
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::engine::cpython;
 use crate::engine::pyspy::{self, PySpyEngine};
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{Interner, ProcessId};
-use crate::survey::{self, Duty};
+use crate::survey::{self, RoleKind};
 use crate::target::{Halted, Identity, OpenError, Process, Standing};
 
 /// How long a Python may take to tell its version.
@@ -145,10 +145,10 @@ impl LiveWorld<'_> {
             .births
             .as_ref()
             .is_none_or(|births| births.is_root(who.pid));
-        match survey::role_outside(process).map(|role| role.duty) {
-            Some(Duty::Helps) => !is_root,
+        match survey::role_outside(process).map(|role| role.kind) {
+            Some(RoleKind::Helper) => !is_root,
             // Its command line is all that it shows at its start. Later a look tells for sure.
-            Some(Duty::Reloads) if self.started => {
+            Some(RoleKind::Reloader) if self.started => {
                 let since = *self.doubted.entry(who).or_insert_with(Instant::now);
                 let reloads = since.elapsed() < DOUBTED_AFTER || reloads(who);
                 if reloads {
@@ -234,25 +234,25 @@ impl World for LiveWorld<'_> {
         opened
     }
 
-    fn duty(&mut self, who: Identity) -> Option<Duty> {
+    fn role_kind(&mut self, who: Identity) -> Option<RoleKind> {
         let process = open_process(who).ok()?;
         if process.children().is_empty() {
             return None;
         }
         let role = survey::role_inside(process).ok()??;
         let (pid, name) = (who.pid, role.name);
-        match role.duty {
-            Duty::Reloads => {
+        match role.kind {
+            RoleKind::Reloader => {
                 self.passed_over.push(who);
                 self.tell_once(News::Reloads {
                     pid,
                     role: Some(name),
                 });
             }
-            Duty::Leads => self.tell_once(News::Leads { pid, role: name }),
-            Duty::Works | Duty::Helps => {}
+            RoleKind::Master => self.tell_once(News::Leads { pid, role: name }),
+            RoleKind::Worker | RoleKind::Helper => {}
         }
-        Some(role.duty)
+        Some(role.kind)
     }
 
     fn program(&mut self, who: Identity) -> Option<u64> {
@@ -292,7 +292,7 @@ fn reloads(who: Identity) -> bool {
     let process = Process::open(who.pid).ok();
     let process = process.filter(|process| process.identity() == who);
     let role = process.and_then(|process| survey::role_inside(process).ok());
-    role.is_none_or(|role| role.is_some_and(|role| role.duty == Duty::Reloads))
+    role.is_none_or(|role| role.is_some_and(|role| role.kind == RoleKind::Reloader))
 }
 
 /// Opens the process if it is still that one.

@@ -9,7 +9,7 @@ use crate::model::{
     Counting, Frame, FrameKind, Function, GilState, HaltMethod, LabelSetId, Pid, Process,
     ProcessId, Proof, PythonVersion, StackId, TargetStr, ThreadKey, TickOutcome,
 };
-use crate::survey::Duty;
+use crate::survey::RoleKind;
 
 const MILLI: u64 = 1_000_000;
 const ROOT: Identity = Identity {
@@ -150,7 +150,7 @@ struct FakeProcess {
     /// Opens only from then on; before, it is refused in this way.
     python_from: (u64, RefusalKind),
     /// What it turns out to be for, from then on.
-    duty: Option<(u64, Duty)>,
+    role: Option<(u64, RoleKind)>,
     script: Script,
     free_threaded: bool,
     /// What keeps it from running, from when and until when.
@@ -164,7 +164,7 @@ impl FakeProcess {
             parent,
             alive: (0, u64::MAX),
             python_from: (0, RefusalKind::NotYet),
-            duty: None,
+            role: None,
             script: Rc::new(script),
             free_threaded: false,
             halted: None,
@@ -205,7 +205,7 @@ impl World for FakeWorld {
         if now < process.python_from.0 {
             return Err(refuse(process.python_from.1));
         }
-        if matches!(process.duty, Some((from, Duty::Reloads)) if now >= from) {
+        if matches!(process.role, Some((from, RoleKind::Reloader)) if now >= from) {
             return Err(refuse(RefusalKind::PassedOver));
         }
         let id = interner.add_process(Process {
@@ -224,10 +224,10 @@ impl World for FakeWorld {
             ticks: 0,
         }))
     }
-    fn duty(&mut self, who: Identity) -> Option<Duty> {
+    fn role_kind(&mut self, who: Identity) -> Option<RoleKind> {
         let now = self.clock.now().0;
-        let (from, duty) = self.find(who)?.duty?;
-        (now >= from).then_some(duty)
+        let (from, kind) = self.find(who)?.role?;
+        (now >= from).then_some(kind)
     }
     fn program(&mut self, who: Identity) -> Option<u64> {
         let now = self.clock.now().0;
@@ -924,11 +924,11 @@ fn who_waits_within_a_request_counts_where_that_is_asked_for() {
 
 #[test]
 fn a_started_program_that_turns_out_to_lead_or_to_reload_is_recorded_by_its_children() {
-    for (duty, expected) in [(Duty::Leads, true), (Duty::Reloads, false)] {
+    for (kind, expected) in [(RoleKind::Master, true), (RoleKind::Reloader, false)] {
         let mut shell = root(|_| Act::Run);
         shell.python_from = (u64::MAX, RefusalKind::NotPython);
         let mut leader = child(|_| Act::Run);
-        leader.duty = Some((500 * MILLI, duty));
+        leader.role = Some((500 * MILLI, kind));
         let worker = Identity {
             pid: Pid(300),
             started: 1,
@@ -941,11 +941,11 @@ fn a_started_program_that_turns_out_to_lead_or_to_reload_is_recorded_by_its_chil
             ..options()
         };
         let outcome = record(&options, vec![shell, leader, worker]);
-        assert_eq!(outcome.collected.pids(), [101, 300], "{duty:?}");
+        assert_eq!(outcome.collected.pids(), [101, 300], "{kind:?}");
         let of_leader = outcome.collected.samples.iter().filter(|sample| {
             let key = outcome.collected.interner.thread(sample.thread).key;
             key.pid == CHILD.pid && sample.at >= Nanos(2_000 * MILLI)
         });
-        assert_eq!(of_leader.count() > 0, expected, "{duty:?}");
+        assert_eq!(of_leader.count() > 0, expected, "{kind:?}");
     }
 }

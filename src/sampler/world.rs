@@ -4,7 +4,7 @@
 use super::Refusal;
 use crate::engine::Engine;
 use crate::model::{Interner, Pid, ProcessId};
-use crate::survey::Duty;
+use crate::survey::RoleKind;
 use crate::target::{Halted, Identity};
 
 /// A process below the one that is recorded.
@@ -54,7 +54,7 @@ pub trait World {
     ) -> Result<Box<dyn Engine>, Refusal>;
 
     /// What a process that we started turns out to be for, once it has started others itself.
-    fn duty(&mut self, who: Identity) -> Option<Duty>;
+    fn role_kind(&mut self, who: Identity) -> Option<RoleKind>;
 
     /// What the process runs, as a number that changes with an exec; `None` when it has ended.
     fn program(&mut self, who: Identity) -> Option<u64>;

@@ -1,7 +1,8 @@
 //! One look at the stacks of a process, for what they tell of what it is for.
 
-use super::role::{Evidence, Place, unqualified};
+use super::role::{Evidence, SeenFrame};
 use crate::engine::cpython::{self, Once, OpenError};
+use crate::frameworks::{self, unqualified};
 use crate::model::{Interner, PythonVersion, Sample, TargetStr};
 use crate::target::Process;
 
@@ -37,26 +38,29 @@ pub(super) fn look(process: Process) -> Result<Look, OpenError> {
 
 /// What shows without a look inside.
 pub(super) fn evidence_outside(process: &Process) -> Evidence {
+    let variables = frameworks::ALL.iter();
+    let variables = variables.flat_map(|framework| framework.reload_variables);
+    let variables: Vec<&str> = variables.copied().collect();
     Evidence {
         command: process.command().to_vec(),
-        reloaded: process.has_variable(&["RUN_MAIN", "WERKZEUG_RUN_MAIN"]),
+        reloaded: process.has_variable(&variables),
         stacks: Vec::new(),
     }
 }
 
 /// Outermost frame first.
-fn stack_of(sample: &Sample, interner: &Interner) -> Vec<Place> {
+fn stack_of(sample: &Sample, interner: &Interner) -> Vec<SeenFrame> {
     let frames = interner.frames_of(sample.stack);
-    let mut places: Vec<_> = frames
+    let mut seen: Vec<_> = frames
         .map(|frame| {
             let function = interner.function(interner.frame(frame).function);
             let name = interner.text(function.name).untrusted();
-            Place {
+            SeenFrame {
                 file: interner.text(function.file).clone(),
                 function: TargetStr::new(unqualified(name)),
             }
         })
         .collect();
-    places.reverse();
-    places
+    seen.reverse();
+    seen
 }

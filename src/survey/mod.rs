@@ -3,7 +3,6 @@
 mod look;
 mod pick;
 mod role;
-mod work;
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,11 @@ use rustc_hash::FxHashMap;
 
 use self::look::{evidence_outside, look};
 pub use self::pick::{Choice, PickError, Wanted, pick};
-pub use self::role::{Duty, Evidence, Place, Role};
-use self::role::{UWSGI, UWSGI_MASTER, UWSGI_WORKER};
-pub use self::work::is_work;
+pub use self::role::{Evidence, SeenFrame};
 use crate::cpython::locate::{self, LocateError};
 use crate::engine::cpython::OpenError;
+use crate::frameworks::{self, Program};
+pub use crate::frameworks::{Role, RoleKind};
 use crate::memory::LiveMemory;
 use crate::model::{Pid, PythonVersion, TargetStr};
 pub use crate::sys::linux::cgroup::Container;
@@ -89,9 +88,17 @@ impl Found {
         };
     }
 
+    /// Whether it is a process of a program, by the name of its executable.
+    fn runs(&self, program: &Program) -> bool {
+        let path = self.command.first().map_or("", TargetStr::untrusted);
+        let name = path.rsplit('/').next();
+        name.is_some_and(|name| name.starts_with(program.name))
+    }
+
+    /// Whether it has a role of this kind.
     #[must_use]
-    pub fn has_duty(&self, duty: Duty) -> bool {
-        self.role.is_some_and(|role| role.duty == duty)
+    pub fn is_a(&self, kind: RoleKind) -> bool {
+        self.role.is_some_and(|role| role.kind == kind)
     }
 }
 
@@ -139,7 +146,7 @@ impl Survey {
         for found in &mut survey.found {
             found.look(closest.contains(&found.pid()));
         }
-        survey.name_by_kin();
+        survey.tell_roles_by_parents();
         survey
     }
 
@@ -147,21 +154,21 @@ impl Survey {
     /// meant. Quick where nothing suggests that they do: then only their command lines are looked at.
     #[must_use]
     pub fn around(pids: &[Pid]) -> Survey {
-        let mut kin: Vec<Pid> = Vec::new();
+        let mut relatives: Vec<Pid> = Vec::new();
         for pid in pids {
             let Ok(process) = Process::open(*pid) else {
                 continue;
             };
             let parent = Process::open(process.parent()).ok();
-            let parent = parent.filter(|parent| may_restart(parent, &process));
-            kin.extend(parent.map(|parent| parent.pid()));
-            kin.extend(process.children());
+            let parent = parent.filter(|parent| may_reload(parent, &process));
+            relatives.extend(parent.map(|parent| parent.pid()));
+            relatives.extend(process.children());
         }
         // Nobody whom they could stand for.
-        if kin.is_empty() {
+        if relatives.is_empty() {
             return Survey::default();
         }
-        let mut all = [pids, &kin].concat();
+        let mut all = [pids, &relatives].concat();
         all.sort_unstable();
         all.dedup();
         let mut survey = Survey::glance(&all);
@@ -169,7 +176,7 @@ impl Survey {
             let is_child = pids.contains(&found.parent) && !pids.contains(&found.pid());
             found.look(!is_child);
         }
-        survey.name_by_kin();
+        survey.tell_roles_by_parents();
         survey
     }
 
@@ -217,21 +224,28 @@ impl Survey {
         for found in &mut self.found {
             found.look(true);
         }
-        self.name_by_kin();
+        self.tell_roles_by_parents();
     }
 
-    /// What only shows in who started whom.
-    fn name_by_kin(&mut self) {
-        let alike = self.found.iter().filter(|found| is_uwsgi(&found.command));
+    /// Roles that only show in who started whom.
+    fn tell_roles_by_parents(&mut self) {
+        let programs = frameworks::ALL.iter();
+        for program in programs.filter_map(|framework| framework.program.as_ref()) {
+            self.tell_roles_of(program);
+        }
+    }
+
+    fn tell_roles_of(&mut self, program: &Program) {
+        let alike = self.found.iter().filter(|found| found.runs(program));
         let alike: Vec<(Pid, Pid)> = alike.map(|found| (found.pid(), found.parent)).collect();
         for found in &mut self.found {
-            if found.role.is_none() && is_uwsgi(&found.command) {
+            if found.role.is_none() && found.runs(program) {
                 let has_parent = alike.iter().any(|(pid, _)| *pid == found.parent);
                 let has_children = alike.iter().any(|(_, parent)| *parent == found.pid());
                 found.role = Some(match (has_parent, has_children) {
-                    (true, _) => UWSGI_WORKER,
-                    (false, true) => UWSGI_MASTER,
-                    (false, false) => UWSGI,
+                    (true, _) => program.worker,
+                    (false, true) => program.master,
+                    (false, false) => program.alone,
                 });
             }
         }
@@ -312,10 +326,12 @@ pub fn role_inside(process: Process) -> Result<Option<Role>, OpenError> {
     Ok(look(process)?.evidence.role())
 }
 
-/// Whether a process may be one that starts another anew, as far as its command line tells.
-fn may_restart(parent: &Process, child: &Process) -> bool {
-    let spawned = TargetStr::joined(child.command()).contains("multiprocessing.spawn");
-    spawned || parent.command() == child.command()
+/// Whether a process may be the autoreloader of its child, as far as their command lines tell.
+fn may_reload(parent: &Process, child: &Process) -> bool {
+    let words = frameworks::ALL.iter();
+    let mut words = words.flat_map(|framework| framework.reload_child_words);
+    let command = TargetStr::joined(child.command());
+    parent.command() == child.command() || words.any(|word| command.contains(word))
 }
 
 /// The processes of our pid namespace.
@@ -336,14 +352,6 @@ fn is_python(process: &Process) -> bool {
     }
     process.looks_like_python()
         || locate::exports_runtime(process, &mut LiveMemory::new(process.pid()))
-}
-
-fn is_uwsgi(command: &[TargetStr]) -> bool {
-    let program = command.first().map_or("", TargetStr::untrusted);
-    program
-        .rsplit('/')
-        .next()
-        .is_some_and(|name| name.starts_with("uwsgi"))
 }
 
 /// Which network namespace a process is in, as a number.

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use super::{Duty, Found, Survey};
+use super::{Found, RoleKind, Survey};
 use crate::model::{Pid, TargetStr};
 use crate::target::Identity;
 
@@ -23,8 +23,8 @@ pub enum Wanted {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Choice {
     pub roots: Vec<Identity>,
-    /// Those of them that start others anew, which are meant in their place.
-    pub passed_over: Vec<Identity>,
+    /// Those of them that are autoreloaders: their children are recorded in their place.
+    pub reloaders: Vec<Identity>,
     /// Whether the processes that they started are meant, too.
     pub children: bool,
     /// Whether all below them are.
@@ -75,8 +75,8 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
             .filter(|found| survey.is_within(found.pid(), top.pid()));
         // Forked ones, which are named alike.
         choice.descendants |= !wanted.is_exact()
-            && !top.has_duty(Duty::Reloads)
-            && !top.has_duty(Duty::Leads)
+            && !top.is_a(RoleKind::Reloader)
+            && !top.is_a(RoleKind::Master)
             && within.count() > 1;
     }
     Ok(choice)
@@ -93,7 +93,7 @@ fn tops<'a>(survey: &'a Survey, matched: &[&'a Found], is_named: bool) -> Vec<&'
                 .any(|it| it.pid() != found.pid() && survey.is_within(found.pid(), it.pid()));
         let above = survey
             .above(found)
-            .filter(|above| above.has_duty(Duty::Reloads) && !found.has_duty(Duty::Helps));
+            .filter(|above| above.is_a(RoleKind::Reloader) && !found.is_a(RoleKind::Helper));
         let top = above.unwrap_or(found);
         let is_known = tops.iter().any(|it| it.pid() == top.pid());
         if !is_known && (!is_below || above.is_some()) {
@@ -138,12 +138,12 @@ impl Choice {
         let pid = top.pid();
         let children = || {
             let found = survey.found.iter();
-            found.filter(|it| it.parent == pid && !it.has_duty(Duty::Helps))
+            found.filter(|it| it.parent == pid && !it.is_a(RoleKind::Helper))
         };
         let name = top.role.map_or("process", |role| role.name);
         self.roots.push(top.who);
-        if top.has_duty(Duty::Reloads) {
-            self.passed_over.push(top.who);
+        if top.is_a(RoleKind::Reloader) {
+            self.reloaders.push(top.who);
             self.children = true;
             let child = children().next();
             let meant = match child {
@@ -153,7 +153,7 @@ impl Choice {
             self.notes.push(format!(
                 "{pid} is a {name}: {meant}, and each that it starts anew"
             ));
-        } else if top.has_duty(Duty::Leads) {
+        } else if top.is_a(RoleKind::Master) {
             self.children = true;
             self.notes.push(format!(
                 "{pid} is a {name}: its {} are recorded, too",
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::survey::Role;
 
-    fn found(pid: i32, parent: i32, duty: Option<Duty>) -> Found {
+    fn found(pid: i32, parent: i32, kind: Option<RoleKind>) -> Found {
         Found {
             who: Identity {
                 pid: Pid(pid),
@@ -187,7 +187,7 @@ mod tests {
             command: vec![TargetStr::new(format!("python app.py {pid}"))],
             user: None,
             python: None,
-            role: duty.map(|duty| Role { name: "it", duty }),
+            role: kind.map(|kind| Role { name: "it", kind }),
             ports: Some(vec![8000]),
             threads: 1,
             cpu: 0.0,
@@ -214,13 +214,13 @@ mod tests {
     #[test]
     fn a_child_of_an_autoreloader_stands_for_its_successors() {
         let all = vec![
-            found(10, 1, Some(Duty::Reloads)),
-            found(11, 10, Some(Duty::Works)),
+            found(10, 1, Some(RoleKind::Reloader)),
+            found(11, 10, Some(RoleKind::Worker)),
         ];
         for wanted in [Wanted::Pids(vec![Pid(11)]), Wanted::Port(8000)] {
             let (roots, choice) = chosen(all.clone(), &wanted).unwrap();
             assert_eq!(roots, [10]);
-            assert_eq!(choice.passed_over, choice.roots);
+            assert_eq!(choice.reloaders, choice.roots);
             assert!(choice.children);
         }
     }

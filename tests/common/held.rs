@@ -103,7 +103,6 @@ impl Observer<cpython::CpythonEngine> {
             halting: Halting::WhenNeeded,
             thread_names,
             counting: Counting::Wall,
-            is_work: None,
         };
         Observer::new(pid, |process, interner| {
             cpython::open(process, None, options, interner).map_err(|error| error.to_string())
@@ -118,7 +117,6 @@ impl Observer<pyspy::PySpyEngine> {
             halting: Halting::Never,
             thread_names: false,
             counting: Counting::Wall,
-            is_work: None,
         };
         Observer::new(pid, |process, interner| {
             pyspy::PySpyEngine::open(process, None, options, interner)

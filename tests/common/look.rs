@@ -93,7 +93,6 @@ impl Look {
     pub fn at_running(pid: Pid) -> Look {
         let options = EngineOptions {
             counting: Counting::Cpu,
-            is_work: None,
             ..EngineOptions::default()
         };
         Look::open(pid, options).expect("an interpreter is found")
@@ -104,7 +103,6 @@ impl Look {
             halting,
             thread_names: true,
             counting: Counting::Wall,
-            is_work: None,
         };
         Look::open(pid, options)
     }

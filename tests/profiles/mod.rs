@@ -329,7 +329,7 @@ fn django_in(root: &str, moved: u32, work: impl Fn(u64) -> Option<Work>) -> Prof
     builder.finish(100)
 }
 
-pub fn render(format: Format, profile: &Profile, options: &RenderOptions) -> String {
+pub fn render(format: &dyn Format, profile: &Profile, options: &RenderOptions) -> String {
     let mut out = Vec::new();
     output::write(format, profile, options, &mut out).expect("a profile that is not empty");
     String::from_utf8(out).expect("UTF-8")

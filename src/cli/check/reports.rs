@@ -11,7 +11,7 @@ use crate::check::report::{self, ReportFormat};
 use crate::check::{Evidence, Flamegraphs, Outcome, Version};
 use crate::cli::args::{Annotations, Check};
 use crate::cli::{exit, terminal};
-use crate::output::{self, Format, LineMode, RenderOptions, Side};
+use crate::output::{self, Flamegraph, LineMode, RenderOptions, Side};
 use crate::record::{Output, Recorder};
 
 /// What is written in the end, known to be writable.
@@ -116,12 +116,12 @@ impl Outputs {
         let (before, after) = (side(Version::Before), side(Version::After));
         if let Some(after) = after {
             drawn.after = draw("after.svg", &|out| {
-                output::write(Format::Flamegraph, after.profile, &SHOWN, out)
+                output::write(&Flamegraph, after.profile, &SHOWN, out)
             })?;
         }
         if let Some(before) = before {
             drawn.before = draw("before.svg", &|out| {
-                output::write(Format::Flamegraph, before.profile, &SHOWN, out)
+                output::write(&Flamegraph, before.profile, &SHOWN, out)
             })?;
         }
         if let (Some(before), Some(after)) = (before, after) {

@@ -25,7 +25,6 @@ pub fn look_once(process: Process) -> Result<Once, OpenError> {
         halting: Halting::WhenNeeded,
         thread_names: false,
         counting: Counting::Wall,
-        is_work: None,
     };
     let mut interner = Interner::default();
     let mut engine: CpythonEngine = open(process, None, options, &mut interner)?;

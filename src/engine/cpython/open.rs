@@ -60,7 +60,7 @@ pub fn open(
         codes: Codes::default(),
         short_files: ShortFiles::new(Arc::clone(&process)),
         threads: Default::default(),
-        work: Work::new(options.is_work),
+        work: Work::new(options.counting),
         scratch: Scratch::default(),
         may_stand: options.halting == Halting::WhenNeeded,
         stood_at: None,

@@ -2,33 +2,35 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{FrameId, FunctionId, Interner};
+use crate::frameworks;
+use crate::model::{Counting, FrameId, FunctionId, Interner};
 
 /// What is known of the functions met so far.
 #[derive(Debug)]
 pub(super) struct Work {
-    is_work: Option<fn(&str, &str) -> bool>,
+    /// Only where threads within a request or task count even while they wait.
+    is_asked: bool,
     known: FxHashMap<FunctionId, bool>,
 }
 
 impl Work {
-    pub(super) fn new(is_work: Option<fn(&str, &str) -> bool>) -> Work {
+    pub(super) fn new(counting: Counting) -> Work {
         Work {
-            is_work,
+            is_asked: counting == Counting::Work,
             known: FxHashMap::default(),
         }
     }
 
     /// Whether a request or task begins with this frame.
     pub(super) fn begins_with(&mut self, frame: FrameId, interner: &Interner) -> bool {
-        let Some(is_work) = self.is_work else {
+        if !self.is_asked {
             return false;
-        };
+        }
         let id = interner.frame(frame).function;
         *self.known.entry(id).or_insert_with(|| {
             let function = interner.function(id);
             let text = |id| interner.text(id).untrusted();
-            is_work(text(function.file), text(function.name))
+            frameworks::is_work_frame(text(function.file), text(function.name))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What changed between two profiles of the same program. Boxes are as wide as they are after the
+//! What changed between two profiles of the same program. DrawnTree are as wide as they are after the
 //! change, colours say what became more or less.
 //!
 //! All figures are means of a run, since there may be more runs of one side than of the other.
@@ -9,15 +9,16 @@ use std::cmp::Ordering;
 use std::io::Write;
 use std::num::NonZeroUsize;
 
-use super::boxes::Boxes;
-use super::{Graph, LegendEntry, draw};
+use super::drawn::DrawnTree;
+use super::{DEFAULT_UNIT, Graph, LegendEntry, draw};
 use crate::model::Nanos;
 use crate::output::naming::Names;
 use crate::output::palette::{UNCHANGED, grew_most, shrank_most, style_of_differences};
+use crate::output::shown::ShownTree;
 use crate::output::title::{compared, seconds, title_of_difference};
-use crate::output::tree::{NodeId, Tree};
 use crate::output::{OutputError, RenderOptions, Side, Unit};
 use crate::profile::Values;
+use crate::profile::tree::NodeId;
 
 pub(in crate::output) fn write(
     before: Side<'_>,
@@ -32,7 +33,7 @@ struct Difference<'a> {
     unit: Unit,
     before: Side<'a>,
     after: Side<'a>,
-    boxes: Boxes<'a>,
+    drawn: DrawnTree<'a>,
     /// What each node was before.
     weights_before: Vec<u64>,
     gone: Gone,
@@ -55,10 +56,10 @@ struct Gone {
 
 impl<'a> Difference<'a> {
     fn new(before: Side<'a>, after: Side<'a>, options: &'a RenderOptions) -> Difference<'a> {
-        let unit = options.unit.unwrap_or(Unit::Wall);
+        let unit = options.unit.unwrap_or(DEFAULT_UNIT);
         let weighted = |side: Side<'_>| {
-            let tree = Tree::new(side.profile, options);
-            let weights = tree.weights(|own| millionths_a_run(unit, own, side.runs));
+            let tree = ShownTree::new(side.profile, options);
+            let weights = tree.weights(|values| millionths_a_run(unit, values, side.runs));
             Weighted { tree, weights }
         };
         let after_change = weighted(after);
@@ -71,31 +72,31 @@ impl<'a> Difference<'a> {
             unit,
             before,
             after,
-            boxes: Boxes::new(after_change.tree, names, after_change.weights),
+            drawn: DrawnTree::new(after_change.tree, names, after_change.weights),
             weights_before,
             gone,
         }
     }
 
     /// With all below it.
-    fn whole(&self, id: NodeId) -> Change {
+    fn total_change(&self, id: NodeId) -> Change {
         Change {
             before: self.weights_before[id.index()],
-            after: self.boxes.width(id),
+            after: self.drawn.width(id),
         }
     }
 
     /// Without the boxes below it: what its colour tells.
-    fn own(&self, id: NodeId) -> Change {
+    fn self_change(&self, id: NodeId) -> Change {
         Change {
-            before: self.boxes.own(&self.weights_before, id),
-            after: self.boxes.own(&self.boxes.widths, id),
+            before: self.drawn.self_weight(&self.weights_before, id),
+            after: self.drawn.self_weight(&self.drawn.widths, id),
         }
     }
 
     /// What the strongest colour stands for.
     fn largest_change(&self) -> u64 {
-        let changes = self.boxes.shown().map(|id| self.own(id));
+        let changes = self.drawn.shown().map(|id| self.self_change(id));
         let sizes = changes.map(|Change { before, after }| before.abs_diff(after));
         sizes.max().unwrap_or(0)
     }
@@ -131,15 +132,16 @@ impl<'a> Difference<'a> {
             "{} a run, {:.2}% of what was before, lay in stacks that are gone: they have no box and \
              count for their callers. Most of it, {}, lay in {label}.",
             self.amount(self.gone.weight),
-            100.0 * self.gone.weight as f64 / self.whole(Tree::ROOT).before.max(1) as f64,
+            100.0 * self.gone.weight as f64
+                / self.total_change(ShownTree::ROOT).before.max(1) as f64,
             self.amount(*weight),
         ))
     }
 }
 
 impl Graph for Difference<'_> {
-    fn boxes(&self) -> &Boxes<'_> {
-        &self.boxes
+    fn drawn(&self) -> &DrawnTree<'_> {
+        &self.drawn
     }
 
     fn before(&self) -> Option<&[u64]> {
@@ -199,8 +201,8 @@ impl Graph for Difference<'_> {
 
     /// The colour is of its own change, which is told where it is not that of the whole.
     fn figures(&self, id: NodeId) -> String {
-        let whole = self.whole(id);
-        let (changed, changed_own) = (self.signed(whole), self.signed(self.own(id)));
+        let whole = self.total_change(id);
+        let (changed, changed_self) = (self.signed(whole), self.signed(self.self_change(id)));
         let mut text = format!(
             "{} → {} {}, {changed}, {:.2}%",
             self.amount(whole.before),
@@ -209,10 +211,10 @@ impl Graph for Difference<'_> {
                 Unit::Samples | Unit::Wall => "a run",
                 Unit::Cpu => "of CPU time a run",
             },
-            self.boxes.share(id),
+            self.drawn.share(id),
         );
-        if changed_own != changed {
-            text.push_str(&format!(", own {changed_own}"));
+        if changed_self != changed {
+            text.push_str(&format!(", own {changed_self}"));
         }
         text
     }
@@ -220,7 +222,7 @@ impl Graph for Difference<'_> {
 
 /// A call tree, and what each node of it comes to with all below it.
 struct Weighted {
-    tree: Tree,
+    tree: ShownTree,
     weights: Vec<u64>,
 }
 
@@ -246,15 +248,15 @@ fn millionths_a_run(unit: Unit, values: Values, runs: NonZeroUsize) -> u64 {
 fn matched(before: &Weighted, after: &Weighted) -> (Vec<u64>, Gone) {
     let mut matched = vec![0; after.weights.len()];
     let mut gone = Gone::default();
-    let mut waiting = vec![(Tree::ROOT, Tree::ROOT)];
+    let mut waiting = vec![(ShownTree::ROOT, ShownTree::ROOT)];
     while let Some((old, new)) = waiting.pop() {
         matched[new.index()] = before.weight(old);
         for &child in &before.tree.node(old).children {
-            let label = before.tree.label(child);
-            let same = after.tree.child(new, label);
+            let key = before.tree.node(child).key.as_ref();
+            let same = key.and_then(|key| after.tree.child(new, key));
             match same.filter(|&same| after.weight(same) > 0) {
                 Some(same) => waiting.push((child, same)),
-                None => gone.add(label, before.weight(child)),
+                None => gone.add(before.tree.label(child), before.weight(child)),
             }
         }
     }
@@ -343,8 +345,8 @@ mod tests {
         let graph = Difference::new(of_runs(&twice, 2), of_runs(&once, 1), &OPTIONS);
         assert_eq!(graph.gone, Gone::default());
         assert_eq!(graph.largest_change(), 0);
-        for id in graph.boxes.shown() {
-            let Change { before, after } = graph.whole(id);
+        for id in graph.drawn.shown() {
+            let Change { before, after } = graph.total_change(id);
             assert_eq!(before, after);
         }
         let svg = svg(&graph);
@@ -431,13 +433,13 @@ mod tests {
             let (before, after) = (profile(&before), profile(&after));
             let graph =
                 Difference::new(of_runs(&before, runs.0), of_runs(&after, runs.1), &OPTIONS);
-            let mut all = graph.own(Tree::ROOT);
-            for id in graph.boxes.shown() {
-                let own = graph.own(id);
+            let mut all = graph.self_change(ShownTree::ROOT);
+            for id in graph.drawn.shown() {
+                let own = graph.self_change(id);
                 all.before += own.before;
                 all.after += own.after;
             }
-            prop_assert_eq!(all, graph.whole(Tree::ROOT));
+            prop_assert_eq!(all, graph.total_change(ShownTree::ROOT));
             prop_assert!(graph.gone.weight <= all.before);
 
             // Each stack is rounded to a microsecond, and is one at least.

@@ -4,27 +4,70 @@
 //! name, so no name can be taken for syntax; names, tooltips, colours, legend and style are put in
 //! afterwards. What there is to show, of one profile or of the difference of two, a [`Graph`] says.
 
-mod boxes;
+mod complete;
 mod difference;
-mod furnish;
+mod drawn;
 mod plain;
 
 use std::io::{self, Write};
 
 use inferno::flamegraph::{Direction, Options, TextTruncateDirection, from_lines};
 
+use super::{Format, OutputError, RenderOptions, Shows, Unit};
+use crate::profile::Profile;
+use crate::profile::tree::NodeId;
 pub(super) use difference::write as write_difference;
-pub(super) use plain::write;
-
-use super::tree::NodeId;
-use boxes::Boxes;
+use drawn::DrawnTree;
+use plain::Plain;
 
 const FONT_SIZE: usize = 12;
 const FRAME_HEIGHT: usize = 18;
 
+/// Of one profile and of a difference.
+const DEFAULT_UNIT: Unit = Unit::Wall;
+
+/// An SVG to zoom and search in a browser.
+#[derive(Clone, Copy, Debug)]
+pub struct Flamegraph;
+
+impl Format for Flamegraph {
+    fn name(&self) -> &'static str {
+        "flamegraph"
+    }
+
+    fn summary(&self) -> &'static str {
+        "An SVG to zoom and search in a browser"
+    }
+
+    fn noun(&self) -> &'static str {
+        "flamegraph data"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["svg"]
+    }
+
+    fn default_unit(&self) -> Option<Unit> {
+        Some(DEFAULT_UNIT)
+    }
+
+    fn shows(&self) -> Shows {
+        Shows::default()
+    }
+
+    fn write(
+        &self,
+        profile: &Profile,
+        options: &RenderOptions,
+        out: &mut dyn Write,
+    ) -> Result<(), OutputError> {
+        Ok(draw(&Plain::new(profile, options), out)?)
+    }
+}
+
 /// What is to be shown. Its texts are taken for text: they are escaped where they are written.
 trait Graph {
-    fn boxes(&self) -> &Boxes<'_>;
+    fn drawn(&self) -> &DrawnTree<'_>;
 
     /// What each node of the tree was before, if that is to be compared.
     fn before(&self) -> Option<&[u64]>;
@@ -69,14 +112,14 @@ impl LegendEntry {
 }
 
 fn draw(graph: &dyn Graph, out: &mut dyn Write) -> io::Result<()> {
-    let lines = graph.boxes().lines(graph.before());
+    let lines = graph.drawn().lines(graph.before());
     let mut laid_out = Vec::new();
     from_lines(
         &mut inferno_options(graph),
         lines.iter().map(String::as_str),
         &mut laid_out,
     )?;
-    furnish::furnish(graph, &laid_out, out)
+    complete::complete(graph, &laid_out, out)
 }
 
 fn inferno_options(graph: &dyn Graph) -> Options<'static> {

@@ -3,46 +3,25 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use rustc_hash::FxHashMap;
 
-use super::boxes::Boxes;
-use super::{Graph, LegendEntry, draw};
+use super::drawn::DrawnTree;
+use super::{DEFAULT_UNIT, Graph, LegendEntry};
 use crate::output::category::Category;
-use crate::output::naming::{Names, Place};
+use crate::output::naming::{Names, PathElement};
 use crate::output::palette::{Shade, style_of_categories};
+use crate::output::shown::ShownTree;
 use crate::output::title::{counted, quality, seconds, title};
-use crate::output::tree::{NodeId, Tree};
-use crate::output::{OutputError, RenderOptions, Unit};
+use crate::output::{RenderOptions, Unit};
 use crate::profile::Profile;
-
-pub(in crate::output) fn write(
-    profile: &Profile,
-    options: &RenderOptions,
-    out: &mut dyn Write,
-) -> Result<(), OutputError> {
-    let tree = Tree::new(profile, options);
-    let names = Names {
-        interner: &profile.interner,
-        options,
-    };
-    let unit = options.unit.unwrap_or(Unit::Wall);
-    let weights = tree.weights(|own| unit.of(own));
-    let graph = Plain {
-        unit,
-        categories: categories(&tree, names),
-        boxes: Boxes::new(tree, names, weights),
-        profile,
-    };
-    Ok(draw(&graph, out)?)
-}
+use crate::profile::tree::NodeId;
 
 /// The category of each node.
-fn categories(tree: &Tree, names: Names<'_>) -> Vec<Category> {
+fn categories(tree: &ShownTree, names: Names<'_>) -> Vec<Category> {
     let mut known = FxHashMap::default();
-    let of_node = |id| match tree.node(id).place {
-        Some(Place::Frame(frame)) => *known.entry(frame).or_insert_with(|| {
+    let of_node = |id| match tree.element(id) {
+        Some(PathElement::Frame(frame)) => *known.entry(frame).or_insert_with(|| {
             let function = names.interner.frame(frame).function;
             let kind = names.interner.function(function).kind;
             Category::of_function(kind, &names.full_file(frame), &names.short_file(frame))
@@ -52,22 +31,38 @@ fn categories(tree: &Tree, names: Names<'_>) -> Vec<Category> {
     tree.ids().map(of_node).collect()
 }
 
-struct Plain<'a> {
+pub(super) struct Plain<'a> {
     unit: Unit,
-    boxes: Boxes<'a>,
+    drawn: DrawnTree<'a>,
     categories: Vec<Category>,
     profile: &'a Profile,
 }
 
-impl Plain<'_> {
+impl<'a> Plain<'a> {
+    pub fn new(profile: &'a Profile, options: &'a RenderOptions) -> Plain<'a> {
+        let tree = ShownTree::new(profile, options);
+        let names = Names {
+            interner: &profile.interner,
+            options,
+        };
+        let unit = options.unit.unwrap_or(DEFAULT_UNIT);
+        let weights = tree.weights(|values| unit.of(values));
+        Plain {
+            unit,
+            categories: categories(&tree, names),
+            drawn: DrawnTree::new(tree, names, weights),
+            profile,
+        }
+    }
+
     fn category(&self, id: NodeId) -> Category {
         self.categories[id.index()]
     }
 }
 
 impl Graph for Plain<'_> {
-    fn boxes(&self) -> &Boxes<'_> {
-        &self.boxes
+    fn drawn(&self) -> &DrawnTree<'_> {
+        &self.drawn
     }
 
     fn before(&self) -> Option<&[u64]> {
@@ -89,12 +84,12 @@ impl Graph for Plain<'_> {
 
     /// For each category that was met its colour, and its share of the time on its own account.
     fn legend(&self) -> Vec<LegendEntry> {
-        let tree = &self.boxes.tree;
+        let tree = &self.drawn.tree;
         let mut own: BTreeMap<Category, u64> = BTreeMap::new();
         for id in tree.ids() {
-            *own.entry(self.category(id)).or_default() += self.unit.of(tree.node(id).own);
+            *own.entry(self.category(id)).or_default() += self.unit.of(tree.node(id).self_values);
         }
-        let all = self.boxes.width(Tree::ROOT).max(1) as f64;
+        let all = self.drawn.width(ShownTree::ROOT).max(1) as f64;
         let mut entries = vec![LegendEntry::text("own time:".to_owned())];
         for category in Category::OF_CODE {
             if let Some(&own) = own.get(&category) {
@@ -117,16 +112,16 @@ impl Graph for Plain<'_> {
     }
 
     fn fill(&self, id: NodeId) -> Option<String> {
-        let name = match self.boxes.tree.node(id).place {
+        let name = match self.drawn.tree.element(id) {
             // Lines of one function have one colour.
-            Some(Place::Frame(frame)) => Cow::Owned(self.boxes.names.function_name(frame)),
-            _ => Cow::Borrowed(self.boxes.tree.label(id)),
+            Some(PathElement::Frame(frame)) => Cow::Owned(self.drawn.names.function_name(frame)),
+            _ => Cow::Borrowed(self.drawn.tree.label(id)),
         };
         Some(Shade::of(self.category(id), &name).light())
     }
 
     fn figures(&self, id: NodeId) -> String {
-        let total = self.boxes.tree.node(id).total;
+        let total = self.drawn.tree.node(id).total_values;
         let mut text = format!(
             "{}, {}, {:.2}%",
             counted(total.count, "sample"),
@@ -134,7 +129,7 @@ impl Graph for Plain<'_> {
                 Unit::Samples | Unit::Wall => seconds(total.wall),
                 Unit::Cpu => format!("{} of CPU time", seconds(total.cpu)),
             },
-            self.boxes.share(id),
+            self.drawn.share(id),
         );
         if total.unproven > 0 {
             text.push_str(&format!(", {} unproven", total.unproven));

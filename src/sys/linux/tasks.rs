@@ -121,6 +121,12 @@ fn parse_schedstat(bytes: &[u8]) -> Option<TaskTimes> {
     })
 }
 
+/// The function of the kernel in which a thread waits; `None` where it runs, or that may not be known.
+pub fn wait_channel(pid: Pid, tid: Tid) -> Option<String> {
+    let channel = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
+    (channel != "0").then_some(channel)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,10 +146,4 @@ mod tests {
     fn short_or_odd_lines_are_refused() {
         assert_eq!(parse_schedstat(b"1 2"), None);
     }
-}
-
-/// The function of the kernel in which a thread waits; `None` where it runs, or that may not be known.
-pub fn wait_channel(pid: Pid, tid: Tid) -> Option<String> {
-    let channel = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
-    (channel != "0").then_some(channel)
 }

@@ -1,14 +1,15 @@
 //! Which boxes there are and how wide they are, as inferno takes it.
 
 use crate::output::naming::Names;
-use crate::output::tree::{Descend, NodeId, Tree};
+use crate::output::shown::ShownTree;
+use crate::profile::tree::{Descend, NodeId};
 
-/// Boxes narrower than this share of the whole are left out.
+/// DrawnTree narrower than this share of the whole are left out.
 const NARROWEST: f64 = 0.001;
 
 /// The nodes of a call tree that are wide enough to be shown.
-pub(super) struct Boxes<'a> {
-    pub tree: Tree,
+pub(super) struct DrawnTree<'a> {
+    pub tree: ShownTree,
     pub names: Names<'a>,
     /// Of each node with all below it.
     pub widths: Vec<u64>,
@@ -17,9 +18,9 @@ pub(super) struct Boxes<'a> {
     shown: Vec<(NodeId, usize)>,
 }
 
-impl<'a> Boxes<'a> {
-    pub fn new(tree: Tree, names: Names<'a>, widths: Vec<u64>) -> Boxes<'a> {
-        let least = (widths[Tree::ROOT.index()] as f64 * NARROWEST).ceil() as u64;
+impl<'a> DrawnTree<'a> {
+    pub fn new(tree: ShownTree, names: Names<'a>, widths: Vec<u64>) -> DrawnTree<'a> {
+        let least = (widths[ShownTree::ROOT.index()] as f64 * NARROWEST).ceil() as u64;
         let mut shown = Vec::new();
         tree.walk(|id, depth| {
             if widths[id.index()] < least {
@@ -28,7 +29,7 @@ impl<'a> Boxes<'a> {
             shown.push((id, depth));
             Descend::Yes
         });
-        Boxes {
+        DrawnTree {
             tree,
             names,
             widths,
@@ -43,12 +44,12 @@ impl<'a> Boxes<'a> {
 
     /// Of the whole, in percent.
     pub fn share(&self, id: NodeId) -> f64 {
-        100.0 * self.width(id) as f64 / self.width(Tree::ROOT).max(1) as f64
+        100.0 * self.width(id) as f64 / self.width(ShownTree::ROOT).max(1) as f64
     }
 
     /// What a node comes to by `weights` without the boxes below it. What has no box counts for its
     /// caller.
-    pub fn own(&self, weights: &[u64], id: NodeId) -> u64 {
+    pub fn self_weight(&self, weights: &[u64], id: NodeId) -> u64 {
         let below = self.tree.node(id).children.iter();
         let below = below
             .filter(|&&child| self.is_shown(child))
@@ -75,7 +76,9 @@ impl<'a> Boxes<'a> {
             path.truncate((depth - 1) * NAME_LENGTH);
             path.push_str(&number_name(number));
             let weights = [before, Some(&self.widths)].into_iter().flatten();
-            let counts: Vec<u64> = weights.map(|weights| self.own(weights, id)).collect();
+            let counts: Vec<u64> = weights
+                .map(|weights| self.self_weight(weights, id))
+                .collect();
             if counts.iter().any(|&count| count > 0) {
                 // Without the semicolon that ends the last name.
                 let mut line = path[..path.len() - 1].to_owned();
@@ -92,7 +95,9 @@ impl<'a> Boxes<'a> {
     /// inferno's own.
     pub fn node_of_title(&self, title: &[u8]) -> NodeId {
         let number = parse_number_name(title).unwrap_or_default();
-        self.shown.get(number).map_or(Tree::ROOT, |&(id, _)| id)
+        self.shown
+            .get(number)
+            .map_or(ShownTree::ROOT, |&(id, _)| id)
     }
 }
 

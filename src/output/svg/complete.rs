@@ -1,4 +1,4 @@
-//! Puts what inferno was not told into what it wrote.
+//! Completes inferno's document with what inferno was not told.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -9,8 +9,8 @@ use quick_xml::{Reader, Writer};
 use super::{FONT_SIZE, Graph, LegendEntry};
 use crate::model::TargetStr;
 use crate::output::escape::visible;
-use crate::output::naming::Place;
-use crate::output::tree::NodeId;
+use crate::output::naming::PathElement;
+use crate::profile::tree::NodeId;
 
 /// What the legend adds to the height above the boxes, and a note below them.
 const LEGEND_HEIGHT: usize = 22;
@@ -29,23 +29,23 @@ const NOTES: usize = 8;
 const CHARACTER_WIDTH: f64 = 7.1;
 const BOXES_WIDTH: f64 = 1180.0;
 
-/// Copies what inferno wrote and puts in what it was not told.
-pub(super) fn furnish(graph: &dyn Graph, laid_out: &[u8], out: &mut dyn Write) -> io::Result<()> {
+/// Copies what inferno wrote, completed.
+pub(super) fn complete(graph: &dyn Graph, laid_out: &[u8], out: &mut dyn Write) -> io::Result<()> {
     // A note may quote the target.
     let visible = |note: String| visible(&TargetStr::new(note)).into_owned();
-    let furnisher = Furnisher {
+    let completer = Completer {
         graph,
         notes: graph.notes().into_iter().take(NOTES).map(visible).collect(),
     };
-    furnisher.copy(laid_out, out)
+    completer.copy(laid_out, out)
 }
 
-struct Furnisher<'a> {
+struct Completer<'a> {
     graph: &'a dyn Graph,
     notes: Vec<String>,
 }
 
-impl Furnisher<'_> {
+impl Completer<'_> {
     fn copy(&self, laid_out: &[u8], out: &mut dyn Write) -> io::Result<()> {
         let mut reader = Reader::from_reader(laid_out);
         let mut writer = Writer::new(out);
@@ -75,7 +75,7 @@ impl Furnisher<'_> {
                 writer.write_event(Event::Start(tag))
             }
             Event::Text(text) if document.in_title => {
-                document.node = self.graph.boxes().node_of_title(&text);
+                document.node = self.graph.drawn().node_of_title(&text);
                 writer.write_event(Event::Text(BytesText::new(&self.tooltip(document.node))))
             }
             Event::End(tag) if tag.name().as_ref() == b"title" => {
@@ -99,8 +99,8 @@ impl Furnisher<'_> {
             Event::Text(_) if document.in_label => Ok(()),
             Event::End(tag) if document.in_label => {
                 document.in_label = false;
-                let boxes = self.graph.boxes();
-                let label = truncated(boxes.tree.label(document.node), document.fitting);
+                let drawn = self.graph.drawn();
+                let label = truncated(drawn.tree.label(document.node), document.fitting);
                 writer.write_event(Event::Text(BytesText::new(&label)))?;
                 writer.write_event(Event::End(tag))
             }
@@ -128,7 +128,7 @@ impl Furnisher<'_> {
         }
     }
 
-    /// The first is the document itself, the second holds the boxes.
+    /// The first is the document itself, the second holds the drawn.
     fn open_svg(
         &self,
         document: &mut Document,
@@ -207,14 +207,14 @@ impl Furnisher<'_> {
     /// What a box says when pointed at. The script takes what stands before the last `(` for the
     /// box's label, so there is none after it.
     fn tooltip(&self, id: NodeId) -> String {
-        let boxes = self.graph.boxes();
-        let mut text = format!("{} ({}", boxes.tree.label(id), self.graph.figures(id));
-        if let Some(Place::Frame(frame)) = boxes.tree.node(id).place {
-            let file = boxes.names.full_file(frame).replace('(', "\\x28");
+        let drawn = self.graph.drawn();
+        let mut text = format!("{} ({}", drawn.tree.label(id), self.graph.figures(id));
+        if let Some(PathElement::Frame(frame)) = drawn.tree.element(id) {
+            let file = drawn.names.full_file(frame).replace('(', "\\x28");
             if !file.is_empty() {
                 text.push('\n');
                 text.push_str(&file);
-                if let Some(line) = boxes.names.line(frame) {
+                if let Some(line) = drawn.names.line(frame) {
                     text.push_str(&format!(":{line}"));
                 }
             }

@@ -1,0 +1,42 @@
+//! Database drivers and object mappers of which no more is known than where their code lies.
+
+use super::Framework;
+
+pub(super) const DATABASES: Framework = Framework {
+    packages: &["psycopg", "psycopg2", "pymongo"],
+    database_paths: &[
+        "MySQLdb/",
+        "_sqlite3",
+        "aiomysql/",
+        "aiopg/",
+        "aiosqlite/",
+        "asyncmy/",
+        "asyncpg/",
+        "clickhouse_",
+        "cx_Oracle",
+        "databases/",
+        "ibm_db",
+        "mariadb/",
+        "mongoengine/",
+        "motor/",
+        "mssql/",
+        "mysql/connector/",
+        "oracledb/",
+        "peewee.py/",
+        "peewee/",
+        "pg8000/",
+        "playhouse/",
+        "pony/orm/",
+        "psycopg/",
+        "psycopg2/",
+        "psycopg_",
+        "pymssql",
+        "pymongo/",
+        "pymysql/",
+        "pyodbc",
+        "snowflake/connector/",
+        "sqlite3/",
+        "tortoise/",
+    ],
+    ..Framework::NOTHING
+};

@@ -1,0 +1,8 @@
+//! Django REST framework.
+
+use super::Framework;
+
+pub(super) const DRF: Framework = Framework {
+    packages: &["rest_framework"],
+    ..Framework::NOTHING
+};

@@ -1,0 +1,152 @@
+//! What can be known of a framework.
+
+use super::Role;
+
+/// What spyhole knows of one framework, server or library. Paths are with `/`, from the outermost package
+/// on.
+///
+/// What has no field yet and belongs here: local variables to read with a stack, such as a request's route,
+/// and rules that tell a mistake from a stack.
+#[derive(Debug)]
+pub struct Framework {
+    /// Packages that are known wherever they lie: vendored, or installed with `pip install --target`.
+    pub packages: &'static [&'static str],
+    /// Beginnings of the paths of code that talks to a database, below the folder where packages, or the
+    /// standard library, are installed. One that does not end in `/` is the beginning of a name.
+    pub database_paths: &'static [&'static str],
+    /// Frames that tell what a process is for.
+    pub role_marks: &'static [RoleMark],
+    /// Command lines that tell it where no stack does.
+    pub command_marks: &'static [CommandMark],
+    /// Frames within which a thread answers a request or does a task.
+    pub work_frames: &'static [WorkFrame],
+    /// Environment variables that its autoreloader sets for the child that it starts.
+    pub reload_variables: &'static [&'static str],
+    /// Words in the command line of a child that its autoreloader starts, where the child has another
+    /// command line than the autoreloader.
+    pub reload_child_words: &'static [&'static str],
+    /// The subcommand that starts an autoreloader.
+    pub reload_command: Option<ReloadCommand>,
+    /// What roles of a server are called where this framework runs in it.
+    pub role_names: &'static [RoleName],
+    /// A program whose roles show in no stack.
+    pub program: Option<Program>,
+}
+
+impl Framework {
+    /// One of which nothing is known: what others are made from.
+    pub(super) const NOTHING: Framework = Framework {
+        packages: &[],
+        database_paths: &[],
+        role_marks: &[],
+        command_marks: &[],
+        work_frames: &[],
+        reload_variables: &[],
+        reload_child_words: &[],
+        reload_command: None,
+        role_names: &[],
+        program: None,
+    };
+}
+
+/// A frame that tells what a process is for.
+#[derive(Debug)]
+pub struct RoleMark {
+    /// The end of the path of its file.
+    pub file: &'static str,
+    /// Its function without the class; `None` for any function of the file.
+    pub function: Option<&'static str>,
+    pub role: Role,
+    /// Whether processes with other roles have this frame, too: it counts only if the stack has no other
+    /// mark.
+    pub is_weak: bool,
+}
+
+impl RoleMark {
+    pub(super) const fn function(
+        file: &'static str,
+        function: &'static str,
+        role: Role,
+    ) -> RoleMark {
+        RoleMark {
+            file,
+            function: Some(function),
+            role,
+            is_weak: false,
+        }
+    }
+
+    pub(super) const fn any_function(file: &'static str, role: Role) -> RoleMark {
+        RoleMark {
+            file,
+            function: None,
+            role,
+            is_weak: false,
+        }
+    }
+
+    pub(super) const fn weak(self) -> RoleMark {
+        RoleMark {
+            is_weak: true,
+            ..self
+        }
+    }
+}
+
+/// A command line that tells what a process is for.
+#[derive(Debug)]
+pub struct CommandMark {
+    /// What it must contain, all of it.
+    pub parts: &'static [&'static str],
+    pub role: Role,
+}
+
+impl CommandMark {
+    pub(super) const fn new(parts: &'static [&'static str], role: Role) -> CommandMark {
+        CommandMark { parts, role }
+    }
+}
+
+/// A function that runs once a request or task.
+#[derive(Debug)]
+pub struct WorkFrame {
+    /// The end of the path of its file.
+    pub file: &'static str,
+    /// The function without the class.
+    pub function: &'static str,
+}
+
+impl WorkFrame {
+    pub(super) const fn new(file: &'static str, function: &'static str) -> WorkFrame {
+        WorkFrame { file, function }
+    }
+}
+
+/// A subcommand, such as `runserver`, that starts itself again below an autoreloader.
+#[derive(Debug)]
+pub struct ReloadCommand {
+    pub word: &'static str,
+    /// The option with which it does not.
+    pub off: &'static str,
+    pub reloader: Role,
+    /// The role of the child.
+    pub server: Role,
+}
+
+/// What a role of another framework is called where this one runs in it.
+#[derive(Debug)]
+pub struct RoleName {
+    pub of: Role,
+    pub name: Role,
+}
+
+/// A program whose processes look alike: only who started whom tells them apart.
+#[derive(Debug)]
+pub struct Program {
+    /// What the name of the executable begins with.
+    pub name: &'static str,
+    /// The role of a process without any other of them above or below it.
+    pub alone: Role,
+    pub master: Role,
+    pub worker: Role,
+}

@@ -1,0 +1,191 @@
+//! All that is known of frameworks, servers and well-known libraries: data, a file a framework. Support for
+//! another one is a new file, and its line in [`ALL`].
+//!
+//! Here it is only looked up. How marks are weighed against each other is for `survey` to say, and what
+//! they mean for a sample for `engine`.
+
+mod asgiref;
+mod celery;
+mod databases;
+mod django;
+mod dramatiq;
+mod drf;
+mod fastapi;
+mod flask;
+mod framework;
+mod gunicorn;
+mod huey;
+mod jupyter;
+mod libraries;
+mod multiprocessing;
+mod pytest;
+mod role;
+mod rq;
+mod sqlalchemy;
+mod uvicorn;
+mod uwsgi;
+mod waitress;
+mod werkzeug;
+mod wsgiref;
+
+use std::sync::LazyLock;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+pub use framework::{
+    CommandMark, Framework, Program, ReloadCommand, RoleMark, RoleName, WorkFrame,
+};
+pub use role::{Role, RoleKind};
+
+/// Where two of them would claim the same process by its command line, the first does.
+pub const ALL: &[&Framework] = &[
+    &django::DJANGO,
+    &drf::DRF,
+    &asgiref::ASGIREF,
+    &flask::FLASK,
+    &werkzeug::WERKZEUG,
+    &fastapi::FASTAPI,
+    &uvicorn::UVICORN,
+    &gunicorn::GUNICORN,
+    &uwsgi::UWSGI,
+    &waitress::WAITRESS,
+    &wsgiref::WSGIREF,
+    &celery::CELERY,
+    &rq::RQ,
+    &dramatiq::DRAMATIQ,
+    &huey::HUEY,
+    &multiprocessing::MULTIPROCESSING,
+    &jupyter::JUPYTER,
+    &pytest::PYTEST,
+    &sqlalchemy::SQLALCHEMY,
+    &databases::DATABASES,
+    &libraries::LIBRARIES,
+];
+
+/// What is looked up often, from all frameworks together.
+struct Index {
+    /// By the last name of the path of the file.
+    role_marks: FxHashMap<&'static str, Vec<&'static RoleMark>>,
+    /// By the function.
+    work_frames: FxHashMap<&'static str, Vec<&'static WorkFrame>>,
+    packages: FxHashSet<&'static str>,
+    database_paths: Vec<&'static str>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut index = Index {
+        role_marks: FxHashMap::default(),
+        work_frames: FxHashMap::default(),
+        packages: FxHashSet::default(),
+        database_paths: Vec::new(),
+    };
+    for framework in ALL {
+        for mark in framework.role_marks {
+            let marks = index.role_marks.entry(last_name(mark.file)).or_default();
+            marks.push(mark);
+        }
+        for frame in framework.work_frames {
+            let frames = index.work_frames.entry(frame.function).or_default();
+            frames.push(frame);
+        }
+        index.packages.extend(framework.packages);
+        index.database_paths.extend(framework.database_paths);
+    }
+    index
+});
+
+/// Whether a function runs once a request or task: a thread within it is at work for somebody, even while
+/// it waits. Any other that waits, waits for work: an accept loop, the worker of a pool, an autoreloader
+/// between two looks. `name` may be qualified by the function's class.
+#[must_use]
+pub fn is_work_frame(file: &str, name: &str) -> bool {
+    let frames = INDEX.work_frames.get(unqualified(name));
+    frames.is_some_and(|frames| frames.iter().any(|frame| is_file(file, frame.file)))
+}
+
+/// What a frame tells of its process; `function` is without its class.
+#[must_use]
+pub fn role_mark(file: &str, function: &str) -> Option<&'static RoleMark> {
+    let marks = INDEX.role_marks.get(last_name(file))?.iter().copied();
+    let mut matching = marks.filter(|mark| {
+        is_file(file, mark.file) && mark.function.is_none_or(|marked| marked == function)
+    });
+    matching.next()
+}
+
+/// Whether a package is one that nobody writes himself.
+#[must_use]
+pub fn is_known_package(package: &str) -> bool {
+    INDEX.packages.contains(package)
+}
+
+/// Whether code talks to a database, by its path below the folder where packages, or the standard library,
+/// are installed, with a `/` at its end.
+#[must_use]
+pub fn is_database_path(path: &str) -> bool {
+    let mut beginnings = INDEX.database_paths.iter();
+    beginnings.any(|beginning| path.starts_with(beginning))
+}
+
+/// A function's name without that of its class.
+#[must_use]
+pub fn unqualified(name: &str) -> &str {
+    last_part(name, '.')
+}
+
+fn last_name(path: &str) -> &str {
+    last_part(path, '/')
+}
+
+fn last_part(text: &str, separator: char) -> &str {
+    text.rsplit(separator).next().unwrap_or(text)
+}
+
+/// Whether a path ends in these names.
+fn is_file(path: &str, end: &str) -> bool {
+    let before = path.strip_suffix(end);
+    before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_told_from_who_waits_for_one() {
+        let packages = "/usr/lib/python3/site-packages";
+        let handler = format!("{packages}/django/core/handlers/wsgi.py");
+        assert!(is_work_frame(&handler, "WSGIHandler.__call__"));
+        assert!(is_work_frame(&handler, "__call__"));
+        assert!(!is_work_frame(&handler, "__init__"));
+        assert!(!is_work_frame(
+            "/my/notdjango/core/handlers/wsgi.py",
+            "__call__"
+        ));
+        assert!(!is_work_frame(
+            "/usr/lib/python3.11/socketserver.py",
+            "BaseServer.serve_forever"
+        ));
+    }
+
+    #[test]
+    fn every_mark_is_found_and_none_hides_another() {
+        for framework in ALL {
+            for mark in framework.role_marks {
+                let file = format!("/site-packages/{}", mark.file);
+                let found = role_mark(&file, mark.function.unwrap_or("f"));
+                let found = found.map(|found| (found.role, found.is_weak));
+                assert_eq!(found, Some((mark.role, mark.is_weak)), "{mark:?}");
+            }
+            for frame in framework.work_frames {
+                assert!(is_work_frame(frame.file, frame.function), "{frame:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_framework_is_listed_once() {
+        let names: FxHashSet<_> = ALL.iter().map(|framework| framework.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,13 @@
+//! uWSGI, a C program: its processes have no Python frame that tells them apart.
+
+use super::{Framework, Program, Role};
+
+pub(super) const UWSGI: Framework = Framework {
+    program: Some(Program {
+        name: "uwsgi",
+        alone: Role::worker("uWSGI"),
+        master: Role::master("uWSGI master"),
+        worker: Role::worker("uWSGI worker"),
+    }),
+    ..Framework::NOTHING
+};
