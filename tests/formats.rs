@@ -149,7 +149,7 @@ fn what_shows_no_labels_adds_up_what_differs_in_them_alone() {
             unit: Some(unit),
             ..RenderOptions::default()
         };
-        for format in [&Raw, &Flamegraph] {
+        for format in [&Raw as &dyn Format, &Flamegraph] {
             let text = render(format, &plain, &options);
             assert_eq!(text, render(format, &with_labels, &options));
         }

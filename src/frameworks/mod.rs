@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_framework_is_listed_once() {
-        let names: FxHashSet<_> = ALL.iter().map(|framework| framework.name).collect();
-        assert_eq!(names.len(), ALL.len());
+        let listed: FxHashSet<*const Framework> = ALL.iter().map(|it| *it as *const _).collect();
+        assert_eq!(listed.len(), ALL.len());
     }
 }
