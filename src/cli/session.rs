@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
         };
         let whom = Whom {
             roots: choice.roots.clone(),
-            passed_over: choice.reloaders.clone(),
+            passed_over: choice.replaced_by_children.clone(),
             follow,
             below,
             shares_terminal: false,

@@ -18,7 +18,7 @@ pub use clock::{Clock, SystemClock};
 pub use family::Engines;
 pub use live::{EngineChoice, LiveWorld};
 pub use schedule::Schedule;
-pub use world::{Descendant, Follow, Kin, Refusal, RefusalKind, World};
+pub use world::{Descendant, Descendants, Follow, Refusal, RefusalKind, World};
 
 use crate::engine::TickError;
 use crate::model::{Counting, Interner, Nanos, Pid, Sample, Tick, Ticks};

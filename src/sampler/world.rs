@@ -13,9 +13,9 @@ pub struct Descendant {
     pub parent: Pid,
 }
 
-/// What is new of the processes below the roots.
+/// What there is to tell of the processes below the roots.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Kin {
+pub enum Descendants {
     /// All that are there.
     All(Vec<Descendant>),
     /// Some that have begun since.
@@ -54,8 +54,8 @@ pub enum RefusalKind {
     NotYet,
     /// Nothing in it looks like Python: seldom, or after an exec.
     NotPython,
-    /// It starts another anew, which is meant in its place, or helps those that are meant.
-    PassedOver,
+    /// An autoreloader, whose children are recorded in its place, or a helper of those that are recorded.
+    ReplacedByChildren,
     /// No permission, a version that nobody knows: only after an exec.
     Never,
 }
@@ -81,5 +81,5 @@ pub trait World {
     fn program(&mut self, who: Identity) -> Option<u64>;
 
     /// The processes below the roots; `None` when there is nothing new.
-    fn descendants(&mut self) -> Option<Kin>;
+    fn descendants(&mut self) -> Option<Descendants>;
 }
