@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashSet;
 
-use super::world::{Descendant, Kin};
+use super::world::{Descendant, Descendants};
 use crate::model::Pid;
 use crate::sys::linux::loadavg::Loadavg;
 use crate::target::{Identity, Stat, Status};
@@ -72,14 +72,14 @@ impl Births {
     }
 
     /// What is new since the last time.
-    pub fn news(&mut self) -> Option<Kin> {
+    pub fn news(&mut self) -> Option<Descendants> {
         if self.scanned.elapsed() >= WHOLE_LOOKS {
             self.scanned = Instant::now();
             self.scanner.ask();
         }
         if let Some(present) = self.scanner.answer() {
             self.known = present.iter().map(|it| it.who.pid).collect();
-            return Some(Kin::All(present));
+            return Some(Descendants::All(present));
         }
         let newest = self.loadavg.as_ref().and_then(Loadavg::now)?.newest;
         let before = self.newest.replace(newest)?;
@@ -88,7 +88,7 @@ impl Births {
             return None;
         }
         let born: Vec<_> = given.filter_map(|pid| self.descendant(Pid(pid))).collect();
-        (!born.is_empty()).then_some(Kin::Born(born))
+        (!born.is_empty()).then_some(Descendants::Born(born))
     }
 
     /// The process of that id, if it is a process and below the roots.

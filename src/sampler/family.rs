@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::open::Open;
 use super::refusal::{OpenFailure, Refusal, RefusalKind, Refused};
-use super::world::{Follow, Kin, World};
+use super::world::{Descendants, Follow, World};
 use super::{News, Options};
 use crate::engine::{Engine, EngineReport};
 use crate::model::{Counting, Interner, Nanos, Pid, ProcessId, PythonVersion};
@@ -103,10 +103,10 @@ pub(super) struct Family {
     next_poll: Nanos,
     parents: FxHashMap<Pid, Pid>,
     processes: FxHashMap<Pid, ProcessId>,
-    /// Those that are meant to be recorded by their children, and how many of these were opened.
-    passed_over: FxHashMap<Pid, u32>,
-    /// Those of which the children are recorded, too.
-    leaders: Vec<Pid>,
+    /// Processes whose children are recorded in their place, and how many of these were opened.
+    replaced_by_children: FxHashMap<Pid, u32>,
+    /// Processes that are recorded together with their children.
+    masters: Vec<Pid>,
     /// When to ask next what a started program turns out to be for, and the pause after that.
     review: Option<(Nanos, Nanos)>,
     pub engines: Engines,
@@ -130,8 +130,8 @@ impl Family {
             next_poll: Nanos::ZERO,
             parents: FxHashMap::default(),
             processes: FxHashMap::default(),
-            passed_over: FxHashMap::default(),
-            leaders: Vec::new(),
+            replaced_by_children: FxHashMap::default(),
+            masters: Vec::new(),
             review: None,
             engines: Engines::default(),
             last_refusal: None,
@@ -198,8 +198,8 @@ impl Family {
             Follow::FirstPython => self.open_count() == 0,
             Follow::Children => {
                 let is_parent = |pid: Pid| {
-                    self.passed_over.contains_key(&pid)
-                        || self.leaders.contains(&pid)
+                    self.replaced_by_children.contains_key(&pid)
+                        || self.masters.contains(&pid)
                         || self.roots.iter().any(|root| root.pid == pid)
                 };
                 is_root || member.parent.is_some_and(is_parent)
@@ -252,12 +252,12 @@ impl Family {
                 Some(RoleKind::Reloader) => {
                     self.retire(index);
                     self.members[index].state = State::Waiting(Waiting::first(now));
-                    self.members[index].postpone(RefusalKind::PassedOver, None, now);
-                    self.pass_over(who.pid);
+                    self.members[index].postpone(RefusalKind::ReplacedByChildren, None, now);
+                    self.replace_by_children(who.pid);
                     self.review = None;
                 }
                 Some(RoleKind::Master) => {
-                    self.leaders.push(who.pid);
+                    self.masters.push(who.pid);
                     self.follow = Follow::Children;
                     self.review = None;
                 }
@@ -289,8 +289,8 @@ impl Family {
         }
         let (descendants, are_all) = match world.descendants() {
             None => return,
-            Some(Kin::All(all)) => (all, true),
-            Some(Kin::Born(some)) => (some, false),
+            Some(Descendants::All(all)) => (all, true),
+            Some(Descendants::Born(some)) => (some, false),
         };
         for descendant in &descendants {
             self.parents.insert(descendant.who.pid, descendant.parent);
@@ -356,7 +356,9 @@ impl Family {
         match opened {
             Ok(engine) => {
                 let process = engine.process();
-                if let Some(generation) = above.and_then(|pid| self.passed_over.get_mut(&pid)) {
+                if let Some(generation) =
+                    above.and_then(|pid| self.replaced_by_children.get_mut(&pid))
+                {
                     *generation += 1;
                     interner.set_generation(process, *generation);
                 }
@@ -380,8 +382,8 @@ impl Family {
                 if fatal {
                     return Err(refused);
                 }
-                if refusal.kind == RefusalKind::PassedOver {
-                    self.pass_over(who.pid);
+                if refusal.kind == RefusalKind::ReplacedByChildren {
+                    self.replace_by_children(who.pid);
                 } else {
                     self.last_refusal = Some(refused);
                 }
@@ -391,9 +393,9 @@ impl Family {
         }
     }
 
-    /// A process is meant by its children.
-    fn pass_over(&mut self, pid: Pid) {
-        self.passed_over.entry(pid).or_default();
+    /// The children of a process are recorded in its place.
+    fn replace_by_children(&mut self, pid: Pid) {
+        self.replaced_by_children.entry(pid).or_default();
         if self.follow != Follow::All {
             self.follow = Follow::Children;
         }
@@ -407,7 +409,7 @@ impl Family {
             return false;
         }
         match kind {
-            RefusalKind::PassedOver => false,
+            RefusalKind::ReplacedByChildren => false,
             RefusalKind::Never => true,
             RefusalKind::Gone => self.patience.is_some(),
             RefusalKind::NotYet => self.patience.is_some_and(|end| now >= end),
@@ -460,11 +462,11 @@ impl Family {
 
     /// What is waited for, where nothing is open yet.
     pub fn nothing_yet(&self) -> Option<News<'static>> {
-        let passed_over = self.passed_over.keys().next().copied();
+        let replaced_by_children = self.replaced_by_children.keys().next().copied();
         let root = self.roots.first().map(|root| root.pid);
         Some(News::NothingYet {
-            pid: passed_over.or(root)?,
-            starts_others: passed_over.is_some(),
+            pid: replaced_by_children.or(root)?,
+            starts_others: replaced_by_children.is_some(),
         })
     }
 
@@ -509,7 +511,7 @@ impl Member {
             }
             RefusalKind::NotYet => YOUNG,
             // An exec may make something of it that we can read.
-            RefusalKind::NotPython | RefusalKind::Never | RefusalKind::PassedOver => OTHER,
+            RefusalKind::NotPython | RefusalKind::Never | RefusalKind::ReplacedByChildren => OTHER,
         };
         let is_young = self.is_young(now);
         let (pause, since) = match &self.state {

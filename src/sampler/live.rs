@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::births::{Births, LookBelow};
 use super::news::News;
 use super::refusal::{OpenFailure, Refusal, RefusalKind};
-use super::world::{Kin, World};
+use super::world::{Descendants, World};
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
 #[cfg(feature = "py-spy")]
@@ -39,11 +39,11 @@ pub struct LiveWorld<'a> {
     choice: EngineChoice,
     options: EngineOptions,
     births: Option<Births>,
-    /// Processes that are meant by their children.
-    passed_over: Vec<Identity>,
+    /// Autoreloaders: their children are recorded in their place.
+    replaced_by_children: Vec<Identity>,
     /// Whether we started the root, and have to find out what it is for.
     started: bool,
-    /// Since when one is passed over for what its command line says.
+    /// Since when a process has been taken for an autoreloader by its command line alone.
     doubted: FxHashMap<Identity, Instant>,
     /// Processes that are not open, to tell when they end or exec.
     watched: FxHashMap<Identity, (Process, u64)>,
@@ -61,7 +61,7 @@ impl<'a> LiveWorld<'a> {
         choice: EngineChoice,
         options: EngineOptions,
         below: LookBelow,
-        passed_over: Vec<Identity>,
+        replaced_by_children: Vec<Identity>,
         tell: Box<dyn FnMut(News<'_>) + 'a>,
     ) -> LiveWorld<'a> {
         LiveWorld {
@@ -72,7 +72,7 @@ impl<'a> LiveWorld<'a> {
                 LookBelow::Started { .. } | LookBelow::Ourselves { .. }
             ),
             births: (below != LookBelow::Nowhere).then(|| Births::new(below)),
-            passed_over,
+            replaced_by_children,
             doubted: FxHashMap::default(),
             watched: FxHashMap::default(),
             versionless: FxHashMap::default(),
@@ -88,9 +88,9 @@ impl<'a> LiveWorld<'a> {
         interner: &mut Interner,
     ) -> Result<Box<dyn Engine>, Refusal> {
         let process = open_process(who)?;
-        if self.is_passed_over(&process) {
+        if self.is_replaced_by_children(&process) {
             return Err(Refusal {
-                kind: RefusalKind::PassedOver,
+                kind: RefusalKind::ReplacedByChildren,
                 error: OpenFailure::RecordedByChildren,
             });
         }
@@ -135,10 +135,10 @@ impl<'a> LiveWorld<'a> {
 }
 
 impl LiveWorld<'_> {
-    /// Whether a process is meant by its children, or helps others.
-    fn is_passed_over(&mut self, process: &Process) -> bool {
+    /// Whether its children are recorded in place of a process: it is an autoreloader, or helps others.
+    fn is_replaced_by_children(&mut self, process: &Process) -> bool {
         let who = process.identity();
-        if self.passed_over.contains(&who) {
+        if self.replaced_by_children.contains(&who) {
             return true;
         }
         let is_root = self
@@ -243,7 +243,7 @@ impl World for LiveWorld<'_> {
         let (pid, name) = (who.pid, role.name);
         match role.kind {
             RoleKind::Reloader => {
-                self.passed_over.push(who);
+                self.replaced_by_children.push(who);
                 self.tell_once(News::Reloads {
                     pid,
                     role: Some(name),
@@ -276,14 +276,14 @@ impl World for LiveWorld<'_> {
         Halted::find(who.pid)
     }
 
-    fn descendants(&mut self) -> Option<Kin> {
-        let kin = self.births.as_mut()?.news()?;
-        if let Kin::All(present) = &kin {
+    fn descendants(&mut self) -> Option<Descendants> {
+        let news = self.births.as_mut()?.news()?;
+        if let Descendants::All(present) = &news {
             let is_present = |who: &Identity| present.iter().any(|it| it.who == *who);
             self.watched.retain(|who, _| is_present(who));
             self.versionless.retain(|who, _| is_present(who));
         }
-        Some(kin)
+        Some(news)
     }
 }
 

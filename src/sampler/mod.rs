@@ -24,7 +24,7 @@ pub use live::{EngineChoice, LiveWorld};
 pub use news::News;
 pub use refusal::{OpenFailure, Refusal, RefusalKind, Refused};
 pub use schedule::Schedule;
-pub use world::{Descendant, Follow, Kin, World};
+pub use world::{Descendant, Descendants, Follow, World};
 
 use crate::engine::TickError;
 use crate::model::{Counting, Interner, Nanos, Pid, Sample, Tick, Ticks};

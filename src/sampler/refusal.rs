@@ -22,8 +22,8 @@ pub enum RefusalKind {
     NotYet,
     /// Nothing in it looks like Python: seldom, or after an exec.
     NotPython,
-    /// It starts another anew, which is meant in its place, or helps those that are meant.
-    PassedOver,
+    /// An autoreloader, whose children are recorded in its place, or a helper of those that are recorded.
+    ReplacedByChildren,
     /// No permission, a version that nobody knows: only after an exec.
     Never,
 }

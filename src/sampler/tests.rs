@@ -206,7 +206,7 @@ impl World for FakeWorld {
             return Err(refuse(process.python_from.1));
         }
         if matches!(process.role, Some((from, RoleKind::Reloader)) if now >= from) {
-            return Err(refuse(RefusalKind::PassedOver));
+            return Err(refuse(RefusalKind::ReplacedByChildren));
         }
         let id = interner.add_process(Process {
             pid: who.pid,
@@ -242,7 +242,7 @@ impl World for FakeWorld {
         let (from, until, how) = self.find(who)?.halted?;
         (from..until).contains(&now).then_some(how)
     }
-    fn descendants(&mut self) -> Option<Kin> {
+    fn descendants(&mut self) -> Option<Descendants> {
         let now = self.clock.now().0;
         let alive = |process: &&FakeProcess| (process.alive.0..process.alive.1).contains(&now);
         let below = self
@@ -254,7 +254,7 @@ impl World for FakeWorld {
             who: process.who,
             parent: process.parent,
         });
-        Some(Kin::All(below.collect()))
+        Some(Descendants::All(below.collect()))
     }
 }
 
@@ -825,7 +825,7 @@ fn a_child_that_cannot_be_read_does_not_keep_the_recording() {
 #[test]
 fn an_autoreloader_is_recorded_by_its_children_one_after_the_other() {
     let mut reloader = root(|_| Act::Run);
-    reloader.python_from = (u64::MAX, RefusalKind::PassedOver);
+    reloader.python_from = (u64::MAX, RefusalKind::ReplacedByChildren);
     let generation = |number: u64, from: u64| {
         let who = Identity {
             pid: Pid(200 + number as i32),
@@ -927,8 +927,8 @@ fn a_started_program_that_turns_out_to_lead_or_to_reload_is_recorded_by_its_chil
     for (kind, expected) in [(RoleKind::Master, true), (RoleKind::Reloader, false)] {
         let mut shell = root(|_| Act::Run);
         shell.python_from = (u64::MAX, RefusalKind::NotPython);
-        let mut leader = child(|_| Act::Run);
-        leader.role = Some((500 * MILLI, kind));
+        let mut parent = child(|_| Act::Run);
+        parent.role = Some((500 * MILLI, kind));
         let worker = Identity {
             pid: Pid(300),
             started: 1,
@@ -940,12 +940,12 @@ fn a_started_program_that_turns_out_to_lead_or_to_reload_is_recorded_by_its_chil
             follow: Follow::FirstPython,
             ..options()
         };
-        let outcome = record(&options, vec![shell, leader, worker]);
+        let outcome = record(&options, vec![shell, parent, worker]);
         assert_eq!(outcome.collected.pids(), [101, 300], "{kind:?}");
-        let of_leader = outcome.collected.samples.iter().filter(|sample| {
+        let of_parent = outcome.collected.samples.iter().filter(|sample| {
             let key = outcome.collected.interner.thread(sample.thread).key;
             key.pid == CHILD.pid && sample.at >= Nanos(2_000 * MILLI)
         });
-        assert_eq!(of_leader.count() > 0, expected, "{kind:?}");
+        assert_eq!(of_parent.count() > 0, expected, "{kind:?}");
     }
 }

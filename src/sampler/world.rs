@@ -14,9 +14,9 @@ pub struct Descendant {
     pub parent: Pid,
 }
 
-/// What is new of the processes below the roots.
+/// What there is to tell of the processes below the roots.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Kin {
+pub enum Descendants {
     /// All that are there.
     All(Vec<Descendant>),
     /// Some that have begun since.
@@ -63,5 +63,5 @@ pub trait World {
     fn halted(&mut self, who: Identity) -> Option<Halted>;
 
     /// The processes below the roots; `None` when there is nothing new.
-    fn descendants(&mut self) -> Option<Kin>;
+    fn descendants(&mut self) -> Option<Descendants>;
 }

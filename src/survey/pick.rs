@@ -24,7 +24,7 @@ pub enum Wanted {
 pub struct Choice {
     pub roots: Vec<Identity>,
     /// Those of them that are autoreloaders: their children are recorded in their place.
-    pub reloaders: Vec<Identity>,
+    pub replaced_by_children: Vec<Identity>,
     /// Whether the processes that they started are meant, too.
     pub children: bool,
     /// Whether all below them are.
@@ -143,7 +143,7 @@ impl Choice {
         let name = top.role.map_or("process", |role| role.name);
         self.roots.push(top.who);
         if top.is_a(RoleKind::Reloader) {
-            self.reloaders.push(top.who);
+            self.replaced_by_children.push(top.who);
             self.children = true;
             let child = children().next();
             let meant = match child {
@@ -220,7 +220,7 @@ mod tests {
         for wanted in [Wanted::Pids(vec![Pid(11)]), Wanted::Port(8000)] {
             let (roots, choice) = chosen(all.clone(), &wanted).unwrap();
             assert_eq!(roots, [10]);
-            assert_eq!(choice.reloaders, choice.roots);
+            assert_eq!(choice.replaced_by_children, choice.roots);
             assert!(choice.children);
         }
     }
