@@ -234,7 +234,7 @@ impl Recorder {
         };
         let subject = Subject {
             roots: choice.roots.clone(),
-            reloaders: choice.reloaders.clone(),
+            replaced_by_children: choice.replaced_by_children.clone(),
             follow,
             below,
             command,
@@ -267,7 +267,7 @@ impl Recorder {
         let root = program.pid();
         let subject = Subject {
             roots: vec![program.identity()],
-            reloaders: Vec::new(),
+            replaced_by_children: Vec::new(),
             follow: match self.options.subprocesses {
                 true => Follow::All,
                 false => Follow::FirstPython,
@@ -366,7 +366,7 @@ impl Recorder {
             self.options.engine,
             engine_options,
             subject.below,
-            subject.reloaders,
+            subject.replaced_by_children,
             Box::new(|news| observer.event(Event::Process(news))),
         );
         let mut watcher = Watcher {
@@ -416,7 +416,7 @@ fn count_outside(profile: &mut Profile, report: &Report, is_entry: bool) {
 /// Whom to record.
 struct Subject {
     roots: Vec<Identity>,
-    reloaders: Vec<Identity>,
+    replaced_by_children: Vec<Identity>,
     follow: Follow,
     below: LookBelow,
     command: Vec<TargetStr>,
