@@ -9,6 +9,7 @@ pub use live::LiveMemory;
 pub use snapshot::Snapshot;
 
 use crate::model::Addr;
+use crate::model::little_endian::{u32_at, u64_at};
 
 /// A place that bytes of a target can be read from.
 pub trait Memory {
@@ -38,14 +39,14 @@ pub trait Memory {
     where
         Self: Sized,
     {
-        Ok(u32::from_le_bytes(self.read_array(at)?))
+        u32_at(&self.read_array::<4>(at)?, 0).ok_or(Fault { at, len: 4 })
     }
 
     fn read_u64(&mut self, at: Addr) -> Result<u64, Fault>
     where
         Self: Sized,
     {
-        Ok(u64::from_le_bytes(self.read_array(at)?))
+        u64_at(&self.read_array::<8>(at)?, 0).ok_or(Fault { at, len: 8 })
     }
 
     fn read_addr(&mut self, at: Addr) -> Result<Addr, Fault>

@@ -4,6 +4,7 @@ mod command;
 mod counting;
 mod ids;
 mod interner;
+pub mod little_endian;
 mod sample;
 mod text;
 mod ticks;

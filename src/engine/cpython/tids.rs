@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::tasks::Tasks;
 use crate::cpython::threads::ThreadState;
 use crate::memory::Memory;
+use crate::model::little_endian::u32_at;
 use crate::model::{Addr, Pid, Tid};
 use crate::sys::linux::tasks::{thread_ids, tid_in_own_namespace};
 
@@ -132,8 +133,7 @@ impl Tids {
             .into_iter()
             .chain(anywhere)
             .find_map(|offset| {
-                let word = bytes.get(offset..offset + 4)?.try_into().ok()?;
-                let word = u32::from_le_bytes(word);
+                let word = u32_at(&bytes, offset)?;
                 let tid = (word > 0)
                     .then(|| self.host_tid(tasks, word.into()))
                     .flatten()?;
