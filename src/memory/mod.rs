@@ -86,6 +86,22 @@ pub trait Source: Memory {
     fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize;
 }
 
+/// A memory that is looked at again and again, each time as it is at one moment. A memory that never
+/// changes (a recording, a core file) has only one.
+pub trait Moments: Memory {
+    /// Gives what the memory holds now, at whatever moment it is being looked at.
+    type Now: Memory;
+
+    /// For what is to be as it is now, and for reads that no later moment will repeat.
+    fn now(&mut self) -> &mut Self::Now;
+
+    /// Begins the next moment: reads that follow give what the memory holds from here on.
+    fn refresh(&mut self);
+
+    /// Says which ranges (address, length) are about to be read, so that they can be fetched together.
+    fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>);
+}
+
 /// Bytes that could not be read.
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
 #[error("{len} bytes at {at} cannot be read")]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, Memory};
+use super::{Fault, Memory, Moments};
 use crate::model::Addr;
 use crate::model::little_endian::{u32_at, u64_at};
 
@@ -144,6 +144,18 @@ impl Memory for RecordedMemory {
         into.copy_from_slice(bytes);
         Ok(())
     }
+}
+
+impl Moments for RecordedMemory {
+    type Now = RecordedMemory;
+
+    fn now(&mut self) -> &mut RecordedMemory {
+        self
+    }
+
+    fn refresh(&mut self) {}
+
+    fn prefetch(&mut self, _: impl Iterator<Item = (Addr, usize)>) {}
 }
 
 /// Reads another memory and keeps what it read.

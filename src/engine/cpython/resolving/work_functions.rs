@@ -4,18 +4,18 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{FrameId, FunctionId, Interner};
 
-/// What is known of the functions met so far.
+/// Remembers the answer for each function met so far.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct WorkFunctions {
     is_work: Option<fn(&str, &str) -> bool>,
-    known: FxHashMap<FunctionId, bool>,
+    answers: FxHashMap<FunctionId, bool>,
 }
 
-impl Work {
-    pub(super) fn new(is_work: Option<fn(&str, &str) -> bool>) -> Work {
-        Work {
+impl WorkFunctions {
+    pub(super) fn new(is_work: Option<fn(&str, &str) -> bool>) -> WorkFunctions {
+        WorkFunctions {
             is_work,
-            known: FxHashMap::default(),
+            answers: FxHashMap::default(),
         }
     }
 
@@ -25,7 +25,7 @@ impl Work {
             return false;
         };
         let id = interner.frame(frame).function;
-        *self.known.entry(id).or_insert_with(|| {
+        *self.answers.entry(id).or_insert_with(|| {
             let function = interner.function(id);
             let text = |id| interner.text(id).untrusted();
             is_work(text(function.file), text(function.name))
