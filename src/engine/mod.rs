@@ -11,16 +11,16 @@ use crate::model::{
     Counting, HaltMethod, Halting, Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome,
 };
 
-/// What of a target to read.
+/// What to read of a target, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EngineOptions {
     pub halting: Halting,
     /// Whether names of threads are wanted; looking them up costs many reads.
     pub thread_names: bool,
-    /// Which threads will count. Others may be left out, where telling them costs more than it is worth.
+    /// Which threads will count. Others may be left out where reading them costs more than it is worth.
     pub counting: Counting,
-    /// Given a function's file and name: whether it runs once a request or task. Asked where threads within
-    /// one count even while they wait.
+    /// Given a function's file and name, whether it runs once a request or task. For counting threads
+    /// within one even while they wait.
     pub is_work: Option<fn(&str, &str) -> bool>,
 }
 
@@ -36,7 +36,7 @@ pub trait Engine {
     fn process(&self) -> ProcessId;
 
     /// Reads every thread once and appends a sample for each thread that has a Python stack.
-    /// Samples of threads that are idle are appended too: whoever counts decides.
+    /// Samples of idle threads are appended too: what counts is decided later.
     ///
     /// # Errors
     /// [`TickError::Gone`] when the process has ended, [`TickError::Replaced`] when it runs
@@ -49,8 +49,8 @@ pub trait Engine {
         samples: &mut Vec<Sample>,
     ) -> Result<TickOutcome, TickError>;
 
-    /// The CPU where the last tick stood to read, if it did so: the next is likely to as well, and is
-    /// cheapest for who is there.
+    /// The CPU that the last tick stood on to read, if it did. The next is likely to stand there as
+    /// well, and costs least when it is made there.
     fn stands_at(&self) -> Option<usize> {
         None
     }

@@ -1,7 +1,7 @@
 //! Our own engine: reads a live CPython process, one snapshot a tick.
 //!
 //! In every tick the threads that can change their Python stack stand still before the first look,
-//! since a reader who looks first and halts only what it could not prove prefers stacks that stand
+//! since a reader that looks first, and halts only what it could not prove, prefers stacks that stand
 //! still anyway. With a GIL that is the one thread that has it, and while it stands still no other
 //! can take the GIL. It stands still because we run on its CPU: when we wake up there, the scheduler
 //! takes the thread off that CPU, and the kernel's count of how often it was scheduled tells
@@ -49,16 +49,16 @@ pub use self::once::{Once, look_once};
 pub use self::open::{OpenError, open};
 pub use self::resolving::MISSING_FRAMES;
 
-/// How often one tick is tried again when what it read was not proven. Each try halts the threads
-/// anew, so all but the last moments of a process succeed at the first or second.
+/// The most tries of one tick to prove what it read. Each halts the threads anew, so that all but the
+/// last moments of a process succeed at the first or second.
 const MAX_TRIES: u32 = 8;
 
-/// How long to let the target run before the second try; each further one waits four times as long
-/// as the one before. The interpreter needs next to nothing to finish what it was caught in, and
-/// the later the second look, the less it is the tick's own.
+/// How long to let the target run before the second try; each further try waits four times as long.
+/// The interpreter takes next to no time to finish what it was caught in, and the later a look, the
+/// less it belongs to the instant of the tick.
 const BEFORE_SECOND_TRY: Duration = Duration::from_micros(1);
 
-/// Whether the process still is what it was is asked this often, and whenever a read fails.
+/// How often to check that the process still is the same; so do failed reads.
 const IDENTITY_INTERVAL: Nanos = Nanos(1_000_000_000);
 
 /// Reads one CPython process.
@@ -195,7 +195,7 @@ impl CpythonEngine {
             let halted = self.halter.halt(extent, &mut self.reader, &self.scope);
             result = self.look(&halted);
             if !self.halter.presumption_held(&mut self.reader) {
-                // At most once a tick: what is looked at again is presumed no more.
+                // At most once a tick: a task that is looked at again is presumed no more.
                 self.discard_look(halted);
                 continue;
             }
@@ -218,7 +218,7 @@ impl CpythonEngine {
             if result.is_ok() && (proven || unhalted || look.is_full()) {
                 break;
             }
-            // To stand again is enough most often, and is no pause.
+            // Standing on its CPU again suffices most often, and pauses nothing.
             if result.is_err() || attempt >= 2 && (verdict == Verdict::Moved || !complete) {
                 extent = Extent::AllThatRun;
             }
@@ -247,7 +247,7 @@ impl CpythonEngine {
             Halted::Threads(_) => Motion::Halted,
         };
         self.halter.begin_look();
-        let mut kernel = Known {
+        let mut kernel = BeforeRead {
             halter: &mut self.halter,
             resolver: &self.resolver,
         };
@@ -330,13 +330,13 @@ fn stack_of(thread: &RawThread) -> Option<Reading<'_>> {
     }
 }
 
-/// What the other parts know of threads before they are read.
-struct Known<'a> {
+/// What halting and resolving know of threads before they are read.
+struct BeforeRead<'a> {
     halter: &'a mut Halter,
     resolver: &'a Resolver,
 }
 
-impl KernelSide for Known<'_> {
+impl KernelSide for BeforeRead<'_> {
     fn kernel_thread<M: Memory>(&mut self, memory: &mut M, state: &ThreadState) -> KernelThread {
         self.halter.kernel_thread(memory, state)
     }

@@ -221,8 +221,7 @@ struct ByHand {
 }
 
 impl ByHand {
-    /// As who gets stacks from elsewhere: all that it has of a memory is what it takes to verify the
-    /// code objects.
+    /// The memory serves to verify the code objects, and for nothing else.
     fn new() -> ByHand {
         let (roots, mut memory) = recording(&folder().join("3.13.0.json"));
         let reader = look_at(&roots, memory.clone(), &mut CodeTable::default());

@@ -31,8 +31,8 @@ pub struct TaskTimes {
 }
 
 impl TaskTimes {
-    /// Asked once; who asks again and again keeps [`TaskFiles`] open. `None` when the thread is
-    /// gone, or the kernel keeps no such account.
+    /// For a single question; [`TaskFiles`] stays open for many. `None` when the thread is gone, or the
+    /// kernel keeps no such account.
     #[must_use]
     pub fn of(pid: Pid, tid: Tid) -> Option<TaskTimes> {
         TaskTimes::read(&open_schedstat(pid, tid).ok()?).ok()?
