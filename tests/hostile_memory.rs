@@ -23,7 +23,7 @@ use spyhole::cpython::linetable;
 use spyhole::cpython::locate::{RuntimeAddress, locate};
 use spyhole::cpython::{objects, thread_names, threads};
 use spyhole::memory::recorded::{RecordedMemory, Recorder};
-use spyhole::memory::{Fault, Memory, Snapshot, Source};
+use spyhole::memory::{Fault, Memory, Moments, Snapshot, Source};
 use spyhole::model::{Addr, PythonVersion};
 use spyhole::target::Process;
 
@@ -100,11 +100,12 @@ fn unwind<M: Memory>(memory: &mut M, layout: &Layout, roots: &Roots) -> Vec<Stri
             &mut stack,
             Some(&mut witnesses),
         );
-        assert!(stack.frames.len() <= left.min(frames::MAX_FRAMES));
+        assert!(stack.functions().count() <= left.min(frames::MAX_FRAMES));
+        assert!(stack.frames.len() <= 2 * left.min(frames::MAX_FRAMES) + 1);
         assert!(witnesses.len() <= 3 * (2 * left.min(frames::MAX_FRAMES) + 1));
-        left -= stack.frames.len().clamp(1, left);
+        left -= stack.functions().count().clamp(1, left);
         let mut lines = Vec::new();
-        for frame in &stack.frames {
+        for frame in stack.functions() {
             if kept > 16 << 20 {
                 break;
             }

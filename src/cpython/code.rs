@@ -132,7 +132,7 @@ impl Code {
     /// Whether a frame is still being made, which CPython hides as well (`_PyFrame_IsIncomplete` in
     /// Include/internal/pycore_frame.h).
     #[must_use]
-    pub fn hides(&self, frame: RawFrame) -> bool {
+    pub fn hides(&self, frame: &RawFrame) -> bool {
         frame.may_be_incomplete && frame.instruction < self.first_traceable
     }
 

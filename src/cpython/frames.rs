@@ -14,23 +14,57 @@ pub const MAX_FRAMES: usize = 65_536;
 /// The longest head of a frame that any layout has.
 const MAX_HEAD: usize = 256;
 
-/// A function that runs, by address.
+/// One frame, by address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RawFrame {
+    /// Of the frame itself: a `_PyInterpreterFrame`, up to 3.10 a `PyFrameObject`.
+    pub address: Addr,
+    pub kind: FrameKind,
+    /// Of a shim, what its slot for a code object holds.
     pub code: CodeAddr,
-    /// Bytes from the code object's first instruction; negative before the first one has run.
+    /// Bytes from the code object's first instruction; negative before the first one has run, and
+    /// for a shim.
     pub instruction: i32,
-    /// It is being made as long as its instruction is before the code object's first traceable one
-    /// ([`Code::hides`](super::code::Code::hides)). Not so for a generator's.
+    /// The frame is being made as long as its instruction is before the code object's first
+    /// traceable one ([`Code::hides`](super::code::Code::hides)). Not so for a generator's.
     pub may_be_incomplete: bool,
+}
+
+impl RawFrame {
+    /// Whether it runs a function, as all but shims do.
+    #[must_use]
+    pub fn is_function(&self) -> bool {
+        self.kind != FrameKind::Shim
+    }
+}
+
+/// What a frame has to do with the C frames of the eval loops that run it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameKind {
+    /// It runs a function, in the eval loop of its caller unless that is a shim.
+    Function,
+    /// It runs a function, and an eval loop was entered with it: each frame up to 3.10, those that
+    /// are marked so in 3.11.
+    Entry,
+    /// It runs no function: from 3.12 on it lies between the first function of an eval loop and
+    /// whoever called that loop.
+    Shim,
 }
 
 /// The frames of one thread, leaf first.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct RawStack {
+    /// Shims and frames that are still being made among them.
     pub frames: Vec<RawFrame>,
     /// Frames at the root end are missing, since there were more than were asked for.
     pub cut: bool,
+}
+
+impl RawStack {
+    /// The frames that run functions, leaf first.
+    pub fn functions(&self) -> impl DoubleEndedIterator<Item = &RawFrame> + Clone {
+        self.frames.iter().filter(|frame| frame.is_function())
+    }
 }
 
 /// Whether a chain ended where the thread's chains end.
@@ -47,8 +81,9 @@ pub enum Anchor {
 /// the target runs on, a stack is of one instant only if they all are the same afterwards.
 pub type Witness = (Addr, u64);
 
-/// Walks the chain of `thread` into `stack`, for at most `limit` frames (and [`MAX_FRAMES`]);
-/// `witnesses`, where wanted, receives the words that the result stands on.
+/// Walks the chain of `thread` into `stack`, for at most `limit` functions (and [`MAX_FRAMES`]), and
+/// at most one more than as many shims; `witnesses`, where wanted, receives the words that the
+/// result stands on.
 ///
 /// # Errors
 /// When a frame cannot be read; `stack` then holds the frames before it.
@@ -73,6 +108,7 @@ pub fn walk<M: Memory>(
     };
     let limit = limit.min(MAX_FRAMES);
     let mut ring = Ring::default();
+    let mut functions = 0;
     // Shims do not count as frames, yet a chain of nothing else must end too.
     for _ in 0..=2 * limit {
         if address.is_null() || Some(address) == thread.base_frame {
@@ -81,7 +117,7 @@ pub fn walk<M: Memory>(
         if ring.closes_at(address) {
             return Ok(Anchor::Missed);
         }
-        if stack.frames.len() >= limit {
+        if functions >= limit {
             stack.cut = true;
             return Ok(Anchor::Reached);
         }
@@ -93,14 +129,18 @@ pub fn walk<M: Memory>(
             return Ok(Anchor::Missed);
         }
         if let Some(witnesses) = witnesses.as_deref_mut() {
-            let is_leaf = stack.frames.is_empty();
+            let is_leaf = functions == 0;
             frame.witness(layout, address, is_leaf, witnesses);
         }
-        if !frame.is_shim {
+        if frame.kind == FrameKind::Shim {
+            stack.frames.push(frame.shim(address));
+        } else {
             if !frame.is_generator {
                 outermost_owned = Some(address);
             }
-            stack.frames.push(frame.running(memory, layout)?);
+            let running = frame.running(memory, layout, address)?;
+            stack.frames.push(running);
+            functions += 1;
         }
         address = frame.previous;
     }
@@ -154,10 +194,8 @@ struct FrameHead {
     code: Addr,
     code_word: u64,
     instruction: u64,
-    is_shim: bool,
+    kind: FrameKind,
     is_generator: bool,
-    /// 3.11's mark.
-    is_entry: bool,
     bytecode_index: u32,
 }
 
@@ -170,6 +208,15 @@ impl FrameHead {
             (value >= owner.first_shim, value == owner.generator)
         });
         let (is_shim, is_generator) = owner.unwrap_or((false, false));
+        let is_entry = match frame.entry {
+            Some(offset) => head.get(offset as usize) == Some(&1),
+            None => frame.owner.is_none(),
+        };
+        let kind = match (is_shim, is_entry) {
+            (true, _) => FrameKind::Shim,
+            (false, true) => FrameKind::Entry,
+            (false, false) => FrameKind::Function,
+        };
         FrameHead {
             previous: Addr(word(head, frame.previous)),
             code: Addr(if frame.tagged {
@@ -182,11 +229,8 @@ impl FrameHead {
                 InstructionSource::LastIndex { offset, .. } => half_word(head, offset).into(),
                 InstructionSource::Pointer { offset } => word(head, offset),
             },
-            is_shim,
+            kind,
             is_generator,
-            is_entry: frame
-                .entry
-                .is_some_and(|offset| head.get(offset as usize) == Some(&1)),
             bytecode_index: frame
                 .bytecode_index
                 .map_or(0, |offset| half_word(head, offset)),
@@ -197,13 +241,28 @@ impl FrameHead {
         Link {
             address,
             previous: self.previous,
-            is_entry: self.is_entry || self.is_shim,
+            is_entry: self.kind != FrameKind::Function,
             is_generator: self.is_generator,
         }
     }
 
+    fn shim(&self, address: Addr) -> RawFrame {
+        RawFrame {
+            address,
+            kind: FrameKind::Shim,
+            code: CodeAddr(self.code),
+            instruction: -1,
+            may_be_incomplete: false,
+        }
+    }
+
     /// The function that this frame runs.
-    fn running<M: Memory>(&self, memory: &mut M, layout: &Layout) -> Result<RawFrame, Fault> {
+    fn running<M: Memory>(
+        &self,
+        memory: &mut M,
+        layout: &Layout,
+        address: Addr,
+    ) -> Result<RawFrame, Fault> {
         let code = CodeAddr(self.code);
         let instruction = match layout.frame.instruction {
             InstructionSource::LastIndex { unit, .. } => {
@@ -222,6 +281,8 @@ impl FrameHead {
             }
         };
         Ok(RawFrame {
+            address,
+            kind: self.kind,
             code,
             instruction,
             may_be_incomplete: layout.code.first_traceable.is_some() && !self.is_generator,

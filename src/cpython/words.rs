@@ -1,15 +1,13 @@
-//! Little-endian words within bytes that were read from a target.
+//! Fields within bytes that were read from a target, by the offsets that layouts have.
+
+use crate::model::little_endian::{u32_at, u64_at};
 
 /// The eight bytes at an offset; 0 where there are none.
 pub(super) fn word(bytes: &[u8], at: u32) -> u64 {
-    array(bytes, at).map_or(0, u64::from_le_bytes)
+    u64_at(bytes, at as usize).unwrap_or(0)
 }
 
 /// The four bytes at an offset; 0 where there are none.
 pub(super) fn half_word(bytes: &[u8], at: u32) -> u32 {
-    array(bytes, at).map_or(0, u32::from_le_bytes)
-}
-
-fn array<const N: usize>(bytes: &[u8], at: u32) -> Option<[u8; N]> {
-    bytes.get(at as usize..)?.first_chunk().copied()
+    u32_at(bytes, at as usize).unwrap_or(0)
 }

@@ -12,13 +12,13 @@ use crate::model::{
     Counting, HaltMethod, Halting, Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome,
 };
 
-/// What of a target to read.
+/// What to read of a target, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EngineOptions {
     pub halting: Halting,
     /// Whether names of threads are wanted; looking them up costs many reads.
     pub thread_names: bool,
-    /// Which threads will count. Others may be left out, where telling them costs more than it is worth.
+    /// Which threads will count. Others may be left out where reading them costs more than it is worth.
     pub counting: Counting,
 }
 
@@ -34,7 +34,7 @@ pub trait Engine {
     fn process(&self) -> ProcessId;
 
     /// Reads every thread once and appends a sample for each thread that has a Python stack.
-    /// Samples of threads that are idle are appended too: whoever counts decides.
+    /// Samples of idle threads are appended too: what counts is decided later.
     ///
     /// # Errors
     /// [`TickError::Gone`] when the process has ended, [`TickError::Replaced`] when it runs
@@ -47,8 +47,8 @@ pub trait Engine {
         samples: &mut Vec<Sample>,
     ) -> Result<TickOutcome, TickError>;
 
-    /// The CPU where the last tick stood to read, if it did so: the next is likely to as well, and is
-    /// cheapest for who is there.
+    /// The CPU that the last tick stood on to read, if it did. The next is likely to stand there as
+    /// well, and costs least when it is made there.
     fn stands_at(&self) -> Option<usize> {
         None
     }

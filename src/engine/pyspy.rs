@@ -16,6 +16,7 @@ use crate::model::{
     Process as RecordedProcess, ProcessId, Proof, PythonVersion, Sample, StackId, TargetStr,
     ThreadId, ThreadKey, Tick, TickOutcome, Tid,
 };
+use crate::sys::linux::tasks::TaskTimes;
 use crate::target::{Halted, Process, Standing, Stat};
 
 /// Why py-spy does not read a process.
@@ -121,8 +122,8 @@ impl PySpyEngine {
         if stat.is_ending() || stat.started != self.process.started() {
             return Err(TickError::Gone);
         }
-        // py-spy would wait until it runs again, and longer than anybody waits for us.
-        if Halted::find(self.pid()).is_some() {
+        // To pause it py-spy would wait until it runs again, and longer than anybody waits for us.
+        if self.halting != Halting::Never && Halted::find(self.pid()).is_some() {
             return Err(TickError::Unreadable("the process is halted".to_owned()));
         }
         Ok(())
@@ -184,9 +185,10 @@ impl PySpyEngine {
     }
 
     fn cpu_since_last(&mut self, thread: ThreadId, tid: Option<Tid>) -> Nanos {
-        let Some(used) = tid.and_then(|tid| cpu_time(self.pid(), tid)) else {
+        let Some(times) = tid.and_then(|tid| TaskTimes::of(self.pid(), tid)) else {
             return Nanos::ZERO;
         };
+        let used = times.on_cpu;
         let before = self.cpu_seen.insert(thread, used).unwrap_or(used);
         used.saturating_sub(before)
     }
@@ -266,12 +268,6 @@ fn intern_frames(frames: &[py_spy::Frame], interner: &mut Interner) -> StackId {
         });
         interner.intern_stack(caller, frame)
     })
-}
-
-/// CPU time that a thread has used, from the first field of its schedstat.
-fn cpu_time(pid: Pid, tid: Tid) -> Option<Nanos> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
-    Some(Nanos(text.split_ascii_whitespace().next()?.parse().ok()?))
 }
 
 fn clamp(number: u64) -> u8 {

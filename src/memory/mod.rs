@@ -9,6 +9,7 @@ pub use live::LiveMemory;
 pub use snapshot::Snapshot;
 
 use crate::model::Addr;
+use crate::model::little_endian::{u32_at, u64_at};
 
 /// A place that bytes of a target can be read from.
 pub trait Memory {
@@ -38,14 +39,14 @@ pub trait Memory {
     where
         Self: Sized,
     {
-        Ok(u32::from_le_bytes(self.read_array(at)?))
+        u32_at(&self.read_array::<4>(at)?, 0).ok_or(Fault { at, len: 4 })
     }
 
     fn read_u64(&mut self, at: Addr) -> Result<u64, Fault>
     where
         Self: Sized,
     {
-        Ok(u64::from_le_bytes(self.read_array(at)?))
+        u64_at(&self.read_array::<8>(at)?, 0).ok_or(Fault { at, len: 8 })
     }
 
     fn read_addr(&mut self, at: Addr) -> Result<Addr, Fault>
@@ -83,6 +84,22 @@ pub trait Source: Memory {
     /// [`MAX_RANGES`](crate::sys::linux::vm::MAX_RANGES) of them, and returns how many bytes came
     /// before the first that could not be read.
     fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize;
+}
+
+/// A memory that is looked at again and again, each time as it is at one moment. A memory that never
+/// changes (a recording, a core file) has only one.
+pub trait Moments: Memory {
+    /// Gives what the memory holds now, at whatever moment it is being looked at.
+    type Now: Memory;
+
+    /// For what is to be as it is now, and for reads that no later moment will repeat.
+    fn now(&mut self) -> &mut Self::Now;
+
+    /// Begins the next moment: reads that follow give what the memory holds from here on.
+    fn refresh(&mut self);
+
+    /// Says which ranges (address, length) are about to be read, so that they can be fetched together.
+    fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>);
 }
 
 /// Bytes that could not be read.

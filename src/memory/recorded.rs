@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, Memory};
+use super::{Fault, Memory, Moments};
 use crate::model::Addr;
+use crate::model::little_endian::{u32_at, u64_at};
 
 const FIRST_LINE: &[u8] = b"spyhole memory 1\n";
 
@@ -87,11 +88,10 @@ impl RecordedMemory {
         let mut at = Addr::NULL;
         while !rest.is_empty() {
             let truncated = RecordingError::Truncated(at);
-            let (start, behind) = rest.split_first_chunk().ok_or(truncated)?;
-            at = Addr(u64::from_le_bytes(*start));
+            at = u64_at(rest, 0).map(Addr).ok_or(truncated)?;
             let truncated = RecordingError::Truncated(at);
-            let (len, behind) = behind.split_first_chunk().ok_or(truncated)?;
-            let len = u32::from_le_bytes(*len) as usize;
+            let len = u32_at(rest, 8).ok_or(truncated)? as usize;
+            let behind = rest.get(12..).ok_or(truncated)?;
             let (bytes, behind) = behind.split_at_checked(len).ok_or(truncated)?;
             memory.insert(at, bytes);
             rest = behind;
@@ -144,6 +144,18 @@ impl Memory for RecordedMemory {
         into.copy_from_slice(bytes);
         Ok(())
     }
+}
+
+impl Moments for RecordedMemory {
+    type Now = RecordedMemory;
+
+    fn now(&mut self) -> &mut RecordedMemory {
+        self
+    }
+
+    fn refresh(&mut self) {}
+
+    fn prefetch(&mut self, _: impl Iterator<Item = (Addr, usize)>) {}
 }
 
 /// Reads another memory and keeps what it read.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::{Fault, Memory, Source};
+use super::{Fault, Memory, Moments, Source};
 use crate::model::Addr;
 use crate::sys::linux::vm::MAX_RANGES;
 
@@ -43,7 +43,7 @@ const NO_BLOCK: u64 = u64::MAX;
 
 /// Blocks of another memory as they were at one time.
 ///
-/// [`refresh`](Self::refresh) begins a tick: it fetches all blocks that the last ticks used. A read
+/// [`refresh`](Moments::refresh) begins a tick: it fetches all blocks that the last ticks used. A read
 /// of anything else goes to the source, and the block is predicted from then on.
 #[derive(Debug)]
 pub struct Snapshot<S> {
@@ -118,7 +118,7 @@ impl<S: Source> Snapshot<S> {
         &self.source
     }
 
-    /// From the next [`refresh`](Self::refresh) on, a word of four bytes is fetched behind all else.
+    /// From the next [`refresh`](Moments::refresh) on, a word of four bytes is fetched behind all else.
     pub fn end_with(&mut self, word: Option<Addr>) {
         if self.last != word {
             self.last = word;
@@ -140,40 +140,6 @@ impl<S: Source> Snapshot<S> {
             return self.source.read_u32(at);
         }
         self.read_u32(at)
-    }
-
-    /// Forgets what the memory held and fetches anew what the last ticks used.
-    pub fn refresh(&mut self) {
-        self.tick = self.tick.wrapping_add(1);
-        self.fetched_since = false;
-        let review = self.tick.is_multiple_of(FORGET_AFTER) && self.holds_unused();
-        if self.repeatable && !review {
-            let got = self.source.read_ranges(&self.ranges, &mut self.data);
-            if got == self.data.len() {
-                return;
-            }
-        }
-        self.predict();
-        self.fetch_wanted();
-    }
-
-    /// Fetches, in one call, what is missing of ranges (address, length) that are about to be read. What
-    /// cannot be had so is left to the reads.
-    pub fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>) {
-        let mut missing = std::mem::take(&mut self.wanted);
-        missing.clear();
-        for (at, len) in ranges {
-            let last = at.0.saturating_add(len.saturating_sub(1) as u64) / BLOCK;
-            let blocks = (at.0 / BLOCK..=last).filter(|block| !self.places.contains_key(block));
-            missing.extend(blocks.map(|block| Held { block, used: NEVER }));
-        }
-        // One alone is as well fetched when it is read.
-        if missing.len() > 1 {
-            missing.sort_unstable_by_key(|held| held.block);
-            missing.dedup_by_key(|held| held.block);
-            self.append(&missing);
-        }
-        self.wanted = missing;
     }
 
     /// Fetches blocks, which are in order and not held, as many as come in one call.
@@ -443,6 +409,48 @@ impl<S: Source> Memory for Snapshot<S> {
             Some(next) => self.holds(Addr(next), rest),
             None => Err(Fault { at, len }),
         }
+    }
+}
+
+impl<S: Source> Moments for Snapshot<S> {
+    type Now = S;
+
+    fn now(&mut self) -> &mut S {
+        self.source()
+    }
+
+    /// Forgets what the memory held and fetches anew what the last ticks used.
+    fn refresh(&mut self) {
+        self.tick = self.tick.wrapping_add(1);
+        self.fetched_since = false;
+        let review = self.tick.is_multiple_of(FORGET_AFTER) && self.holds_unused();
+        if self.repeatable && !review {
+            let got = self.source.read_ranges(&self.ranges, &mut self.data);
+            if got == self.data.len() {
+                return;
+            }
+        }
+        self.predict();
+        self.fetch_wanted();
+    }
+
+    /// Fetches, in one call, what is missing of ranges (address, length) that are about to be read. What
+    /// cannot be had so is left to the reads.
+    fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>) {
+        let mut missing = std::mem::take(&mut self.wanted);
+        missing.clear();
+        for (at, len) in ranges {
+            let last = at.0.saturating_add(len.saturating_sub(1) as u64) / BLOCK;
+            let blocks = (at.0 / BLOCK..=last).filter(|block| !self.places.contains_key(block));
+            missing.extend(blocks.map(|block| Held { block, used: NEVER }));
+        }
+        // One alone is as well fetched when it is read.
+        if missing.len() > 1 {
+            missing.sort_unstable_by_key(|held| held.block);
+            missing.dedup_by_key(|held| held.block);
+            self.append(&missing);
+        }
+        self.wanted = missing;
     }
 }
 

@@ -6,6 +6,7 @@ mod ending;
 mod ids;
 mod interner;
 mod labels;
+pub mod little_endian;
 mod sample;
 mod text;
 mod ticks;

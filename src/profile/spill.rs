@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Run;
+use crate::model::little_endian::{u32_at, u64_at};
 use crate::model::{LabelSetId, Nanos, StackId, ThreadId};
 
 /// Thread, stack and labels (4 bytes each), start, length and samples (8 each), little-endian.
@@ -114,10 +115,8 @@ fn encode(run: &Run) -> [u8; RECORD] {
 }
 
 fn decode(record: &[u8; RECORD]) -> Run {
-    let short = |at: usize| {
-        u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
-    };
-    let long = |at: usize| u64::from(short(at)) | u64::from(short(at + 4)) << 32;
+    let short = |at| u32_at(record, at).unwrap_or(0);
+    let long = |at| u64_at(record, at).unwrap_or(0);
     Run {
         thread: ThreadId::from_index(short(0)),
         stack: StackId::from_index(short(4)),

@@ -13,7 +13,7 @@ use crate::engine::cpython;
 #[cfg(feature = "py-spy")]
 use crate::engine::pyspy::{self, PySpyEngine};
 use crate::engine::{Engine, EngineOptions};
-use crate::model::{Interner, ProcessId};
+use crate::model::{Halting, Interner, ProcessId};
 use crate::survey::{self, RoleKind};
 use crate::target::{Halted, Identity, OpenError, Process, Standing};
 
@@ -319,7 +319,7 @@ fn open_py_spy(
     options: EngineOptions,
     interner: &mut Interner,
 ) -> Result<Box<dyn Engine>, Refusal> {
-    if Halted::find(process.pid()).is_some() {
+    if options.halting != Halting::Never && Halted::find(process.pid()).is_some() {
         return Err(Refusal {
             kind: RefusalKind::NotYet,
             error: OpenFailure::Halted,

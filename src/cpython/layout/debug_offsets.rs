@@ -10,6 +10,7 @@ use super::{
     LeafFrame, ThreadLayout, builtin,
 };
 use crate::model::PythonVersion;
+use crate::model::little_endian::u64_at;
 
 /// As many bytes as any known version's table has, and some to spare.
 pub const DEBUG_OFFSETS_SIZE_LIMIT: usize = 1024;
@@ -24,8 +25,8 @@ pub fn read_version(bytes: &[u8]) -> Option<PythonVersion> {
     if bytes.get(..COOKIE.len())? != COOKIE {
         return None;
     }
-    let hex = u32::try_from(word_at(bytes, 8)?).ok()?;
-    let free_threaded = match word_at(bytes, 16)? {
+    let hex = u32::try_from(u64_at(bytes, 8)?).ok()?;
+    let free_threaded = match u64_at(bytes, 16)? {
         0 => false,
         1 => true,
         _ => return None,
@@ -68,11 +69,6 @@ pub fn from_debug_offsets(bytes: &[u8]) -> Result<Layout, LayoutError> {
     Ok(layout)
 }
 
-fn word_at(bytes: &[u8], place: usize) -> Option<u64> {
-    let word = bytes.get(place..place.checked_add(8)?)?;
-    Some(u64::from_le_bytes(word.try_into().ok()?))
-}
-
 struct DebugOffsets<'a> {
     bytes: &'a [u8],
     version: PythonVersion,
@@ -89,7 +85,7 @@ impl DebugOffsets<'_> {
             return Ok(None);
         }
         let value =
-            word_at(self.bytes, usize::from(place)).ok_or_else(|| self.bad(word, u64::MAX))?;
+            u64_at(self.bytes, usize::from(place)).ok_or_else(|| self.bad(word, u64::MAX))?;
         match u32::try_from(value) {
             Ok(offset) if offset < word.kind.limit && offset % word.kind.align == 0 => {
                 Ok(Some(offset))

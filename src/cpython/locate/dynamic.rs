@@ -1,9 +1,10 @@
 //! The dynamic symbol table in the target's memory: what a program exports is there even if its
 //! file is gone, upgraded, stripped or out of reach.
 
-use super::image::{Image, u16_at, u32_at, u64_at};
+use super::image::Image;
 use crate::memory::Memory;
 use crate::model::Addr;
+use crate::model::little_endian::{u16_at, u32_at, u64_at};
 
 const DT_HASH: u64 = 4;
 const DT_STRTAB: u64 = 5;

@@ -12,7 +12,8 @@ use object::elf::{FileHeader64, SHT_NOTE, SHT_SYMTAB, SectionHeader64};
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, SectionHeader};
 
-use super::image::{build_id_in_notes, u16_at, u32_at, u64_at};
+use super::image::build_id_in_notes;
+use crate::model::little_endian::{u16_at, u32_at, u64_at};
 
 type Elf = FileHeader64<LittleEndian>;
 type Section = SectionHeader64<LittleEndian>;

@@ -6,6 +6,7 @@
 
 use crate::memory::Memory;
 use crate::model::Addr;
+use crate::model::little_endian::{u16_at, u32_at, u64_at};
 use crate::target::Mapping;
 
 const ELF_HEADER_SIZE: usize = 64;
@@ -282,16 +283,4 @@ fn file_offset_in_memory(maps: &[Mapping], index: usize, offset: u64) -> Option<
 pub(super) fn mapping_at(maps: &[Mapping], at: Addr) -> Option<&Mapping> {
     let index = maps.partition_point(|mapping| mapping.end <= at);
     maps.get(index).filter(|mapping| mapping.contains(at))
-}
-
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }

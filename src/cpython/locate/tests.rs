@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::memory::Fault;
+use crate::model::little_endian;
 use crate::target::parse_maps;
 
 const BASE: u64 = 0x7f00_0000_0000;
@@ -331,8 +332,8 @@ proptest! {
 fn with_symbols(mut program: Vec<u8>) -> Vec<u8> {
     const SHT_SYMTAB: u8 = 2;
     const SHT_DYNSYM: u8 = 11;
-    let sections = image::u64_at(&program, 40).expect("a header");
-    let count = image::u16_at(&program, 60).expect("a header");
+    let sections = little_endian::u64_at(&program, 40).expect("a header");
+    let count = little_endian::u16_at(&program, 60).expect("a header");
     for index in 0..usize::from(count) {
         let at = usize::try_from(sections).expect("a place") + index * 64 + 4;
         if program[at] == SHT_DYNSYM {

@@ -1,10 +1,11 @@
 //! Proof that an address is what it is taken for: a thread state of the interpreter that it leads
 //! to points back at that interpreter. And the search for such addresses where no symbol helps.
 
-use super::image::{Image, Load, mapping_at, u64_at};
+use super::image::{Image, Load, mapping_at};
 use crate::cpython::layout::Layout;
 use crate::memory::Memory;
 use crate::model::Addr;
+use crate::model::little_endian::u64_at;
 use crate::target::Mapping;
 
 /// Offsets of the few fields that lead from the runtime to a thread state and back.

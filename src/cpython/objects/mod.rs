@@ -13,6 +13,7 @@ pub use dict::{DictEntries, dict_entries, dict_get};
 pub use text::{read_text, text_equals, with_unicode_unit};
 
 use super::layout::{IntLayout, ObjectLayout};
+use super::words::word;
 use crate::memory::{Fault, Memory};
 use crate::model::{Addr, TargetStr};
 
@@ -175,9 +176,9 @@ fn field<M: Memory>(
     offset: u32,
     field: &'static str,
 ) -> Result<u64, ObjectError> {
-    let mut word = [0; 8];
-    read_field(memory, object, offset, &mut word, field)?;
-    Ok(u64::from_le_bytes(word))
+    let mut bytes = [0; 8];
+    read_field(memory, object, offset, &mut bytes, field)?;
+    Ok(word(&bytes, 0))
 }
 
 /// A size, which is negative only in an object that is none.

@@ -1,73 +1,64 @@
 //! Our own engine: reads a live CPython process, one snapshot a tick.
 //!
 //! In every tick the threads that can change their Python stack stand still before the first look,
-//! since a reader who looks first and holds only what it could not prove prefers stacks that stand
-//! still anyway. With a GIL that is the one thread that has it, and while it stands nobody else can
-//! take the GIL. It stands because we stand on its CPU: when we wake up there, the scheduler takes
-//! the thread off that CPU, and the kernel's count of how often it was scheduled tells afterwards
-//! that it did not run meanwhile, here or elsewhere. Where we cannot stand there, and for each other
-//! thread that runs, a pause by ptrace does it. Threads that sleep are never interrupted: the same
-//! count tells that they slept through.
+//! since a reader that looks first, and halts only what it could not prove, prefers stacks that stand
+//! still anyway. With a GIL that is the one thread that has it, and while it stands still no other
+//! can take the GIL. It stands still because we run on its CPU: when we wake up there, the scheduler
+//! takes the thread off that CPU, and the kernel's count of how often it was scheduled tells
+//! afterwards that it did not run meanwhile, here or elsewhere. Where we cannot run there, and for
+//! each other thread that runs, a pause by ptrace does it. Threads that sleep are never interrupted:
+//! the same count tells that they went on sleeping.
+//!
+//! Three parts do this, each of which owns what it knows; a tick is the story told over them:
+//! - [`halting`] decides which threads must stand still, makes them, and proves that they did;
+//! - [`reading`] makes raw stacks, which are addresses only, from the memory of one moment;
+//! - [`resolving`] makes samples of raw stacks.
+//!
+//! Reading and resolving meet in the [`code_table`]: reading verifies there, while the memory of that
+//! moment is at hand, what code each address means, and resolving looks it up. It belongs to neither
+//! and is lent to both. Halting knows what the last look found; reading and resolving do not know
+//! halting, and work without it where memory does not change.
 
-mod codes;
-mod hold;
-mod known;
+mod code_table;
+mod halting;
 mod once;
 mod open;
-mod prove;
-mod quick;
-mod read;
-mod short_file;
-mod stay;
-mod tasks;
-mod tids;
-mod work;
+mod reading;
+mod resolving;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustc_hash::FxHashMap;
-
-use self::codes::Codes;
-use self::hold::Held;
-use self::known::KnownThread;
-use self::prove::Verdict;
-use self::quick::{Quiet, SleptOn};
-use self::read::Scratch;
-use self::short_file::ShortFiles;
-use self::stay::MayStay;
-use self::tasks::Tasks;
-use self::tids::Tids;
-use self::work::Work;
+use self::code_table::CodeTable;
+use self::halting::{Activity, Extent, Halted, Halter, LiveReader, Verdict};
+use self::reading::{KernelSide, KernelThread, Motion, RawThread, ReadStack, Scope};
+use self::resolving::{RawSample, Reading, Resolver};
 use super::{Engine, EngineOptions, EngineReport, TickError};
-use crate::cpython::layout::Layout;
-use crate::cpython::locate::Located;
-use crate::memory::{LiveMemory, Snapshot};
+use crate::cpython::threads::ThreadState;
+use crate::memory::Memory;
 use crate::model::{
-    Addr, Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, Tick,
-    TickOutcome,
+    Counting, HaltMethod, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample,
+    ThreadKey, Tick, TickOutcome, Tid,
 };
 use crate::sys::linux::stand;
 use crate::target::{Process, Standing};
 
-pub use self::known::MISSING_FRAMES;
 pub use self::once::{Once, look_once};
 pub use self::open::{OpenError, open};
+pub use self::resolving::MISSING_FRAMES;
 
-/// How often one tick is tried again when what it read was not proven. Each try holds the threads
-/// anew, so all but the last moments of a process succeed at the first or second.
+/// The most tries of one tick to prove what it read. Each halts the threads anew, so that all but the
+/// last moments of a process succeed at the first or second.
 const MAX_TRIES: u32 = 8;
 
-/// How long to let the target run before the second try; each further one waits four times as long
-/// as the one before. The interpreter needs next to nothing to finish what it was caught in, and
-/// the later the second look, the less it is the tick's own.
+/// How long to let the target run before the second try; each further try waits four times as long.
+/// The interpreter takes next to no time to finish what it was caught in, and the later a look, the
+/// less it belongs to the instant of the tick.
 const BEFORE_SECOND_TRY: Duration = Duration::from_micros(1);
 
-/// How long to wait for a thread that was caught so and does not come to run, since others have its
-/// CPU: longer than the kernel's slices.
-const LONGEST_WAIT: Duration = Duration::from_millis(20);
-
-/// Whether the process still is what it was is asked this often, and whenever a read fails.
+/// How often to check that the process still is the same; so do failed reads.
 const IDENTITY_INTERVAL: Nanos = Nanos(1_000_000_000);
 
 /// Reads one CPython process.
@@ -76,25 +67,16 @@ pub struct CpythonEngine {
     process: Arc<Process>,
     process_id: ProcessId,
     options: EngineOptions,
-    layout: Layout,
-    located: Located,
-    memory: Snapshot<LiveMemory>,
-    tasks: Tasks,
-    tids: Tids,
-    codes: Codes,
-    short_files: ShortFiles,
-    work: Work,
-    threads: FxHashMap<Addr, KnownThread>,
-    scratch: Scratch,
-    /// Whether we may choose the CPU on which we run.
-    may_stand: bool,
-    /// Where the last tick stood, unless nothing was to be read in it.
+    method: HaltMethod,
+    halter: Halter,
+    reader: LiveReader,
+    resolver: Resolver,
+    codes: CodeTable,
+    /// Which threads this tick is about.
+    scope: Scope,
+    /// The CPU that the last tick stood on, unless it had nothing to read.
     stood_at: Option<usize>,
-    may_stay: MayStay,
-    quiet: Quiet,
-    names_asked: Option<Nanos>,
     identity_asked: Nanos,
-    report: EngineReport,
 }
 
 impl Engine for CpythonEngine {
@@ -103,7 +85,7 @@ impl Engine for CpythonEngine {
     }
 
     fn python(&self) -> PythonVersion {
-        self.layout.version
+        self.reader.layout().version
     }
 
     fn process(&self) -> ProcessId {
@@ -120,40 +102,37 @@ impl Engine for CpythonEngine {
             self.identity_asked = tick.at;
             self.check_identity()?;
         }
-        let (pauses, refused) = (self.report.pauses, self.report.refused);
-        let read = match self.slept_on() {
-            // Who sleeps and has the GIL is asked for by --gil.
-            SleptOn::AsBefore
-                if self.options.counting != Counting::Wall && !self.has_a_holder() =>
+        let before = self.halter.effort();
+        match self.halter.begin_tick(&mut self.reader, &mut self.scope) {
+            // A thread that sleeps with the GIL is asked for by --gil.
+            Activity::SleptOn
+                if self.options.counting != Counting::Wall
+                    && !self.reader.last_look().has_a_gil_holder() =>
             {
-                self.tell_who_waits_at_work(tick, samples, |_| true);
-                return Ok(TickOutcome {
-                    threads: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
-                    ..TickOutcome::default()
-                });
+                return Ok(self.sample_sleepers(tick, samples));
             }
-            SleptOn::AsBefore | SleptOn::Yes => {
-                self.keep_last_look();
+            Activity::SleptOn | Activity::Slept => {
+                self.reader.keep_last_look();
                 self.stood_at = None;
-                Ok(())
             }
-            SleptOn::No => {
+            Activity::Ran => {
                 let read = self.read_until_proven();
                 self.stood_at = stand::cpu();
-                self.expect_to_stay();
-                read
+                self.halter.presume_for_next_tick(&mut self.reader);
+                if let Err(error) = read {
+                    self.check_identity()?;
+                    return Err(error);
+                }
             }
-        };
-        self.count_effort();
-        if let Err(error) = read {
-            self.check_identity()?;
-            return Err(error);
         }
-        let mut outcome = self.resolve(tick, interner, samples);
-        outcome.pauses = u32::try_from(self.report.pauses - pauses).unwrap_or(u32::MAX);
-        outcome.refused = u32::try_from(self.report.refused - refused).unwrap_or(u32::MAX);
-        if self.options.thread_names {
-            self.name_threads(tick.at, interner);
+        let mut outcome = self.sample_threads(tick, interner, samples);
+        let effort = self.halter.effort();
+        outcome.pauses = u32::try_from(effort.pauses - before.pauses).unwrap_or(u32::MAX);
+        outcome.refused = u32::try_from(effort.refused - before.refused).unwrap_or(u32::MAX);
+        if self.options.thread_names && self.resolver.wants_names(tick.at, interner) {
+            for names in self.reader.thread_names() {
+                self.resolver.name_threads(&names, interner);
+            }
         }
         Ok(outcome)
     }
@@ -163,7 +142,17 @@ impl Engine for CpythonEngine {
     }
 
     fn report(&self) -> EngineReport {
-        self.report.clone()
+        let effort = self.halter.effort();
+        let (reads, bytes_read) = self.reader.source().effort();
+        EngineReport {
+            method: Some(self.method),
+            moves: effort.moves,
+            pauses: effort.pauses,
+            paused: effort.paused,
+            refused: effort.refused,
+            reads,
+            bytes_read,
+        }
     }
 }
 
@@ -179,7 +168,7 @@ impl CpythonEngine {
     /// Looks once before the first tick: finding each thread's files, frames and code for the first
     /// time takes many times as long as a tick, with hundreds of threads longer than the time
     /// between two. What goes wrong shows again in a tick.
-    fn make_acquaintance(&mut self, interner: &mut Interner) {
+    fn warm_up(&mut self, interner: &mut Interner) {
         let before_all = Tick {
             at: Nanos::ZERO,
             stands_for: Nanos::ZERO,
@@ -187,60 +176,52 @@ impl CpythonEngine {
         let _ = self.tick(before_all, interner, &mut Vec::new());
     }
 
-    fn count_effort(&mut self) {
-        (self.report.reads, self.report.bytes_read) = self.memory.source_ref().effort();
-    }
-
-    /// Reads all threads into `scratch.read`; again, in the same tick, while a stack is unproven.
+    /// Looks at all threads of this tick; again, in the same tick, while a stack is unproven.
     fn read_until_proven(&mut self) -> Result<(), TickError> {
         let mut result = Ok(());
         // Without halting, trying until it works would prefer code that stands still.
         let tries = match self.options.halting {
             Halting::WhenNeeded | Halting::Always => MAX_TRIES,
             // A second look may be one at all threads, where the first was not.
-            Halting::Never => 1 + u32::from(self.scratch.partial),
+            Halting::Never => 1 + u32::from(self.scope.is_partial()),
         };
         let mut may_follow_gil = self.options.halting != Halting::Never;
         let mut attempt = 0;
-        let mut hold_all = false;
+        let mut extent = Extent::WhoCanRunPython;
         while attempt < tries {
             if attempt > 0 {
-                // Who could run Python and was not looked at is looked for among all.
-                self.scratch.partial &= self.has_every_holder();
-                self.let_run(BEFORE_SECOND_TRY * 4_u32.pow(attempt - 1));
+                self.let_run(attempt);
             }
-            let held = self.hold(hold_all);
-            self.scratch.remember_holders();
-            result = self.read_threads(&held);
-            if !self.has_stayed() {
-                // At most once a tick: what is looked at again is presumed no more.
-                self.codes.distrust();
-                held.release(&mut self.report);
-                self.look_again();
+            let halted = self.halter.halt(extent, &mut self.reader, &self.scope);
+            result = self.look(&halted);
+            if !self.halter.presumption_held(&mut self.reader) {
+                // At most once a tick: a task that is looked at again is presumed no more.
+                self.discard_look(halted);
                 continue;
             }
-            if attempt == 0 && may_follow_gil && self.scratch.other_holders() {
-                // Whoever has it now is to stand still.
+            if attempt == 0 && may_follow_gil && self.reader.last_look().gil_holders_changed() {
+                // The thread that has it now is to stand still.
                 may_follow_gil = false;
-                self.codes.distrust();
-                held.release(&mut self.report);
-                self.look_again();
+                self.discard_look(halted);
                 continue;
             }
             attempt += 1;
-            let verdict = self.verify(&held);
-            let unheld = matches!(held, Held::Nobody);
-            if verdict != Verdict::Proven || unheld {
-                self.codes.distrust();
+            let verdict = self.halter.prove(&halted, &mut self.reader, &self.scope);
+            let unhalted = halted.is_nothing();
+            if verdict != Verdict::Proven || unhalted {
+                self.codes.distrust_last_look();
             }
-            held.release(&mut self.report);
-            let complete = !self.scratch.partial || self.has_every_holder();
+            self.halter.release(halted);
+            let look = self.reader.last_look();
+            let complete = !self.scope.is_partial() || look.includes_every_gil_holder();
             let proven = verdict == Verdict::Proven && complete;
-            if result.is_ok() && (proven || unheld || self.scratch.frames_left == 0) {
+            if result.is_ok() && (proven || unhalted || look.is_full()) {
                 break;
             }
-            // To stand again is enough most often, and is no pause.
-            hold_all |= result.is_err() || attempt >= 2 && (verdict == Verdict::Moved || !complete);
+            // Standing on its CPU again suffices most often, and pauses nothing.
+            if result.is_err() || attempt >= 2 && (verdict == Verdict::Moved || !complete) {
+                extent = Extent::AllThatRun;
+            }
             if self.process.standing() != Standing::Same {
                 break;
             }
@@ -248,30 +229,122 @@ impl CpythonEngine {
         result
     }
 
-    /// Lets the threads whose stacks are not proven go on for so long, and until they did, and
-    /// looks where they are now.
-    fn let_run(&mut self, time: Duration) {
-        let started = Instant::now();
-        let mut wait = time;
-        loop {
-            std::thread::sleep(wait);
-            self.look_again();
-            let mut unproven = self.scratch.read.iter();
-            let all_ran = !unproven.any(|thread| {
-                let task = thread.tid.and_then(|tid| self.tasks.known(tid));
-                thread.proof == Proof::Unproven && task.is_some_and(|task| !task.ran)
-            });
-            if all_ran || started.elapsed() >= LONGEST_WAIT {
-                return;
+    /// Lets the target run before another try.
+    fn let_run(&mut self, attempt: u32) {
+        let look = self.reader.last_look();
+        // A thread that could run Python and was not looked at is looked for among all.
+        if !look.includes_every_gil_holder() {
+            self.scope.set_all();
+        }
+        let time = BEFORE_SECOND_TRY * 4_u32.pow(attempt - 1);
+        self.halter.let_run(time, look, &self.scope);
+    }
+
+    /// One look, of which it is not known yet whether it is proven.
+    fn look(&mut self, halted: &Halted) -> Result<(), TickError> {
+        let motion = match halted {
+            Halted::Nothing => Motion::Running,
+            Halted::Threads(_) => Motion::Halted,
+        };
+        self.halter.begin_look();
+        let mut kernel = BeforeRead {
+            halter: &mut self.halter,
+            resolver: &self.resolver,
+        };
+        let read = self
+            .reader
+            .look(&self.scope, motion, &mut self.codes, &mut kernel);
+        read.map_err(|fault| TickError::Unreadable(fault.to_string()))
+    }
+
+    /// Lets the target go on after a look that will be made again.
+    fn discard_look(&mut self, halted: Halted) {
+        self.codes.distrust_last_look();
+        self.halter.release(halted);
+        self.halter.look_again(&self.scope);
+    }
+
+    /// Samples of the last look's threads.
+    fn sample_threads(
+        &mut self,
+        tick: Tick,
+        interner: &mut Interner,
+        samples: &mut Vec<Sample>,
+    ) -> TickOutcome {
+        let mut outcome = TickOutcome::default();
+        self.resolver.begin();
+        for thread in &self.reader.last_look().threads {
+            let Some(stack) = stack_of(thread) else {
+                continue;
+            };
+            let times = self.halter.take_times(thread.tid);
+            let raw = RawSample {
+                state: thread.state.address,
+                thread: ThreadKey {
+                    pid: self.process.pid(),
+                    python_id: thread.state.thread_id,
+                    tid: thread.tid,
+                    started: times.started,
+                },
+                stack,
+                proof: thread.proof,
+                on_cpu: times.on_cpu,
+                cpu: times.cpu,
+                gil: thread.gil,
+                tick,
+            };
+            let sample = self.resolver.resolve(&raw, &mut self.codes, interner);
+            outcome.lost += u32::from(matches!(stack, Reading::Lost));
+            if let Some(sample) = sample {
+                outcome.threads += 1;
+                outcome.unproven += u32::from(sample.proof == Proof::Unproven);
+                samples.push(sample);
             }
-            wait = wait.saturating_mul(2);
+        }
+        if self.scope.is_partial() {
+            self.resolver.append_waiting_at_work(tick, samples);
+        } else {
+            self.resolver.forget_unseen();
+        }
+        outcome
+    }
+
+    /// Samples of the threads that wait within a request or task, in a process in which nothing ran.
+    fn sample_sleepers(&mut self, tick: Tick, samples: &mut Vec<Sample>) -> TickOutcome {
+        self.resolver.begin();
+        self.resolver.append_waiting_at_work(tick, samples);
+        TickOutcome {
+            threads: u32::try_from(self.resolver.thread_count()).unwrap_or(u32::MAX),
+            ..TickOutcome::default()
         }
     }
 }
 
-impl Drop for CpythonEngine {
-    fn drop(&mut self) {
-        // Another engine on this thread finds its place again.
-        stand::leave();
+/// What is to be resolved of a thread; `None` when the thread is gone.
+fn stack_of(thread: &RawThread) -> Option<Reading<'_>> {
+    match &thread.stack {
+        ReadStack::Read(stack) => Some(Reading::Stack(stack)),
+        ReadStack::Unchanged => Some(Reading::Unchanged),
+        ReadStack::Lost => Some(Reading::Lost),
+        ReadStack::Gone => None,
+    }
+}
+
+/// What halting and resolving know of threads before they are read.
+struct BeforeRead<'a> {
+    halter: &'a mut Halter,
+    resolver: &'a Resolver,
+}
+
+impl KernelSide for BeforeRead<'_> {
+    fn kernel_thread<M: Memory>(&mut self, memory: &mut M, state: &ThreadState) -> KernelThread {
+        self.halter.kernel_thread(memory, state)
+    }
+
+    fn stack_is_unchanged(&mut self, tid: Option<Tid>, state: &ThreadState) -> bool {
+        self.halter.slept_through(tid)
+            && self
+                .resolver
+                .has_proven_stack(state.address, state.thread_id, tid)
     }
 }

@@ -1,4 +1,4 @@
-//! One look at a process, for who wants to know what it is in the middle of and not where its time goes.
+//! One look at a process, to tell what it is in the middle of, not where its time goes.
 
 use super::{CpythonEngine, OpenError, open};
 use crate::engine::{Engine, EngineOptions, EngineReport, TickError};

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use super::codes::Codes;
-use super::quick::Quiet;
-use super::short_file::ShortFiles;
-use super::stay::MayStay;
-use super::tasks::Tasks;
-use super::tids::Tids;
-use super::work::Work;
-use super::{CpythonEngine, Scratch};
+use super::CpythonEngine;
+use super::code_table::CodeTable;
+use super::halting::Halter;
+use super::reading::{Reader, Scope};
+use super::resolving::{Resolver, ShortFiles};
 use crate::cpython::layout::{self, Layout, LayoutError};
 use crate::cpython::locate::{self, LocateError, Located};
-use crate::engine::{EngineOptions, EngineReport};
+use crate::engine::EngineOptions;
 use crate::memory::{LiveMemory, Snapshot};
 use crate::model::{HaltMethod, Halting, Interner, Nanos, Process as RecordedProcess, ProcessId};
 use crate::target::Process;
@@ -48,38 +45,31 @@ pub fn open(
         generation: None,
     });
     let process = Arc::new(process);
-    let free_threaded = located.version.free_threaded;
+    let short_files = ShortFiles::new(Some(Arc::clone(&process)));
     let mut engine = CpythonEngine {
         process_id,
         options,
-        layout,
-        located,
-        memory: Snapshot::new(memory),
-        tasks: Tasks::new(process.pid()),
-        tids: Tids::new(process.pid()),
-        codes: Codes::default(),
-        short_files: ShortFiles::new(Arc::clone(&process)),
-        threads: Default::default(),
-        work: Work::new(options.counting),
-        scratch: Scratch::default(),
-        may_stand: options.halting == Halting::WhenNeeded,
-        stood_at: None,
-        may_stay: MayStay::default(),
-        quiet: Quiet::No,
-        names_asked: None,
-        identity_asked: Nanos::ZERO,
-        report: EngineReport {
-            method: Some(match options.halting {
-                Halting::WhenNeeded if free_threaded => HaltMethod::OnTheirCpus,
-                Halting::WhenNeeded => HaltMethod::OnItsCpu,
-                Halting::Always => HaltMethod::PauseThread,
-                Halting::Never => HaltMethod::Nothing,
-            }),
-            ..EngineReport::default()
+        method: match options.halting {
+            Halting::WhenNeeded if located.version.free_threaded => HaltMethod::OnTheirCpus,
+            Halting::WhenNeeded => HaltMethod::OnItsCpu,
+            Halting::Always => HaltMethod::PauseThread,
+            Halting::Never => HaltMethod::Nothing,
         },
+        halter: Halter::new(
+            process.pid(),
+            options.halting,
+            options.counting,
+            located.cpu_id,
+        ),
+        reader: Reader::new(Snapshot::new(memory), layout, located.runtime),
+        resolver: Resolver::new(process_id, short_files, options.counting),
+        codes: CodeTable::default(),
+        scope: Scope::default(),
+        stood_at: None,
+        identity_asked: Nanos::ZERO,
         process,
     };
-    engine.make_acquaintance(interner);
+    engine.warm_up(interner);
     Ok(engine)
 }
 

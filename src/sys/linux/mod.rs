@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod cpu_clock;
+mod cpu_helpers;
 pub mod credentials;
 pub mod files;
 pub mod limits;
@@ -17,7 +18,6 @@ pub mod signals;
 pub mod sockets;
 pub mod spawn;
 pub mod stand;
-mod standers;
 pub mod status;
 pub mod tasks;
 pub mod usage;

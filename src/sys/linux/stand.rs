@@ -1,12 +1,12 @@
-//! Standing on a CPU: while this thread runs there, or a helper of it, whoever else belongs there
-//! stands still.
+//! Standing on a CPU: while this thread or one of its helpers runs there, all other threads of that
+//! CPU stand still.
 
 use std::cell::RefCell;
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-use super::standers::Standers;
+use super::cpu_helpers::CpuHelpers;
 use crate::model::Pid;
 
 #[derive(Debug)]
@@ -18,14 +18,14 @@ struct Place {
 
 thread_local! {
     static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
-    static HELPERS: RefCell<Standers> = RefCell::default();
+    static HELPERS: RefCell<CpuHelpers> = RefCell::default();
 }
 
-/// The CPU on which this thread stands, if it does: nobody else is running there now.
+/// The CPU that this thread stands on, if it does: no other thread runs there now.
 #[must_use]
 pub fn cpu() -> Option<usize> {
     let cpu = PLACE.with_borrow(|place| place.as_ref().map(|place| place.cpu))?;
-    // Somebody may have moved us.
+    // Another program may have moved us.
     (sched_getcpu() == cpu).then_some(cpu)
 }
 
@@ -73,12 +73,12 @@ pub fn also_at(cpus: &[usize]) -> bool {
 
 /// Sends the helpers away.
 pub fn alone() {
-    HELPERS.with_borrow(Standers::dismiss);
+    HELPERS.with_borrow(CpuHelpers::dismiss);
 }
 
 /// Lets this thread run wherever it could before, if it stands somewhere, and does without helpers.
 pub fn leave() {
-    HELPERS.with_borrow_mut(|helpers| *helpers = Standers::default());
+    HELPERS.with_borrow_mut(|helpers| *helpers = CpuHelpers::default());
     PLACE.with_borrow_mut(|place| {
         if let Some(place) = place.take() {
             // Where that is refused, it stays where it is, which harms nobody.

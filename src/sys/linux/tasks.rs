@@ -30,13 +30,40 @@ pub struct TaskTimes {
     pub times_scheduled: u64,
 }
 
+impl TaskTimes {
+    /// For a single question; [`TaskFiles`] stays open for many. `None` when the thread is gone, or the
+    /// kernel keeps no such account.
+    #[must_use]
+    pub fn of(pid: Pid, tid: Tid) -> Option<TaskTimes> {
+        TaskTimes::read(&open_schedstat(pid, tid).ok()?).ok()?
+    }
+
+    fn read(schedstat: &File) -> io::Result<Option<TaskTimes>> {
+        let mut bytes = [0; 128];
+        let len = schedstat.read_at(&mut bytes, 0)?;
+        Ok(bytes.get(..len).and_then(TaskTimes::parse))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<TaskTimes> {
+        let mut fields = std::str::from_utf8(bytes).ok()?.split_ascii_whitespace();
+        Some(TaskTimes {
+            on_cpu: Nanos(fields.next()?.parse().ok()?),
+            times_scheduled: fields.nth(1)?.parse().ok()?,
+        })
+    }
+}
+
+fn open_schedstat(pid: Pid, tid: Tid) -> io::Result<File> {
+    File::open(format!("/proc/{pid}/task/{tid}/schedstat"))
+}
+
 impl TaskFiles {
     /// # Errors
     /// When the thread is gone. A kernel without schedstat is not an error.
     pub fn open(pid: Pid, tid: Tid) -> io::Result<TaskFiles> {
         Ok(TaskFiles {
             stat: File::open(format!("/proc/{pid}/task/{tid}/stat"))?,
-            schedstat: File::open(format!("/proc/{pid}/task/{tid}/schedstat")).ok(),
+            schedstat: open_schedstat(pid, tid).ok(),
             syscall: PathBuf::from(format!("/proc/{pid}/task/{tid}/syscall")),
             kept_syscall: OnceCell::new(),
         })
@@ -79,12 +106,10 @@ impl TaskFiles {
     /// # Errors
     /// When the thread is gone.
     pub fn times(&self) -> io::Result<Option<TaskTimes>> {
-        let Some(file) = &self.schedstat else {
-            return Ok(None);
-        };
-        let mut bytes = [0; 128];
-        let len = file.read_at(&mut bytes, 0)?;
-        Ok(bytes.get(..len).and_then(parse_schedstat))
+        match &self.schedstat {
+            Some(file) => TaskTimes::read(file),
+            None => Ok(None),
+        }
     }
 }
 
@@ -113,14 +138,6 @@ pub fn tid_in_own_namespace(pid: Pid, tid: Tid) -> Option<u64> {
     u64::try_from(innermost.0).ok()
 }
 
-fn parse_schedstat(bytes: &[u8]) -> Option<TaskTimes> {
-    let mut fields = std::str::from_utf8(bytes).ok()?.split_ascii_whitespace();
-    Some(TaskTimes {
-        on_cpu: Nanos(fields.next()?.parse().ok()?),
-        times_scheduled: fields.nth(1)?.parse().ok()?,
-    })
-}
-
 /// The function of the kernel in which a thread waits; `None` where it runs, or that may not be known.
 pub fn wait_channel(pid: Pid, tid: Tid) -> Option<String> {
     let channel = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
@@ -144,6 +161,6 @@ mod tests {
 
     #[test]
     fn short_or_odd_lines_are_refused() {
-        assert_eq!(parse_schedstat(b"1 2"), None);
+        assert_eq!(TaskTimes::parse(b"1 2"), None);
     }
 }

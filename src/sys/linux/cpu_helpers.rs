@@ -1,5 +1,5 @@
-//! Helpers that stand on CPUs for us, where threads run on several at a time: one thread a CPU,
-//! asleep until it is called, that keeps its CPU busy until it is dismissed.
+//! Helper threads that stand on other CPUs for us, where a target's threads run on several at a time:
+//! one a CPU, asleep until it is called. Then it keeps its CPU busy until it is dismissed.
 
 use std::io;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::punctual::Punctual;
 
-/// On so many CPUs others may stand for us. To call more takes longer than it is worth.
+/// The most helpers. Calling more takes longer than it is worth.
 const MOST: usize = 16;
 
 /// How long to wait until all stand where they were called to: a wake-up on another CPU takes
 /// some 50 µs.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// A helper that is not dismissed goes by itself, since somebody waits for the CPU.
+/// A helper that is not dismissed stops by itself, since other threads wait for its CPU.
 const LONGEST_STAND: Duration = Duration::from_millis(5);
 
 const ASLEEP: u32 = 0;
@@ -28,33 +28,33 @@ const ENDING: u32 = 3;
 
 /// The helpers of one thread.
 #[derive(Debug, Default)]
-pub struct Standers(Vec<Stander>);
+pub struct CpuHelpers(Vec<CpuHelper>);
 
 #[derive(Debug)]
-struct Stander {
+struct CpuHelper {
     cpu: usize,
     state: Arc<AtomicU32>,
     thread: Thread,
     handle: Option<JoinHandle<()>>,
 }
 
-impl Standers {
-    /// Calls a helper to each of these CPUs and waits until they stand there. `false` when not all
-    /// do, since there are too many, or we may not run on one; those that do stand.
+impl CpuHelpers {
+    /// Calls a helper to each of these CPUs and waits until they stand there. `false` when some do
+    /// not: there are too many CPUs, or we may not run on one. The others stand all the same.
     pub fn call(&mut self, cpus: &[usize]) -> bool {
         let known = cpus.iter().all(|&cpu| self.find_or_start(cpu).is_ok());
-        let called = self.0.iter().filter(|stander| cpus.contains(&stander.cpu));
-        for stander in called.clone() {
+        let called = self.0.iter().filter(|helper| cpus.contains(&helper.cpu));
+        for helper in called.clone() {
             let asleep =
-                stander
+                helper
                     .state
                     .compare_exchange(ASLEEP, CALLED, Ordering::AcqRel, Ordering::Acquire);
             if asleep.is_ok() {
-                stander.thread.unpark();
+                helper.thread.unpark();
             }
         }
         let started = Instant::now();
-        while !called.clone().all(Stander::stands) {
+        while !called.clone().all(CpuHelper::stands) {
             if started.elapsed() > PATIENCE {
                 return false;
             }
@@ -67,30 +67,30 @@ impl Standers {
     #[must_use]
     pub fn stands_at(&self, cpu: usize) -> bool {
         let mut all = self.0.iter();
-        all.any(|stander| stander.cpu == cpu && stander.stands())
+        all.any(|helper| helper.cpu == cpu && helper.stands())
     }
 
     /// Sends all to sleep.
     pub fn dismiss(&self) {
-        for stander in &self.0 {
-            stander.state.store(ASLEEP, Ordering::Release);
+        for helper in &self.0 {
+            helper.state.store(ASLEEP, Ordering::Release);
         }
     }
 
     fn find_or_start(&mut self, cpu: usize) -> io::Result<()> {
-        if self.0.iter().any(|stander| stander.cpu == cpu) {
+        if self.0.iter().any(|helper| helper.cpu == cpu) {
             return Ok(());
         }
         if self.0.len() >= MOST || cpu >= CpuSet::MAX_CPU {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        self.0.push(Stander::start(cpu)?);
+        self.0.push(CpuHelper::start(cpu)?);
         Ok(())
     }
 }
 
-impl Stander {
-    fn start(cpu: usize) -> io::Result<Stander> {
+impl CpuHelper {
+    fn start(cpu: usize) -> io::Result<CpuHelper> {
         let state = Arc::new(AtomicU32::new(ASLEEP));
         let theirs = Arc::clone(&state);
         let (tell, told) = std::sync::mpsc::channel();
@@ -100,7 +100,7 @@ impl Stander {
             only.set(cpu);
             let placed = sched_setaffinity(None, &only);
             let may_stand = placed.is_ok();
-            // An error means that nobody waits any more.
+            // An error means that the receiver is gone.
             let _ = tell.send(placed);
             if may_stand {
                 let _punctual = Punctual::this_thread();
@@ -108,7 +108,7 @@ impl Stander {
             }
         })?;
         told.recv().map_err(|_| io::ErrorKind::BrokenPipe)??;
-        Ok(Stander {
+        Ok(CpuHelper {
             cpu,
             state,
             thread: handle.thread().clone(),
@@ -121,12 +121,12 @@ impl Stander {
     }
 }
 
-impl Drop for Stander {
+impl Drop for CpuHelper {
     fn drop(&mut self) {
         self.state.store(ENDING, Ordering::Release);
         self.thread.unpark();
         if let Some(handle) = self.handle.take() {
-            // It ends by itself; a panic of it has been told.
+            // It ends by itself; a panic in it has been reported.
             let _ = handle.join();
         }
     }
@@ -169,24 +169,24 @@ mod tests {
             .filter(|&cpu| allowed.is_set(cpu) && cpu != sched_getcpu())
             .take(2)
             .collect();
-        let mut standers = Standers::default();
+        let mut helpers = CpuHelpers::default();
         for _ in 0..3 {
             // On a busy machine a call may be in vain.
             let deadline = Instant::now() + Duration::from_secs(10);
-            while !standers.call(&cpus) {
+            while !helpers.call(&cpus) {
                 assert!(Instant::now() < deadline);
-                standers.dismiss();
+                helpers.dismiss();
             }
-            standers.dismiss();
-            assert!(cpus.iter().all(|&cpu| !standers.stands_at(cpu)));
+            helpers.dismiss();
+            assert!(cpus.iter().all(|&cpu| !helpers.stands_at(cpu)));
         }
     }
 
     #[test]
-    fn nobody_stands_where_there_is_no_cpu() {
-        let mut standers = Standers::default();
-        assert!(!standers.call(&[CpuSet::MAX_CPU]));
-        assert!(!standers.call(&[CpuSet::MAX_CPU - 1]));
-        assert!(!standers.stands_at(CpuSet::MAX_CPU - 1));
+    fn no_helper_stands_where_there_is_no_cpu() {
+        let mut helpers = CpuHelpers::default();
+        assert!(!helpers.call(&[CpuSet::MAX_CPU]));
+        assert!(!helpers.call(&[CpuSet::MAX_CPU - 1]));
+        assert!(!helpers.stands_at(CpuSet::MAX_CPU - 1));
     }
 }

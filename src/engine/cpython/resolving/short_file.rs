@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::target::{Process, open_file};
 
-/// Answers by directory; a program has few of them.
+/// How many answers are kept, one a directory; a program has few of them.
 const MAX_DIRECTORIES: usize = 10_000;
 
 /// Packages do not lie deeper than this.
@@ -17,12 +17,14 @@ const MAX_DEPTH: usize = 64;
 /// does. It only asks whether files exist.
 #[derive(Debug)]
 pub struct ShortFiles {
-    process: Arc<Process>,
+    /// Whose file system it is. Without one, no file is found.
+    process: Option<Arc<Process>>,
     is_package: FxHashMap<String, bool>,
 }
 
 impl ShortFiles {
-    pub fn new(process: Arc<Process>) -> ShortFiles {
+    /// Without a process each file's short name is its base name.
+    pub fn new(process: Option<Arc<Process>>) -> ShortFiles {
         ShortFiles {
             process,
             is_package: FxHashMap::default(),
@@ -47,14 +49,17 @@ impl ShortFiles {
     }
 
     fn is_package(&mut self, directory: &str) -> bool {
-        if let Some(&known) = self.is_package.get(directory) {
-            return known;
+        if let Some(&answer) = self.is_package.get(directory) {
+            return answer;
         }
         if self.is_package.len() >= MAX_DIRECTORIES {
             self.is_package.clear();
         }
         let marker = format!("{directory}/__init__.py");
-        let found = open_file(&self.process, Path::new(&marker)).is_ok();
+        let found = self
+            .process
+            .as_ref()
+            .is_some_and(|process| open_file(process, Path::new(&marker)).is_ok());
         self.is_package.insert(directory.to_owned(), found);
         found
     }

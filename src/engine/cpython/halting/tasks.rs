@@ -11,7 +11,7 @@ use crate::sys::linux::stand;
 use crate::sys::linux::status::Stat;
 use crate::sys::linux::tasks::{TaskFiles, TaskTimes};
 
-/// All tasks of one process that are Python threads.
+/// The kernel threads (tasks) of one process that run Python.
 #[derive(Debug)]
 pub struct Tasks {
     pid: Pid,
@@ -22,23 +22,23 @@ pub struct Tasks {
     ledger: Option<Ledger>,
 }
 
-/// What CPU time the process had used at the last look at all of its tasks, and who may go on
-/// using it.
+/// The CPU time that the process had used at the last look at all of its tasks, and which tasks are
+/// expected to go on using it.
 #[derive(Debug)]
 struct Ledger {
-    /// `None` where it did not fit with what its tasks had used, since one of them ran.
+    /// `None` where it did not match what its tasks had used, since one of them ran.
     process: Option<Nanos>,
     /// Tasks that ran lately, and what each had used.
     active: Vec<(Tid, Nanos)>,
 }
 
-/// From so many tasks on, those that sleep are left alone as long as they cannot have run. Below it
-/// asking each costs less than it is worth.
+/// From so many tasks on, those that sleep are not looked at as long as they cannot have run. With
+/// fewer, finding that out costs more than looking at each.
 const MANY_TASKS: usize = 64;
 
-/// A task that slept for so long is thought to sleep on: longer than a thread waits for the GIL while
-/// another wants it, too.
-const QUIET: Duration = Duration::from_millis(50);
+/// A task that slept for so long is expected to go on sleeping. A thread that waits for a contended
+/// GIL sleeps for less.
+const IDLE_AFTER: Duration = Duration::from_millis(50);
 
 /// One kernel thread.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub struct Task {
     accounted: Nanos,
     /// It slept at the first look of the tick before, and was not scheduled since.
     pub slept_through: bool,
-    /// Off its CPU at the last look on the presumption that this is where it was at the look before:
+    /// At the last look it was presumed to be where it was at the look before, off its CPU:
     /// see [`Tasks::look`].
     presumed: bool,
     /// It was off every CPU at the first look of the tick before, as far as that knew, and was not
@@ -68,6 +68,7 @@ pub struct Task {
     pub ran: bool,
     /// The last look that found it scheduled since the one before.
     last_ran: Instant,
+    /// Somebody asked for it since the last look at all tasks.
     used: bool,
 }
 
@@ -94,7 +95,7 @@ impl Task {
         })
     }
 
-    /// Looks whether the thread runs, and where, unless that `may` be `presumed`; `false` when it has
+    /// Looks whether the thread runs, and where, unless that may be presumed; `false` when it has
     /// ended.
     fn look(&mut self, may_presume: bool) -> bool {
         let Ok(times) = self.files.times() else {
@@ -110,7 +111,7 @@ impl Task {
             return true;
         }
         self.last_ran = Instant::now();
-        self.presumed = may_presume && self.ran && self.stays_displaced();
+        self.presumed = may_presume && self.ran && self.is_likely_still_preempted();
         if self.presumed {
             return true;
         }
@@ -136,24 +137,26 @@ impl Task {
         alive
     }
 
-    /// Whether it ran where we stand when it was last looked at, and would now if it has not moved.
-    fn stays_displaced(&self) -> bool {
+    /// Whether it was taken off its CPU by us when it was last looked at, and is now unless it has
+    /// moved to another.
+    fn is_likely_still_preempted(&self) -> bool {
         self.running && self.off_cpu && stand::cpu() == Some(self.cpu) && self.files.runs()
     }
 
-    /// Whether the thread was off every CPU at the last look: asleep, or displaced by us.
+    /// Whether the thread was off every CPU at the last look: asleep, or preempted by us.
     pub fn is_off_cpu(&self) -> bool {
         self.off_cpu
     }
 
-    /// Whether it runs, or was just taken off its CPU. Who is ready to run and has not come to it
-    /// since the tick before does not work: it waits where it was, for other programs to leave it
-    /// a CPU or for its cgroup to be let on, and that may take fifty looks.
-    pub fn works(&self) -> bool {
+    /// Whether it counts as on a CPU: it runs, or was taken off its CPU just now. A thread that is
+    /// ready to run and has not been scheduled since the tick before does not count: it waits for
+    /// other programs to leave it a CPU, or for its cgroup's next period, and that may take fifty
+    /// looks.
+    pub fn is_on_cpu(&self) -> bool {
         self.running && !self.waited
     }
 
-    /// Whether it was off every CPU at the last look by itself, and not since we stood on its.
+    /// Whether it was off every CPU at the last look of its own accord, not because we had its CPU.
     pub fn sleeps(&self) -> bool {
         self.off_cpu && !self.running
     }
@@ -178,8 +181,9 @@ impl Task {
     }
 }
 
-/// Whether a thread is on no CPU. One that runs, or is about to sleep, on the CPU on which we stand
-/// is not: we are. It may be moved to another CPU and run there, and is then scheduled once more.
+/// Whether a thread is on no CPU. One that runs, or is about to sleep, on the CPU that we stand on is
+/// on none, since we run there. It may be moved to another CPU and run there; then its count of times
+/// scheduled rises.
 fn is_off_cpu(stat: &Stat, files: &TaskFiles) -> bool {
     stand::covers(stat.cpu) || (!stat.runs() && files.is_switched_out())
 }
@@ -212,7 +216,7 @@ impl Tasks {
         self.by_tid.values().all(|task| !task.running)
     }
 
-    /// A task that is known already.
+    /// A task that has been opened.
     pub fn known(&self, tid: Tid) -> Option<&Task> {
         self.by_tid.get(&tid)
     }
@@ -223,11 +227,12 @@ impl Tasks {
         ledger.is_some_and(|ledger| ledger.active.iter().any(|(active, _)| *active == tid))
     }
 
-    /// Looks, at the start of a tick or `again` in it, at those tasks alone that ran lately. `true`
-    /// if no other runs: since nobody else does in the whole machine; or since they used all the
-    /// CPU time that the process has used since the last look at all, which finds also who woke up
-    /// and sleeps again, but not who did so since the scheduler last looked at its CPU, at most a
-    /// tick of the kernel ago. `false` also while one of them runs elsewhere, since nothing fits then.
+    /// Looks, at the start of a tick or `again` in it, only at the tasks that ran lately. `true` if no
+    /// other task runs. That is so when nothing else in the whole machine runs, or when these tasks
+    /// used all the CPU time that the process has used since the last look at all tasks. The latter
+    /// also finds tasks that woke up and sleep again, except those that did so since the scheduler
+    /// last accounted for their CPU, at most one kernel tick ago. `false` also while one of these
+    /// tasks runs on another CPU, since the figures do not match then.
     pub fn look_at_active(&mut self, again: bool) -> bool {
         let (Some(ledger), Some(clock)) = (&self.ledger, self.clock) else {
             return false;
@@ -249,13 +254,13 @@ impl Tasks {
             of_active = of_active.saturating_add(times.on_cpu.saturating_sub(*used));
             running += usize::from(task.running);
         }
-        // We run, too. Asking the clock takes a tenth of a millisecond where threads are many.
+        // We run as well. Asking the clock takes a tenth of a millisecond where threads are many.
         let load = self.loadavg.as_ref().and_then(Loadavg::now);
         if load.is_some_and(|load| load.running <= 1 + running) {
-            self.retire_quiet();
+            self.retire_idle();
             return true;
         }
-        // Whoever runs on uses time until this, so that it does not fit.
+        // A task that goes on running uses time until this call, so that the figures do not match.
         let Some(now) = clock.now() else {
             return false;
         };
@@ -263,7 +268,7 @@ impl Tasks {
         if of_all != Some(of_active) {
             return false;
         }
-        self.retire_quiet();
+        self.retire_idle();
         true
     }
 
@@ -282,7 +287,7 @@ impl Tasks {
         cpus.dedup();
     }
 
-    /// Where one runs that was looked at so, other than where we stand.
+    /// Another CPU than ours on which one of these tasks runs.
     pub fn active_elsewhere(&self) -> Option<usize> {
         let ledger = self.ledger.as_ref()?;
         let active = ledger
@@ -311,14 +316,15 @@ impl Tasks {
         }
     }
 
-    /// Looks at every known task at the start of a tick. What is not asked for by [`get`](Self::get) until the next look
-    /// is forgotten.
+    /// Looks at every known task at the start of a tick. A task for which nobody calls
+    /// [`get`](Self::get) until the next look is dropped.
     ///
-    /// A task that `may_stay` where we stand is presumed to, if it runs at all: to ask for its CPU
-    /// is the dearest of all questions. [`presumed`](Self::presumed) is then to be confirmed by
-    /// what that task itself has for its CPU, read behind all else, or looked at again.
-    pub fn look(&mut self, may_stay: Option<Tid>) {
-        // These may have been looked at in this tick.
+    /// The task `presumable` is presumed to be on the CPU that we stand on, if it runs at all: asking
+    /// the kernel for its CPU costs more than anything else here. What is [`presumed`](Self::presumed)
+    /// must be confirmed afterwards by the CPU number in the task's own memory, read after all else;
+    /// or else the task is looked at again.
+    pub fn look(&mut self, presumable: Option<Tid>) {
+        // These may have been looked at in this tick already.
         let looked_at = self
             .ledger
             .take()
@@ -333,7 +339,7 @@ impl Tasks {
         self.by_tid.retain(|tid, task| {
             let slept = task.slept_through || !looked_at(tid);
             let used = std::mem::take(&mut task.used);
-            let alive = used && task.look(!are_many && may_stay == Some(*tid));
+            let alive = used && task.look(!are_many && presumable == Some(*tid));
             task.slept_through &= slept;
             task.waited &= slept;
             alive
@@ -344,11 +350,11 @@ impl Tasks {
         }
     }
 
-    /// From now on those tasks count as active that ran lately.
+    /// From now on the tasks that ran lately count as active.
     fn open_ledger(&mut self, process: Option<Nanos>) {
         let now = Instant::now();
         let active = self.by_tid.iter().filter_map(|(tid, task)| {
-            let ran_lately = now.duration_since(task.last_ran) < QUIET;
+            let ran_lately = now.duration_since(task.last_ran) < IDLE_AFTER;
             ran_lately.then_some((*tid, task.times?.on_cpu))
         });
         self.ledger = Some(Ledger {
@@ -357,9 +363,9 @@ impl Tasks {
         });
     }
 
-    /// Those that were looked at and have not run for a while count as active no longer. What they
-    /// used until they slept is no other's.
-    fn retire_quiet(&mut self) {
+    /// Active tasks that have not run for a while count as active no longer. The CPU time that they
+    /// used until then is added to the account, so that no other task is thought to have used it.
+    fn retire_idle(&mut self) {
         let Some(ledger) = &mut self.ledger else {
             return;
         };
@@ -368,12 +374,12 @@ impl Tasks {
             let Some(task) = self.by_tid.get(tid) else {
                 return true;
             };
-            let quiet = !task.running && now.duration_since(task.last_ran) >= QUIET;
-            if quiet && let (Some(process), Some(times)) = (&mut ledger.process, task.times) {
+            let idle = !task.running && now.duration_since(task.last_ran) >= IDLE_AFTER;
+            if idle && let (Some(process), Some(times)) = (&mut ledger.process, task.times) {
                 let since = times.on_cpu.saturating_sub(*used);
                 *process = process.saturating_add(since);
             }
-            !quiet
+            !idle
         });
     }
 
@@ -389,7 +395,7 @@ impl Tasks {
     }
 
     /// Whether the thread was on a CPU at the last look, or about to be.
-    pub fn is_on_cpu(&self, tid: Tid) -> bool {
+    pub fn may_be_running(&self, tid: Tid) -> bool {
         self.by_tid
             .get(&tid)
             .is_some_and(|task| task.running && !task.off_cpu)

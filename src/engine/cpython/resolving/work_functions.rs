@@ -5,19 +5,19 @@ use rustc_hash::FxHashMap;
 use crate::frameworks;
 use crate::model::{Counting, FrameId, FunctionId, Interner};
 
-/// What is known of the functions met so far.
+/// Remembers the answer for each function met so far.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct WorkFunctions {
     /// Only where threads within a request or task count even while they wait.
     is_asked: bool,
-    known: FxHashMap<FunctionId, bool>,
+    answers: FxHashMap<FunctionId, bool>,
 }
 
-impl Work {
-    pub(super) fn new(counting: Counting) -> Work {
-        Work {
+impl WorkFunctions {
+    pub(super) fn new(counting: Counting) -> WorkFunctions {
+        WorkFunctions {
             is_asked: counting == Counting::Work,
-            known: FxHashMap::default(),
+            answers: FxHashMap::default(),
         }
     }
 
@@ -27,7 +27,7 @@ impl Work {
             return false;
         }
         let id = interner.frame(frame).function;
-        *self.known.entry(id).or_insert_with(|| {
+        *self.answers.entry(id).or_insert_with(|| {
             let function = interner.function(id);
             let text = |id| interner.text(id).untrusted();
             frameworks::is_work_frame(text(function.file), text(function.name))

@@ -1,10 +1,12 @@
-//! Which task of the kernel a Python thread is.
+//! Which kernel thread runs a Python thread.
 
 use rustc_hash::FxHashMap;
 
 use super::tasks::Tasks;
 use crate::cpython::threads::ThreadState;
+use crate::engine::cpython::reading::KernelThread;
 use crate::memory::Memory;
+use crate::model::little_endian::u32_at;
 use crate::model::{Addr, Pid, Tid};
 use crate::sys::linux::tasks::{thread_ids, tid_in_own_namespace};
 
@@ -15,32 +17,13 @@ const PTHREAD_SPAN: usize = 1024;
 /// the pointers that some architectures keep before it (src/internal/pthread_impl.h).
 const USUAL_TID_OFFSETS: [usize; 4] = [720, 208, 48, 56];
 
-/// Searches for the place of the kernel's thread id that one look is worth, each of which may ask
-/// the kernel about every word of a `struct pthread`.
+/// How many times one look searches for the place of the kernel's thread id. A search may ask the
+/// kernel about every word of a `struct pthread`.
 const MAX_SEARCHES: u32 = 64;
 
-/// The kernel's side of a Python thread.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KernelThread {
-    Is(Tid),
-    /// There is none: the thread has ended, or stayed in the parent when this process was forked
-    /// and its thread state came along (2.7 never clears these away, others a moment later).
-    Gone,
-    Unknown,
-}
-
-impl KernelThread {
-    pub fn tid(self) -> Option<Tid> {
-        match self {
-            KernelThread::Is(tid) => Some(tid),
-            KernelThread::Gone | KernelThread::Unknown => None,
-        }
-    }
-}
-
-/// How the threads of one process are told.
+/// Finds the kernel threads of one process.
 #[derive(Debug)]
-pub struct Tids {
+pub struct ThreadIds {
     pid: Pid,
     /// Host thread ids by the ids that the target sees, where these differ.
     by_inner_tid: FxHashMap<u64, Tid>,
@@ -48,16 +31,16 @@ pub struct Tids {
     same_namespace: bool,
     /// Where in `struct pthread` the thread id is, once found.
     tid_in_pthread: Option<u64>,
-    /// Some thread was found by the id in its thread state, so these can be relied on.
+    /// Some thread was found by the id in its thread state, so that these can be relied on.
     native_ids_hold: bool,
-    /// What may be tried still until the next look.
+    /// What may still be tried until the next look.
     searches_left: u32,
     listing_left: bool,
 }
 
-impl Tids {
-    pub fn new(pid: Pid) -> Tids {
-        Tids {
+impl ThreadIds {
+    pub fn new(pid: Pid) -> ThreadIds {
+        ThreadIds {
             pid,
             by_inner_tid: FxHashMap::default(),
             same_namespace: tid_in_own_namespace(pid, Tid(pid.0))
@@ -132,8 +115,7 @@ impl Tids {
             .into_iter()
             .chain(anywhere)
             .find_map(|offset| {
-                let word = bytes.get(offset..offset + 4)?.try_into().ok()?;
-                let word = u32::from_le_bytes(word);
+                let word = u32_at(&bytes, offset)?;
                 let tid = (word > 0)
                     .then(|| self.host_tid(tasks, word.into()))
                     .flatten()?;

@@ -1,0 +1,218 @@
+//! Making threads stand still: by standing on their CPU, or by pausing them.
+
+use std::time::Duration;
+
+use super::{Halter, LiveReader, Look, Scope, Task};
+use crate::model::{Addr, Halting, Tid};
+use crate::sys::linux::ptrace::{self, PauseError, Paused};
+use crate::sys::linux::stand;
+
+/// How often to look for threads that were woken while others were being paused.
+const MAX_ROUNDS: u32 = 8;
+
+/// What was made to stand still.
+#[derive(Debug)]
+pub enum Halted {
+    /// Nothing: reading must not halt the target, or was not allowed to.
+    Nothing,
+    /// The threads that must stand still. Those that were paused are listed; others stand still since
+    /// they sleep, or since we stand on their CPU.
+    Threads(Vec<PausedThread>),
+}
+
+#[derive(Debug)]
+pub struct PausedThread {
+    tid: Tid,
+    paused: Paused,
+}
+
+impl Halted {
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Halted::Nothing)
+    }
+
+    /// Whether a thread is paused.
+    pub fn has_paused(&self, tid: Tid) -> bool {
+        match self {
+            Halted::Nothing => false,
+            Halted::Threads(paused) => paused.iter().any(|thread| thread.tid == tid),
+        }
+    }
+}
+
+/// Which threads are made to stand still.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// In each interpreter the thread that has the GIL or had it last, whether or not it has it now.
+    /// Finding that thread takes some time; taking that time only while the GIL is held would find
+    /// the GIL held too often. Without a GIL, all threads of the interpreter.
+    WhoCanRunPython,
+    /// All threads that run: the GIL may change hands faster than we can look.
+    AllThatRun,
+}
+
+impl Halter {
+    /// Makes the threads stand still that can change a Python stack. Threads that sleep are left
+    /// alone.
+    pub fn halt(&mut self, extent: Extent, reader: &mut LiveReader, scope: &Scope) -> Halted {
+        if self.policy == Halting::Never {
+            return Halted::Nothing;
+        }
+        if ptrace::any_stopping() {
+            ptrace::release_late_stops();
+        }
+        let refused = self.effort.refused;
+        let mut paused = Vec::new();
+        match extent {
+            Extent::WhoCanRunPython => self.halt_who_can_run_python(reader, scope, &mut paused),
+            Extent::AllThatRun => self.pause_all_that_run(reader.last_look(), scope, &mut paused),
+        }
+        if paused.is_empty() && self.effort.refused > refused {
+            // As if nothing were to be halted: to try until it is proven would prefer stacks that
+            // stand still.
+            return Halted::Nothing;
+        }
+        Halted::Threads(paused)
+    }
+
+    /// Lets all threads go on.
+    pub fn release(&mut self, halted: Halted) {
+        let Halted::Threads(paused) = halted else {
+            return;
+        };
+        stand::alone();
+        self.effort.pauses += paused.len() as u64;
+        let longest = paused.iter().map(|thread| thread.paused.held_for()).max();
+        self.effort.paused += longest.unwrap_or(Duration::ZERO);
+    }
+
+    fn halt_who_can_run_python(
+        &mut self,
+        reader: &mut LiveReader,
+        scope: &Scope,
+        paused: &mut Vec<PausedThread>,
+    ) {
+        for index in 0..reader.last_look().gils.len() {
+            let Some(&(interpreter, gil)) = reader.last_look().gils.get(index) else {
+                break;
+            };
+            // As the last look found it: if the GIL has gone to another since, this look shows it,
+            // and another is taken.
+            let holder = gil.and_then(|gil| gil.latest_holder());
+            if let Some(holder) = holder {
+                if let Some(tid) = self.tid_of(interpreter, holder, reader) {
+                    if self.may_stand {
+                        self.stand_where_it_runs(tid, scope);
+                    }
+                    self.pause(tid, Task::is_off_cpu, paused);
+                }
+                continue;
+            }
+            let look = reader.last_look();
+            if self.may_stand {
+                self.stand_where_all_run(interpreter, look, scope);
+            }
+            // Threads that were there at the last look. Newcomers are found by the read, and halted
+            // at the next try.
+            for thread in &look.threads {
+                if thread.state.interpreter == interpreter
+                    && let Some(tid) = thread.tid
+                {
+                    self.pause(tid, Task::is_off_cpu, paused);
+                }
+            }
+        }
+    }
+
+    /// The kernel thread of a thread state: as the last look found it, or else looked up, since a
+    /// thread that came meanwhile should not be found in another way than those that were there.
+    fn tid_of(&mut self, interpreter: Addr, state: Addr, reader: &mut LiveReader) -> Option<Tid> {
+        if let Some(thread) = reader.last_look().thread_at(state) {
+            return thread.tid;
+        }
+        if state.is_null() {
+            return None;
+        }
+        // The thread that had the GIL last may be gone, and its memory hold anything: then no task
+        // has the id, or a task is halted for nothing.
+        let (state, memory) = reader.thread_state_now(interpreter, state).ok()?;
+        self.kernel_thread(memory, &state).tid()
+    }
+
+    /// Stands where a thread runs, so that it need not be paused.
+    fn stand_where_it_runs(&mut self, tid: Tid, scope: &Scope) {
+        // It may move on while we move after it, but not often.
+        for _ in 0..2 {
+            let Some(cpu) = self
+                .tasks
+                .get(tid)
+                .filter(|task| !task.is_off_cpu())
+                .map(|task| task.cpu())
+            else {
+                return;
+            };
+            self.stand_at(cpu);
+            if !self.may_stand {
+                return;
+            }
+            self.look_again(scope);
+        }
+    }
+
+    /// Stands where a thread of an interpreter without a GIL runs, and has helpers stand where the
+    /// others do.
+    fn stand_where_all_run(&mut self, interpreter: Addr, look: &Look, scope: &Scope) {
+        let mut cpus = std::mem::take(&mut self.cpus);
+        // Some may move on while we move after them.
+        for _ in 0..2 {
+            let threads = look.threads.iter();
+            let threads = threads.filter(|thread| thread.state.interpreter == interpreter);
+            self.tasks
+                .cpus_of(threads.filter_map(|thread| thread.tid), &mut cpus);
+            if cpus.iter().all(|&cpu| stand::covers(cpu)) {
+                break;
+            }
+            let stands_there = stand::cpu().is_some_and(|here| cpus.contains(&here));
+            if let (false, Some(&first)) = (stands_there, cpus.first()) {
+                self.stand_at(first);
+            }
+            cpus.retain(|&cpu| !stand::covers(cpu));
+            self.effort.moves += cpus.len() as u64;
+            stand::also_at(&cpus);
+            self.look_again(scope);
+        }
+        self.cpus = cpus;
+    }
+
+    /// Pauses each thread that runs until no other does: those that slept when the first was paused
+    /// may have been woken since. Standing on the CPU of one has not been enough then: the scheduler
+    /// moves it on while we read a long stack, or to where we came from.
+    fn pause_all_that_run(&mut self, look: &Look, scope: &Scope, paused: &mut Vec<PausedThread>) {
+        for round in 0..MAX_ROUNDS {
+            if round > 0 {
+                self.look_again(scope);
+            }
+            let before = paused.len();
+            for tid in look.threads.iter().filter_map(|thread| thread.tid) {
+                self.pause(tid, Task::sleeps, paused);
+            }
+            if paused.len() == before && round > 0 {
+                break;
+            }
+        }
+    }
+
+    /// Pauses a thread, unless it stands still enough without.
+    fn pause(&mut self, tid: Tid, stands: fn(&Task) -> bool, paused: &mut Vec<PausedThread>) {
+        let is_paused = paused.iter().any(|thread| thread.tid == tid);
+        if is_paused || self.tasks.get(tid).is_none_or(|task| stands(task)) {
+            return;
+        }
+        // A thread that cannot be paused is read all the same, and what is read is not proven.
+        match Paused::new(tid) {
+            Ok(pause) => paused.push(PausedThread { tid, paused: pause }),
+            Err(PauseError::Denied) => self.effort.refused += 1,
+            Err(_) => {}
+        }
+    }
+}

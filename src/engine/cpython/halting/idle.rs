@@ -1,0 +1,107 @@
+//! What need not be looked at: a process in which nothing ran, and, among many threads, those that
+//! slept.
+
+use super::{Halter, LiveReader, Look, Scope};
+use crate::engine::cpython::reading::{ReadStack, ThreadPlace};
+use crate::model::{Counting, Nanos, Proof};
+
+/// How often to read what the threads that ran lately and their process have used, until the figures
+/// match.
+const READINGS: u32 = 3;
+
+/// Whether all threads slept at the last look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Idle {
+    No,
+    /// With the CPU time that the process had used before that look, where it was asked for.
+    Yes(Option<Nanos>),
+}
+
+/// Whether a stack can have changed since the last tick.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    /// Some thread ran, or may have.
+    Ran,
+    /// No thread ran.
+    Slept,
+    /// No thread ran, nor did any between the two ticks before.
+    SleptOn,
+}
+
+impl Halter {
+    /// Begins a tick: tells whether there is anything to read, and sets which threads it is about.
+    pub fn begin_tick(&mut self, reader: &mut LiveReader, scope: &mut Scope) -> Activity {
+        let used = match self.idle {
+            Idle::No => None,
+            Idle::Yes(then) => {
+                let now = self.tasks.process_time();
+                if now.is_some() && now == then {
+                    return Activity::SleptOn;
+                }
+                now
+            }
+        };
+        self.look_at_tasks(reader.last_look(), scope);
+        let slept = self.nothing_ran(reader);
+        // A thread that is ready to run, and is not scheduled, does not sleep.
+        self.idle = match slept && self.tasks.all_sleep() {
+            true => Idle::Yes(used),
+            false => Idle::No,
+        };
+        match slept {
+            true => Activity::Slept,
+            false => Activity::Ran,
+        }
+    }
+
+    /// Asks the kernel which threads ran since the last tick: all of them, or those that ran lately
+    /// where the others cannot have run.
+    fn look_at_tasks(&mut self, look: &Look, scope: &mut Scope) {
+        // With a GIL, a thread that runs Python is always seen by its having it.
+        let may_be_partial = self.counting != Counting::Wall && look.all_have_a_gil();
+        if may_be_partial && self.look_at_active() {
+            let active = look.threads.iter().filter(|thread| {
+                !matches!(thread.stack, ReadStack::Gone)
+                    && thread.tid.is_some_and(|tid| self.tasks.is_active(tid))
+            });
+            scope.set_only(active.map(|thread| ThreadPlace {
+                interpreter: thread.state.interpreter,
+                address: thread.state.address,
+            }));
+            return;
+        }
+        scope.set_all();
+        self.tasks.look(self.presumption.tid());
+    }
+
+    /// Whether the threads that ran lately are all that can have run.
+    fn look_at_active(&mut self) -> bool {
+        for reading in 0..READINGS {
+            if self.tasks.look_at_active(reading > 0) {
+                return true;
+            }
+            // Most often it is the one that has the GIL, and so the one whose CPU to stand on.
+            if self.may_stand
+                && let Some(cpu) = self.tasks.active_elsewhere()
+            {
+                self.stand_at(cpu);
+            }
+        }
+        false
+    }
+
+    /// Whether no Python stack can have changed since the last look: all threads slept, and no thread
+    /// took the GIL, without which a thread that we have not seen yet cannot have run Python either.
+    fn nothing_ran(&self, reader: &mut LiveReader) -> bool {
+        let look = reader.last_look();
+        let slept = look.threads.iter().all(|thread| match thread.stack {
+            ReadStack::Gone => true,
+            ReadStack::Lost => false,
+            ReadStack::Read(_) | ReadStack::Unchanged => {
+                let task = thread.tid.and_then(|tid| self.tasks.known(tid));
+                thread.proof == Proof::Proven && task.is_some_and(|task| task.slept_through)
+            }
+        });
+        slept && look.all_have_a_gil() && reader.gils_are_unchanged()
+    }
+}

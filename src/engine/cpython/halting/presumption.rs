@@ -1,0 +1,78 @@
+//! Whether the thread that runs Python is still on the CPU where the last tick found it: told by what
+//! the kernel keeps in the thread's own memory, since asking the kernel costs much more.
+
+use super::{Halter, LiveReader, Look};
+use crate::model::{Addr, Tid};
+use crate::sys::linux::stand;
+
+/// No kernel has more CPUs (`NR_CPUS`); the value that stands for no CPU is far beyond.
+const LAST_CPU: u32 = 1 << 16;
+
+/// The thread that the last tick preempted by standing on its CPU, if the next tick may presume that it
+/// is there again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Presumption(Option<Preempted>);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Preempted {
+    tid: Tid,
+    /// Where its memory has the number of its CPU.
+    cpu_id: Addr,
+}
+
+impl Presumption {
+    pub(super) fn tid(self) -> Option<Tid> {
+        self.0.map(|preempted| preempted.tid)
+    }
+}
+
+impl Halter {
+    /// At the end of a tick: which thread the next tick may presume to be where it is now. Only where
+    /// one thread runs Python at a time.
+    pub fn presume_for_next_tick(&mut self, reader: &mut LiveReader) {
+        self.presumption = Presumption(self.preempted(reader.last_look()));
+        let cpu_id = self.presumption.0.map(|preempted| preempted.cpu_id);
+        reader.memory().end_with(cpu_id);
+    }
+
+    fn preempted(&self, look: &Look) -> Option<Preempted> {
+        let offset = self.cpu_id_offset.filter(|_| self.may_stand)?;
+        let [(_, Some(gil))] = look.gils[..] else {
+            return None;
+        };
+        let holder = gil.latest_holder()?;
+        let thread = look.thread_at(holder)?;
+        let tid = thread.tid?;
+        let here = stand::cpu();
+        let is_here = |cpu: usize| here == Some(cpu);
+        self.tasks.known(tid).filter(|task| is_here(task.cpu()))?;
+        let cpu_id = Addr(thread.state.thread_id.wrapping_add(offset));
+        cpu_id
+            .0
+            .is_multiple_of(4)
+            .then_some(Preempted { tid, cpu_id })
+    }
+
+    /// After a look: whether the thread was where it had been presumed to be.
+    ///
+    /// The number of its CPU is read after all else. If that still is our CPU, the thread did not run
+    /// in user mode on another since we stand here: a thread that returns to user mode on another CPU
+    /// has the number renewed before (`rseq_handle_notify_resume` in the kernel's kernel/rseq.c), and
+    /// on ours it would have been scheduled, which is asked at the end.
+    pub fn presumption_held(&mut self, reader: &mut LiveReader) -> bool {
+        let Some(preempted) = self.presumption.0 else {
+            return true;
+        };
+        let Some(cpu) = self.tasks.presumed(preempted.tid) else {
+            return true;
+        };
+        match reader.memory().last_word() {
+            Ok(cpu_id) if cpu_id <= LAST_CPU => cpu_id as usize == cpu && stand::cpu() == Some(cpu),
+            // Not registered, or no such memory: it is not to be asked again.
+            Ok(_) | Err(_) => {
+                self.cpu_id_offset = None;
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether what was read is true: did each thread stand still for as long as it was looked at?
+
+use super::{Halted, Halter, LiveReader, Look, Scope};
+use crate::engine::cpython::reading::{RawThread, ReadStack};
+use crate::model::{Proof, Tid};
+
+/// What came of a look at all threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Each chain was whole, and its thread stood still for as long as it was read.
+    Proven,
+    /// All stood still, but one where its chain was not whole, as while a frame is being linked.
+    Unlinked,
+    /// One did not stand still.
+    Moved,
+}
+
+impl Halter {
+    /// Whether all that was read is proven. Marks the threads of which it is not.
+    pub fn prove(&mut self, halted: &Halted, reader: &mut LiveReader, scope: &Scope) -> Verdict {
+        if halted.is_nothing() {
+            reader.read_witnesses_again();
+        }
+        let gils_unchanged = self.gils_are_unchanged(halted, reader);
+        let look = reader.last_look_mut();
+        let mut verdict = Verdict::Proven;
+        for index in 0..look.threads.len() {
+            let Some(thread) = look.threads.get(index) else {
+                break;
+            };
+            let stood = matches!(thread.stack, ReadStack::Unchanged | ReadStack::Gone)
+                || self.stood_still(thread, look, halted, gils_unchanged, scope);
+            if !stood {
+                verdict = Verdict::Moved;
+            } else if thread.proof == Proof::Unproven && verdict == Verdict::Proven {
+                verdict = Verdict::Unlinked;
+            }
+            if let Some(thread) = look.threads.get_mut(index)
+                && !stood
+            {
+                thread.proof = Proof::Unproven;
+            }
+        }
+        verdict
+    }
+
+    fn stood_still(
+        &self,
+        thread: &RawThread,
+        look: &Look,
+        halted: &Halted,
+        gils_unchanged: bool,
+        scope: &Scope,
+    ) -> bool {
+        let stood = |tid: Option<Tid>| {
+            tid.is_some_and(|tid| halted.has_paused(tid) || self.tasks.is_still_off_cpu(tid))
+        };
+        if stood(thread.tid) {
+            return true;
+        }
+        if halted.is_nothing() {
+            return !thread.ran_on;
+        }
+        // A thread without the GIL cannot have changed its stack while the one stood that has it, or
+        // could take it unnoticed.
+        if !gils_unchanged {
+            return false;
+        }
+        let Some(gil) = look.gil_of(thread.state.interpreter) else {
+            return false;
+        };
+        let Some(holder) = gil.latest_holder() else {
+            return false;
+        };
+        match look.thread_at(holder) {
+            Some(holder) => stood(holder.tid),
+            // No thread has it, and the one that had it last has ended.
+            None => gil.holder.is_none() && !scope.is_partial(),
+        }
+    }
+
+    /// Whether the GILs are as the snapshot has them. Only asked where it matters: a thread that
+    /// takes the GIL is seen as its holder a moment after it may run (take_gil in
+    /// Python/ceval_gil.c), so a running thread that is not paused may be about to.
+    fn gils_are_unchanged(&self, halted: &Halted, reader: &mut LiveReader) -> bool {
+        let mut tids = reader
+            .last_look()
+            .threads
+            .iter()
+            .filter_map(|thread| thread.tid);
+        if !tids.any(|tid| !halted.has_paused(tid) && self.tasks.may_be_running(tid)) {
+            return true;
+        }
+        reader.gils_are_unchanged()
+    }
+}

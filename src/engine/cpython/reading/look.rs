@@ -1,0 +1,137 @@
+//! What one look at a process found: interpreters, GILs, and each thread's stack by addresses.
+
+use std::ops::Range;
+
+use crate::cpython::frames::RawStack;
+use crate::cpython::threads::{Gil, ThreadState};
+use crate::model::{Addr, GilState, Proof, Tid};
+
+/// One look, of one moment if its threads stood still.
+#[derive(Debug, Default)]
+pub struct Look {
+    pub interpreters: Vec<Addr>,
+    /// By interpreter. `None` where an interpreter runs without one.
+    pub gils: Vec<(Addr, Option<Gil>)>,
+    pub threads: Vec<RawThread>,
+    /// Who had each GIL last, as the look before this one found it.
+    pub(super) holders_before: Vec<Option<Addr>>,
+    /// How many more frames this look may take.
+    pub(super) frames_left: usize,
+}
+
+/// One thread as it was read.
+#[derive(Debug)]
+pub struct RawThread {
+    pub state: ThreadState,
+    /// The kernel thread that runs it, where it could be told.
+    pub tid: Option<Tid>,
+    pub gil: GilState,
+    /// Until somebody has told whether the thread stood still: whether its chain of frames is whole.
+    pub proof: Proof,
+    pub stack: ReadStack,
+    /// Some word that names the stack has changed since it was read.
+    pub ran_on: bool,
+    /// Its part of the reader's witnesses, where they are kept.
+    pub(super) witnesses: Range<usize>,
+}
+
+/// What came of reading one thread's stack.
+#[derive(Debug)]
+pub enum ReadStack {
+    /// It was not read, since it is the same as at the look before.
+    Unchanged,
+    Read(RawStack),
+    /// Nothing could be read.
+    Lost,
+    /// No kernel thread runs this thread state any more.
+    Gone,
+}
+
+/// Which threads a look is about.
+#[derive(Debug, Default)]
+pub struct Scope {
+    is_partial: bool,
+    places: Vec<ThreadPlace>,
+}
+
+/// Where a thread state lies.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadPlace {
+    pub interpreter: Addr,
+    pub address: Addr,
+}
+
+impl Scope {
+    /// All threads of all interpreters.
+    pub fn set_all(&mut self) {
+        self.is_partial = false;
+    }
+
+    /// Only these, of the interpreters that the look before found.
+    pub fn set_only(&mut self, places: impl Iterator<Item = ThreadPlace>) {
+        self.is_partial = true;
+        self.places.clear();
+        self.places.extend(places);
+    }
+
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    pub(super) fn places(&self) -> Option<&[ThreadPlace]> {
+        self.is_partial.then_some(&self.places)
+    }
+}
+
+impl Look {
+    /// The thread that has its state at this address.
+    pub fn thread_at(&self, state: Addr) -> Option<&RawThread> {
+        let mut threads = self.threads.iter();
+        threads.find(|thread| thread.state.address == state)
+    }
+
+    /// The GIL of an interpreter. `None` where it has none, or was not looked at.
+    pub fn gil_of(&self, interpreter: Addr) -> Option<Gil> {
+        let mut gils = self.gils.iter();
+        gils.find(|(at, _)| *at == interpreter)?.1
+    }
+
+    /// Whether each interpreter has a GIL, and there is one.
+    pub fn all_have_a_gil(&self) -> bool {
+        !self.gils.is_empty() && self.gils.iter().all(|(_, gil)| gil.is_some())
+    }
+
+    /// Whether some thread has a GIL.
+    pub fn has_a_gil_holder(&self) -> bool {
+        let mut gils = self.gils.iter();
+        gils.any(|(_, gil)| gil.is_some_and(|gil| gil.holder.is_some()))
+    }
+
+    /// Whether each thread that could run Python was looked at, where a GIL tells which they are.
+    pub fn includes_every_gil_holder(&self) -> bool {
+        let mut holders = self.gil_holders().flatten();
+        holders.all(|holder| self.thread_at(holder).is_some())
+    }
+
+    /// Whether other threads had the GILs than at the look before.
+    pub fn gil_holders_changed(&self) -> bool {
+        !self.gil_holders().eq(self.holders_before.iter().copied())
+    }
+
+    /// Whether it took all the frames that one look may take, so that some threads are cut or lost.
+    pub fn is_full(&self) -> bool {
+        self.frames_left == 0
+    }
+
+    pub(super) fn remember_gil_holders(&mut self) {
+        let mut holders = std::mem::take(&mut self.holders_before);
+        holders.clear();
+        holders.extend(self.gil_holders());
+        self.holders_before = holders;
+    }
+
+    fn gil_holders(&self) -> impl Iterator<Item = Option<Addr>> {
+        let gils = self.gils.iter();
+        gils.map(|(_, gil)| gil.as_ref().and_then(Gil::latest_holder))
+    }
+}

@@ -1,0 +1,209 @@
+//! Resolving: from stacks as addresses to samples with frames, functions and threads.
+//!
+//! Takes raw stacks from wherever they come: a tick that read them now, a core file, a buffer that
+//! filled while nobody looked, with many samples of a thread, each with its own time. So its input,
+//! [`RawSample`], says all that a sample needs, and it never reads memory. What code addresses mean
+//! it looks up in the [`CodeTable`], in which whoever read the stacks has verified them.
+//!
+//! It remembers each thread's last stack: what a stack shares with it, from the root on, is not
+//! resolved again.
+
+mod short_file;
+mod thread;
+mod work_functions;
+
+use rustc_hash::FxHashMap;
+
+use self::thread::ResolvedThread;
+use self::work_functions::WorkFunctions;
+use super::code_table::CodeTable;
+use crate::cpython::frames::RawStack;
+use crate::model::{
+    Addr, Counting, GilState, Interner, LabelSetId, Nanos, ProcessId, Proof, Sample, TargetStr,
+    ThreadKey, Tick, Tid,
+};
+
+pub use self::short_file::ShortFiles;
+
+/// How a stack shows that frames are missing at its root.
+pub const MISSING_FRAMES: &str = "<more frames>";
+
+/// Names of threads are looked up again at most this often while some thread has none.
+const NAME_INTERVAL: Nanos = Nanos(1_000_000_000);
+
+/// Resolves the threads of one process, for one interner.
+#[derive(Debug)]
+pub struct Resolver {
+    process: ProcessId,
+    /// By the address of the thread state.
+    threads: FxHashMap<Addr, ResolvedThread>,
+    /// Counts [`begin`](Self::begin)s.
+    round: u64,
+    short_files: ShortFiles,
+    work_functions: WorkFunctions,
+    names_asked: Option<Nanos>,
+}
+
+/// One thread at one instant, as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct RawSample<'a> {
+    /// The address of its thread state.
+    pub state: Addr,
+    pub thread: ThreadKey,
+    pub stack: Reading<'a>,
+    pub proof: Proof,
+    pub on_cpu: bool,
+    /// CPU time since the thread's last sample.
+    pub cpu: Nanos,
+    pub gil: GilState,
+    /// The instant, and the time for which the sample stands.
+    pub tick: Tick,
+}
+
+/// A thread's stack, as it was read.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading<'a> {
+    /// The code object of each function is verified in the code table.
+    Stack(&'a RawStack),
+    /// The same as at the thread's last sample.
+    Unchanged,
+    /// Nothing could be read. There is no sample, but the thread is still there.
+    Lost,
+}
+
+impl Resolver {
+    /// `counting` says whether it matters which threads are within a request or task.
+    pub fn new(process: ProcessId, short_files: ShortFiles, counting: Counting) -> Resolver {
+        Resolver {
+            process,
+            threads: FxHashMap::default(),
+            round: 0,
+            short_files,
+            work_functions: WorkFunctions::new(counting),
+            names_asked: None,
+        }
+    }
+
+    /// How many threads it remembers.
+    pub fn thread_count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Whether the stack of a thread's last sample is proven: only then may it be given as
+    /// [`Reading::Unchanged`].
+    pub fn has_proven_stack(&self, state: Addr, python_id: u64, tid: Option<Tid>) -> bool {
+        self.threads.get(&state).is_some_and(|thread| {
+            thread.proven && thread.key.tid == tid && thread.key.python_id == python_id
+        })
+    }
+
+    /// Begins a round: no thread has been seen in it yet.
+    pub fn begin(&mut self) {
+        self.round += 1;
+    }
+
+    /// The sample that a raw one stands for. `None` when the thread runs no Python, or its stack is
+    /// lost.
+    pub fn resolve(
+        &mut self,
+        raw: &RawSample<'_>,
+        codes: &mut CodeTable,
+        interner: &mut Interner,
+    ) -> Option<Sample> {
+        let process = self.process;
+        let new = |interner: &mut Interner| ResolvedThread::new(raw.thread, process, interner);
+        let thread = self
+            .threads
+            .entry(raw.state)
+            .or_insert_with(|| new(interner));
+        if thread.key != raw.thread {
+            *thread = new(interner);
+        }
+        thread.seen_in = self.round;
+        thread.proven = raw.proof == Proof::Proven;
+        match raw.stack {
+            Reading::Unchanged => {}
+            Reading::Stack(stack) => {
+                let (files, work) = (&mut self.short_files, &mut self.work_functions);
+                thread.update(stack, codes, interner, files, work);
+            }
+            Reading::Lost => return None,
+        }
+        // A thread state without frames is a thread that runs no Python now.
+        let stack = thread.stack()?;
+        Some(Sample {
+            thread: thread.id,
+            stack,
+            labels: LabelSetId::EMPTY,
+            at: raw.tick.at,
+            wall: raw.tick.stands_for,
+            cpu: raw.cpu,
+            on_cpu: raw.on_cpu,
+            at_work: thread.is_at_work(),
+            gil: raw.gil,
+            proof: raw.proof,
+        })
+    }
+
+    /// Appends samples of the threads that were not seen in this round, since they go on sleeping, and
+    /// are within a request or task.
+    pub fn append_waiting_at_work(&self, tick: Tick, samples: &mut Vec<Sample>) {
+        let threads = self.threads.values();
+        let waiting = threads
+            .filter(|it| it.is_at_work() && it.proven && it.seen_in != self.round)
+            .filter_map(|thread| {
+                Some(Sample {
+                    thread: thread.id,
+                    stack: thread.stack()?,
+                    labels: LabelSetId::EMPTY,
+                    at: tick.at,
+                    wall: tick.stands_for,
+                    cpu: Nanos::ZERO,
+                    on_cpu: false,
+                    at_work: true,
+                    gil: GilState::DoesNotHold,
+                    proof: Proof::Proven,
+                })
+            });
+        samples.extend(waiting);
+    }
+
+    /// Forgets the threads that were not seen in this round: they have ended.
+    pub fn forget_unseen(&mut self) {
+        let round = self.round;
+        self.threads.retain(|_, thread| thread.seen_in == round);
+    }
+
+    /// Whether to look for names of threads now: while some thread has none, at most once a second, but
+    /// at once for a thread that is new.
+    pub fn wants_names(&mut self, now: Nanos, interner: &Interner) -> bool {
+        let mut nameless = false;
+        let mut newcomer = false;
+        for thread in self.threads.values() {
+            let is_nameless = interner.thread(thread.id).name.is_none();
+            nameless |= is_nameless;
+            newcomer |= is_nameless && !thread.asked_for_name;
+        }
+        let due = self
+            .names_asked
+            .is_none_or(|asked| now.saturating_sub(asked) >= NAME_INTERVAL);
+        if !nameless || !(newcomer || due) {
+            return false;
+        }
+        self.names_asked = Some(now);
+        for thread in self.threads.values_mut() {
+            thread.asked_for_name = true;
+        }
+        true
+    }
+
+    /// Takes names of threads by their Python ids.
+    pub fn name_threads(&self, names: &FxHashMap<u64, TargetStr>, interner: &mut Interner) {
+        for thread in self.threads.values() {
+            if let Some(name) = names.get(&thread.key.python_id) {
+                let name = interner.intern_text(name);
+                interner.name_thread(thread.id, name);
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What is remembered of a thread from sample to sample.
+
+use super::work_functions::WorkFunctions;
+use super::{MISSING_FRAMES, ShortFiles};
+use crate::cpython::frames::{RawFrame, RawStack};
+use crate::engine::cpython::code_table::{CodeTable, Meaning};
+use crate::model::{CodeAddr, Interner, ProcessId, StackId, ThreadId, ThreadKey};
+
+#[derive(Debug)]
+pub(super) struct ResolvedThread {
+    pub(super) key: ThreadKey,
+    pub(super) id: ThreadId,
+    /// The functions of its last stack, root first.
+    frames: Vec<ResolvedFrame>,
+    /// The generation of the code table that they belong to.
+    generation: u64,
+    /// Whether the stack's root is the mark of frames that are missing.
+    cut: bool,
+    /// Whether that stack was proven.
+    pub(super) proven: bool,
+    /// Its name was looked for, whether or not it was found.
+    pub(super) asked_for_name: bool,
+    /// The last round in which it was seen.
+    pub(super) seen_in: u64,
+}
+
+#[derive(Debug)]
+struct ResolvedFrame {
+    code: CodeAddr,
+    instruction: i32,
+    may_be_incomplete: bool,
+    /// The stack from the root to this frame; to its caller where this frame is not to be shown.
+    /// `None` while there is no frame to show.
+    stack: Option<StackId>,
+    /// Whether this frame or some caller is one of a request or task.
+    at_work: bool,
+}
+
+impl ResolvedFrame {
+    /// Whether it stands for a frame. Where that frame lies is of no matter.
+    fn is(&self, frame: &RawFrame) -> bool {
+        self.code == frame.code
+            && self.instruction == frame.instruction
+            && self.may_be_incomplete == frame.may_be_incomplete
+    }
+}
+
+impl ResolvedThread {
+    pub(super) fn new(
+        key: ThreadKey,
+        process: ProcessId,
+        interner: &mut Interner,
+    ) -> ResolvedThread {
+        ResolvedThread {
+            key,
+            id: interner.intern_thread(key, process),
+            frames: Vec::new(),
+            generation: 0,
+            cut: false,
+            proven: false,
+            asked_for_name: false,
+            seen_in: 0,
+        }
+    }
+
+    /// Its last stack. `None` when it ran no Python.
+    pub(super) fn stack(&self) -> Option<StackId> {
+        self.frames.last()?.stack
+    }
+
+    /// Whether it was within a request or task at its last sample.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.at_work)
+    }
+
+    /// Takes over a stack as it was read. What it shares with the last one, from the root on, is
+    /// not looked up again.
+    pub(super) fn update(
+        &mut self,
+        stack: &RawStack,
+        codes: &mut CodeTable,
+        interner: &mut Interner,
+        short_files: &mut ShortFiles,
+        work_functions: &mut WorkFunctions,
+    ) {
+        let functions = stack.functions().rev();
+        let mut shared = functions
+            .clone()
+            .zip(&self.frames)
+            .take_while(|(new, old)| old.is(new))
+            .count();
+        if self.generation != codes.generation() || self.cut != stack.cut {
+            shared = 0;
+        }
+        self.generation = codes.generation();
+        self.cut = stack.cut;
+        self.frames.truncate(shared);
+        for frame in functions.skip(shared) {
+            let Some(meaning) = codes.resolve(frame, interner, short_files) else {
+                break;
+            };
+            let caller = self.stack();
+            let (stack, at_work) = match meaning {
+                Meaning::Incomplete => (caller, self.is_at_work()),
+                Meaning::Frame(id) => {
+                    let at_work = self.is_at_work() || work_functions.begins_with(id, interner);
+                    let caller = caller.unwrap_or_else(|| root(stack.cut, interner));
+                    (Some(interner.intern_stack(caller, id)), at_work)
+                }
+            };
+            self.frames.push(ResolvedFrame {
+                code: frame.code,
+                instruction: frame.instruction,
+                may_be_incomplete: frame.may_be_incomplete,
+                stack,
+                at_work,
+            });
+        }
+    }
+}
+
+/// What a stack grows from.
+fn root(cut: bool, interner: &mut Interner) -> StackId {
+    if !cut {
+        return StackId::EMPTY;
+    }
+    let mark = interner.intern_structure(MISSING_FRAMES);
+    interner.intern_stack(StackId::EMPTY, mark)
+}
