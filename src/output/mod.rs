@@ -2,7 +2,7 @@
 //! that implements [`Format`], and its line in [`FORMATS`].
 //!
 //! Names in a profile come from the target and may be made to hurt. Each format passes them
-//! through [`escape`], then through the escaping that the format itself asks for.
+//! through [`visible`], then through the escaping that the format itself asks for.
 
 mod category;
 mod chrometrace;
