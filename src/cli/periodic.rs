@@ -29,7 +29,7 @@ pub struct KeptFile {
     pub destination: Arc<Destination>,
     /// For the user.
     pub name: String,
-    /// One that [keeps up to date](Format::keeps_up_to_date).
+    /// One that keeps up to date.
     pub format: &'static dyn Format,
 }
 

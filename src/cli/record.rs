@@ -32,8 +32,8 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     }
     let mut session = Session::begin(&arguments.sampling)?;
     let output = Output::check(arguments, session.caller.as_ref())?;
-    session.thread_names = arguments.threads || output.format.shows().thread_names;
-    if output.format.keeps_up_to_date() && output.destination.is_regular() {
+    session.thread_names = arguments.threads || output.format.about().needs_thread_names;
+    if output.format.about().keeps_up_to_date && output.destination.is_regular() {
         session.kept = Some(KeptFile {
             destination: Arc::clone(&output.destination),
             name: output.name(),
@@ -66,10 +66,10 @@ impl Output {
             (None, Some(path)) => output::format_of_path(path),
             (None, None) => output::DEFAULT_FORMAT,
         };
-        if arguments.unit.is_some() && format.default_unit().is_none() {
-            let with_units = FORMATS.into_iter();
-            let with_units = with_units.filter(|format| format.default_unit().is_some());
-            let names: Vec<_> = with_units.map(Format::name).collect();
+        if arguments.unit.is_some() && format.about().default_unit.is_none() {
+            let all = FORMATS.map(Format::about).into_iter();
+            let with_unit = all.filter(|about| about.default_unit.is_some());
+            let names: Vec<_> = with_unit.map(|about| about.name).collect();
             return Err(anyhow!(
                 "--unit is for {}; the other formats tell times as they are",
                 names.join(" and ")
@@ -129,7 +129,7 @@ fn default_name(arguments: &Record, format: &dyn Format) -> String {
         },
     };
     let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%z");
-    format!("{subject}-{time}.{}", format.endings()[0])
+    format!("{subject}-{time}.{}", format.about().endings[0])
 }
 
 /// One recording, from its arguments to its end.
@@ -249,10 +249,10 @@ impl Recorder<'_> {
     }
 
     fn tell(&self, report: &Report, profile: &Profile) {
-        let (ticks, format) = (&report.ticks, self.output.format);
+        let (ticks, about) = (&report.ticks, self.output.format.about());
         terminal::say(format_args!(
             "Wrote {} to {}. Samples: {} Errors: {}",
-            format.noun(),
+            about.noun,
             self.output.name(),
             ticks.samples,
             ticks.lost + ticks.lost_threads,
@@ -264,7 +264,7 @@ impl Recorder<'_> {
                 TOO_MANY
             ));
         }
-        if format.shows().timeline
+        if about.needs_timeline
             && let Some(error) = profile.timeline().failure()
         {
             terminal::say(format_args!(
@@ -273,7 +273,7 @@ impl Recorder<'_> {
                 profile.timeline().dropped()
             ));
         }
-        if let Some(hint) = format.hint() {
+        if let Some(hint) = about.hint {
             terminal::say(hint);
         }
     }
