@@ -370,38 +370,36 @@ pub enum RecordDuration {
 
 /// `--format`, one of those that there are.
 fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {
-    let names = FORMATS.map(|format| PossibleValue::new(format.name()).help(format.summary()));
+    let names = FORMATS.map(|format| {
+        let about = format.about();
+        PossibleValue::new(about.name).help(about.summary)
+    });
     PossibleValuesParser::new(names)
         .try_map(|name| output::format_named(&name).ok_or("no such format"))
 }
 
 fn format_help() -> String {
-    let endings = FORMATS.map(|format| (format, format.endings()[0]));
-    let mut told: Vec<String> = Vec::new();
-    for (format, ending) in endings {
-        let of_ending = output::format_of_path(Path::new(&format!("a.{ending}")));
-        let is_default = format.name() == DEFAULT_FORMAT.name();
-        if !is_default && of_ending.name() == format.name() {
-            told.push(format!(".{ending} {}", format.name()));
-        }
-    }
-    format!(
-        "What to write [default: by the ending of FILE: {}, else {}]",
-        told.join(", "),
-        DEFAULT_FORMAT.name()
-    )
+    let default = DEFAULT_FORMAT.about().name;
+    let endings = FORMATS.into_iter().filter_map(|format| {
+        let (name, ending) = (format.about().name, format.about().endings[0]);
+        // A format may share its ending with one that is chosen before it.
+        let chosen = output::format_of_path(Path::new(&format!("a.{ending}")));
+        let is_told = name != default && name == chosen.about().name;
+        is_told.then(|| format!(".{ending} {name}"))
+    });
+    let endings: Vec<String> = endings.collect();
+    let endings = endings.join(", ");
+    format!("What to write [default: by the ending of FILE: {endings}, else {default}]")
 }
 
 fn unit_help() -> String {
     let units = FORMATS.into_iter().filter_map(|format| {
-        let unit = UnitName::from(format.default_unit()?).to_possible_value()?;
-        Some(format!("{} for {}", unit.get_name(), format.name()))
+        let unit = UnitName::from(format.about().default_unit?).to_possible_value()?;
+        Some(format!("{} for {}", unit.get_name(), format.about().name))
     });
     let units: Vec<String> = units.collect();
-    format!(
-        "What widths and counts mean [default: {}]",
-        units.join(", ")
-    )
+    let units = units.join(", ");
+    format!("What widths and counts mean [default: {units}]")
 }
 
 /// `--engine`.
@@ -575,6 +573,6 @@ mod tests {
             assert!(record(words).is_err(), "{words:?}");
         }
         let format = record(&["-p", "1", "-f", "SpeedScope"]).unwrap().format;
-        assert_eq!(format.map(Format::name), Some("speedscope"));
+        assert_eq!(format.map(|format| format.about().name), Some("speedscope"));
     }
 }

@@ -28,7 +28,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     }
     let mut recorder = Recorder::following_signals(arguments.sampling.options(), words::give_up)?;
     let (output, format) = check_output(arguments, recorder.caller())?;
-    recorder.options_mut().thread_names = arguments.threads || format.shows().thread_names;
+    recorder.options_mut().thread_names = arguments.threads || format.about().needs_thread_names;
     let recording = Recording {
         arguments,
         recorder,
@@ -51,10 +51,10 @@ fn check_output(
         (None, Some(path)) => output::format_of_path(path),
         (None, None) => output::DEFAULT_FORMAT,
     };
-    if arguments.unit.is_some() && format.default_unit().is_none() {
-        let with_units = FORMATS.into_iter();
-        let with_units = with_units.filter(|format| format.default_unit().is_some());
-        let names: Vec<_> = with_units.map(Format::name).collect();
+    if arguments.unit.is_some() && format.about().default_unit.is_none() {
+        let all = FORMATS.map(Format::about).into_iter();
+        let with_unit = all.filter(|about| about.default_unit.is_some());
+        let names: Vec<_> = with_unit.map(|about| about.name).collect();
         return Err(anyhow!(
             "--unit is for {}; the other formats tell times as they are",
             names.join(" and ")
@@ -99,7 +99,7 @@ fn default_name(arguments: &Record, format: &dyn Format) -> String {
         },
     };
     let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%z");
-    format!("{subject}-{time}.{}", format.endings()[0])
+    format!("{subject}-{time}.{}", format.about().endings[0])
 }
 
 /// One recording, from its arguments to its end.
@@ -164,7 +164,7 @@ impl Recording<'_> {
     /// The file is brought up to date while recording goes on, if its format is made for that.
     fn periodic(&self, progress: &Progress) -> Option<PeriodicFile> {
         let format = self.format;
-        if !format.keeps_up_to_date() || !self.output.is_regular() {
+        if !format.about().keeps_up_to_date || !self.output.is_regular() {
             return None;
         }
         let mut tell = progress.teller();
@@ -257,10 +257,10 @@ impl Recording<'_> {
     }
 
     fn tell(&self, report: &Report, profile: &Profile) {
-        let (ticks, format) = (&report.ticks, self.format);
+        let (ticks, about) = (&report.ticks, self.format.about());
         terminal::say(format_args!(
             "Wrote {} to {}. Samples: {} Errors: {}",
-            format.noun(),
+            about.noun,
             self.output.name(),
             ticks.samples,
             ticks.lost + ticks.lost_threads,
@@ -276,7 +276,7 @@ impl Recording<'_> {
                 TOO_MANY
             ));
         }
-        if format.shows().timeline
+        if about.needs_timeline
             && let Some(error) = profile.timeline().failure()
         {
             terminal::say(format_args!(
@@ -285,7 +285,7 @@ impl Recording<'_> {
                 profile.timeline().dropped()
             ));
         }
-        if let Some(hint) = format.hint() {
+        if let Some(hint) = about.hint {
             terminal::say(hint);
         }
     }

@@ -33,8 +33,8 @@ impl Running {
 /// When nobody, or nobody alone, is meant: the error lists who could be.
 pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Error> {
     let survey = match wanted {
-        Wanted::Pids(pids) => Survey::around(pids),
-        _ => Survey::of(wanted),
+        Wanted::Pids(pids) => Survey::with_relatives(pids),
+        _ => Survey::for_target(wanted),
     };
     let mut choice = pick(&survey, wanted).map_err(|error| {
         // To be chosen from by a reader.

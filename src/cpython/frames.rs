@@ -147,7 +147,10 @@ pub fn walk<M: Memory>(
     if !address.is_null() && Some(address) != thread.base_frame {
         return Ok(Anchor::Missed);
     }
-    anchor(memory, layout, thread, outermost_owned)
+    // A chunk is made for a frame that finds no room, and freed with the last frame in it
+    // (push_chunk and _PyThreadState_PopFrame in Python/pystate.c). The newest frame may not be linked yet.
+    let most_chunks = stack.frames.len() + 2;
+    anchor(memory, layout, thread, outermost_owned, most_chunks)
 }
 
 /// From 3.11 on a thread's frames lie in chunks of its data stack, and its first one lies at the
@@ -157,6 +160,7 @@ fn anchor<M: Memory>(
     layout: &Layout,
     thread: &ThreadState,
     outermost_owned: Option<Addr>,
+    most_chunks: usize,
 ) -> Result<Anchor, Fault> {
     let (Some(header), Some(newest)) = (layout.frame.chunk_header, thread.datastack_chunk) else {
         return Ok(Anchor::Reached);
@@ -170,16 +174,20 @@ fn anchor<M: Memory>(
         });
     };
     let mut chunk = newest;
-    // A chunk holds 16 KiB or more, so this is more than MAX_FRAMES frames.
-    for _ in 0..MAX_FRAMES {
+    let mut is_first = false;
+    for _ in 0..most_chunks {
         if chunk.is_null() {
             return Ok(Anchor::Missed);
         }
         let previous = memory.read_addr(chunk)?;
-        if previous.is_null() {
+        is_first = previous.is_null();
+        if is_first {
             break;
         }
         chunk = previous;
+    }
+    if !is_first {
+        return Ok(Anchor::Missed);
     }
     // The first slot of the first chunk is left free (push_chunk in Python/pystate.c).
     Ok(if outermost == chunk.plus(u64::from(header) + 8) {

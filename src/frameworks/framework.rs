@@ -30,7 +30,7 @@ pub struct Framework {
     /// What roles of a server are called where this framework runs in it.
     pub role_names: &'static [RoleName],
     /// A program whose roles show in no stack.
-    pub program: Option<Program>,
+    pub program: Option<ServerProgram>,
 }
 
 impl Framework {
@@ -142,7 +142,7 @@ pub struct RoleName {
 
 /// A program whose processes look alike: only who started whom tells them apart.
 #[derive(Debug)]
-pub struct Program {
+pub struct ServerProgram {
     /// What the name of the executable begins with.
     pub name: &'static str,
     /// The role of a process without any other of them above or below it.

@@ -33,7 +33,7 @@ use std::sync::LazyLock;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use framework::{
-    CommandMark, Framework, Program, ReloadCommand, RoleMark, RoleName, WorkFrame,
+    CommandMark, Framework, ReloadCommand, RoleMark, RoleName, ServerProgram, WorkFrame,
 };
 pub use role::{Role, RoleKind};
 

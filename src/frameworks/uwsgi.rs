@@ -1,9 +1,9 @@
 //! uWSGI, a C program: its processes have no Python frame that tells them apart.
 
-use super::{Framework, Program, Role};
+use super::{Framework, Role, ServerProgram};
 
 pub(super) const UWSGI: Framework = Framework {
-    program: Some(Program {
+    program: Some(ServerProgram {
         name: "uwsgi",
         alone: Role::worker("uWSGI"),
         master: Role::master("uWSGI master"),

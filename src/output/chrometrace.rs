@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::escape::visible;
 use super::naming::Names;
-use super::{Format, OutputError, RenderOptions, Shows, title};
+use super::{About, Format, OutputError, RenderOptions, title};
 use crate::model::{FrameId, LabelSetId, Nanos, ThreadId};
 use crate::profile::Profile;
 
@@ -44,31 +44,18 @@ struct NameArgs<'a> {
 pub struct ChromeTrace;
 
 impl Format for ChromeTrace {
-    fn name(&self) -> &'static str {
-        "chrometrace"
-    }
-
-    fn summary(&self) -> &'static str {
-        "JSON for chrome://tracing and ui.perfetto.dev"
-    }
-
-    fn noun(&self) -> &'static str {
-        "chrome trace"
-    }
-
-    fn endings(&self) -> &'static [&'static str] {
-        &["json"]
-    }
-
-    fn shows(&self) -> Shows {
-        Shows {
-            thread_names: true,
-            timeline: true,
+    fn about(&self) -> &'static About {
+        &About {
+            name: "chrometrace",
+            summary: "JSON for chrome://tracing and ui.perfetto.dev",
+            noun: "chrome trace",
+            endings: &["json"],
+            default_unit: None,
+            needs_thread_names: true,
+            needs_timeline: true,
+            keeps_up_to_date: false,
+            hint: Some("Visit chrome://tracing or https://ui.perfetto.dev/ to view"),
         }
-    }
-
-    fn hint(&self) -> Option<&'static str> {
-        Some("Visit chrome://tracing or https://ui.perfetto.dev/ to view")
     }
 
     fn write(

@@ -1,4 +1,4 @@
-//! What a format is: how it is called, what it needs, how it is written.
+//! What a format is: what is to be known of it, and how it is written.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -8,37 +8,8 @@ use crate::profile::Profile;
 
 /// A format that a profile can be written in, such as [`Pprof`](super::Pprof).
 pub trait Format: Debug + Sync {
-    /// As `--format` takes it, in lower case.
-    fn name(&self) -> &'static str;
-
-    /// What a file is, as a phrase for `--help`.
-    fn summary(&self) -> &'static str;
-
-    /// What was written, as in `Wrote speedscope file to ...`.
-    fn noun(&self) -> &'static str;
-
-    /// How the names of its files end, in lower case, without the dot. The first is that of a file
-    /// whose name we choose.
-    fn endings(&self) -> &'static [&'static str];
-
-    /// What widths or counts stand for, unless the user asks for another unit; `None` if the format
-    /// tells times as they are.
-    fn default_unit(&self) -> Option<Unit> {
-        None
-    }
-
-    /// What it shows of a profile besides stacks and what was counted of each.
-    fn shows(&self) -> Shows;
-
-    /// Whether a file can be brought up to date every few seconds while the recording goes on.
-    fn keeps_up_to_date(&self) -> bool {
-        false
-    }
-
-    /// How to view a file, as a sentence for the user.
-    fn hint(&self) -> Option<&'static str> {
-        None
-    }
+    /// What is to be known of it before anything is written.
+    fn about(&self) -> &'static About;
 
     /// Writes a profile that is not empty; [`write`](super::write()) checks that first.
     ///
@@ -52,11 +23,27 @@ pub trait Format: Debug + Sync {
     ) -> Result<(), OutputError>;
 }
 
-/// What a format shows in any case, whatever the options are; it costs something to record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Shows {
-    /// What threads are called.
-    pub thread_names: bool,
-    /// What each thread did when.
-    pub timeline: bool,
+/// What is to be known of a format.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// As `--format` takes it, in lower case.
+    pub name: &'static str,
+    /// What a file is, as a phrase for `--help`.
+    pub summary: &'static str,
+    /// What was written, as in `Wrote speedscope file to ...`.
+    pub noun: &'static str,
+    /// How the names of its files end, in lower case, without the dot. The first is that of a file whose
+    /// name we choose.
+    pub endings: &'static [&'static str],
+    /// What widths or counts stand for, unless the user asks for another unit; `None` if the format tells
+    /// times as they are.
+    pub default_unit: Option<Unit>,
+    /// Whether it tells what threads are called, whatever the options are.
+    pub needs_thread_names: bool,
+    /// Whether it tells what each thread did when.
+    pub needs_timeline: bool,
+    /// Whether a file can be brought up to date every few seconds while the recording goes on.
+    pub keeps_up_to_date: bool,
+    /// How to view a file, as a sentence for the user.
+    pub hint: Option<&'static str>,
 }

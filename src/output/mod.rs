@@ -2,7 +2,7 @@
 //! that implements [`Format`], and its line in [`FORMATS`].
 //!
 //! Names in a profile come from the target and may be made to hurt. Each format passes them
-//! through [`escape`], then through the escaping that the format itself asks for.
+//! through [`visible`], then through the escaping that the format itself asks for.
 
 mod category;
 mod chrometrace;
@@ -28,7 +28,7 @@ pub use category::Category;
 pub use chrometrace::ChromeTrace;
 pub use escape::visible;
 pub(crate) use escape::visible_text;
-pub use format::{Format, Shows};
+pub use format::{About, Format};
 pub use pprof::Pprof;
 pub use raw::Raw;
 pub use speedscope::Speedscope;
@@ -42,11 +42,11 @@ pub const FORMATS: [&dyn Format; 5] = [&Flamegraph, &Raw, &Speedscope, &ChromeTr
 /// What is written unless the user says otherwise.
 pub const DEFAULT_FORMAT: &dyn Format = &Flamegraph;
 
-/// The format of this [`name`](Format::name), in whatever case.
+/// The format of this [`name`](About::name), in whatever case.
 #[must_use]
 pub fn format_named(name: &str) -> Option<&'static dyn Format> {
     let mut formats = FORMATS.into_iter();
-    formats.find(|format| format.name().eq_ignore_ascii_case(name))
+    formats.find(|format| format.about().name.eq_ignore_ascii_case(name))
 }
 
 /// The format that a file of this name should have; [`DEFAULT_FORMAT`] where the ending says nothing.
@@ -61,7 +61,7 @@ pub fn format_of_path(path: &Path) -> &'static dyn Format {
     };
     let mut formats = FORMATS.into_iter();
     formats
-        .find(|format| format.endings().iter().any(has_ending))
+        .find(|format| format.about().endings.iter().any(has_ending))
         .unwrap_or(DEFAULT_FORMAT)
 }
 
@@ -216,18 +216,22 @@ mod tests {
             ("a.txt/", "raw"),
             ("/", "flamegraph"),
         ] {
-            assert_eq!(format_of_path(Path::new(path)).name(), expected, "{path}");
+            assert_eq!(
+                format_of_path(Path::new(path)).about().name,
+                expected,
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn formats_are_told_apart_by_name_and_name_their_files_so_that_they_are_found_again() {
         for format in FORMATS {
-            let named = format_named(&format.name().to_uppercase()).expect("a format");
-            assert_eq!(named.name(), format.name());
-            let path = format!("a.{}", format.endings()[0]);
+            let named = format_named(&format.about().name.to_uppercase()).expect("a format");
+            assert_eq!(named.about().name, format.about().name);
+            let path = format!("a.{}", format.about().endings[0]);
             let found = format_of_path(Path::new(&path));
-            assert_eq!(found.endings()[0], format.endings()[0]);
+            assert_eq!(found.about().endings[0], format.about().endings[0]);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use super::{Format, OutputError, RenderOptions, Shows, title};
+use super::{About, Format, OutputError, RenderOptions, title};
 use crate::model::{MOST_LABEL_SETS, OTHER_LABEL};
 use crate::profile::{Profile, UNPROVEN, file};
 
@@ -12,31 +12,18 @@ use crate::profile::{Profile, UNPROVEN, file};
 pub struct Pprof;
 
 impl Format for Pprof {
-    fn name(&self) -> &'static str {
-        "pprof"
-    }
-
-    fn summary(&self) -> &'static str {
-        "pprof's, gzipped, for go tool pprof, Pyroscope, Parca"
-    }
-
-    fn noun(&self) -> &'static str {
-        "pprof profile"
-    }
-
-    fn endings(&self) -> &'static [&'static str] {
-        &["pb.gz", "pb", "pprof"]
-    }
-
-    fn shows(&self) -> Shows {
-        Shows {
-            thread_names: true,
-            timeline: true,
+    fn about(&self) -> &'static About {
+        &About {
+            name: "pprof",
+            summary: "pprof's, gzipped, for go tool pprof, Pyroscope, Parca",
+            noun: "pprof profile",
+            endings: &["pb.gz", "pb", "pprof"],
+            default_unit: None,
+            needs_thread_names: true,
+            needs_timeline: true,
+            keeps_up_to_date: true,
+            hint: None,
         }
-    }
-
-    fn keeps_up_to_date(&self) -> bool {
-        true
     }
 
     fn write(

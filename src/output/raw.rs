@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::escape::{collapsed_frame, collapsed_stack};
 use super::shown::ShownTree;
-use super::{Format, OutputError, RenderOptions, Shows, Unit};
+use super::{About, Format, OutputError, RenderOptions, Unit};
 use crate::profile::Profile;
 use crate::profile::tree::Descend;
 
@@ -17,28 +17,18 @@ const DEFAULT_UNIT: Unit = Unit::Samples;
 pub struct Raw;
 
 impl Format for Raw {
-    fn name(&self) -> &'static str {
-        "raw"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Collapsed stacks with counts, a line each"
-    }
-
-    fn noun(&self) -> &'static str {
-        "raw flamegraph data (collapsed stacks)"
-    }
-
-    fn endings(&self) -> &'static [&'static str] {
-        &["txt"]
-    }
-
-    fn default_unit(&self) -> Option<Unit> {
-        Some(DEFAULT_UNIT)
-    }
-
-    fn shows(&self) -> Shows {
-        Shows::default()
+    fn about(&self) -> &'static About {
+        &About {
+            name: "raw",
+            summary: "Collapsed stacks with counts, a line each",
+            noun: "raw flamegraph data (collapsed stacks)",
+            endings: &["txt"],
+            default_unit: Some(DEFAULT_UNIT),
+            needs_thread_names: false,
+            needs_timeline: false,
+            keeps_up_to_date: false,
+            hint: None,
+        }
     }
 
     fn write(

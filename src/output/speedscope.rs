@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::naming::Names;
-use super::{Format, OutputError, RenderOptions, Shows, title};
+use super::{About, Format, OutputError, RenderOptions, title};
 use crate::model::{FrameId, Nanos, StackId, ThreadId};
 use crate::profile::{Profile, Run, Timeline};
 
@@ -27,31 +27,18 @@ struct Frame {
 pub struct Speedscope;
 
 impl Format for Speedscope {
-    fn name(&self) -> &'static str {
-        "speedscope"
-    }
-
-    fn summary(&self) -> &'static str {
-        "JSON for speedscope.app"
-    }
-
-    fn noun(&self) -> &'static str {
-        "speedscope file"
-    }
-
-    fn endings(&self) -> &'static [&'static str] {
-        &["json"]
-    }
-
-    fn shows(&self) -> Shows {
-        Shows {
-            thread_names: true,
-            timeline: true,
+    fn about(&self) -> &'static About {
+        &About {
+            name: "speedscope",
+            summary: "JSON for speedscope.app",
+            noun: "speedscope file",
+            endings: &["json"],
+            default_unit: None,
+            needs_thread_names: true,
+            needs_timeline: true,
+            keeps_up_to_date: false,
+            hint: Some("Visit https://www.speedscope.app/ to view"),
         }
-    }
-
-    fn hint(&self) -> Option<&'static str> {
-        Some("Visit https://www.speedscope.app/ to view")
     }
 
     fn write(

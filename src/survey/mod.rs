@@ -13,7 +13,7 @@ pub use self::pick::{Choice, PickError, Wanted, pick};
 pub use self::role::{Evidence, SeenFrame};
 use crate::cpython::locate::{self, LocateError};
 use crate::engine::cpython::OpenError;
-use crate::frameworks::{self, Program};
+use crate::frameworks::{self, ServerProgram};
 pub use crate::frameworks::{Role, RoleKind};
 use crate::memory::LiveMemory;
 use crate::model::{Pid, PythonVersion, TargetStr};
@@ -68,7 +68,7 @@ impl Found {
         self.who.pid
     }
 
-    /// Finds out what it is for.
+    /// Finds out what it is for, by a look `inside` or from outside alone.
     fn look(&mut self, inside: bool) {
         let process = Process::open(self.pid()).ok();
         let Some(process) = process.filter(|it| it.identity() == self.who) else {
@@ -89,7 +89,7 @@ impl Found {
     }
 
     /// Whether it is a process of a program, by the name of its executable.
-    fn runs(&self, program: &Program) -> bool {
+    fn runs(&self, program: &ServerProgram) -> bool {
         let path = self.command.first().map_or("", TargetStr::untrusted);
         let name = path.rsplit('/').next();
         name.is_some_and(|name| name.starts_with(program.name))
@@ -132,10 +132,10 @@ impl Survey {
         survey
     }
 
-    /// The same without how busy they are, and without a look inside of any that is not wanted and did
-    /// not start one that is.
+    /// All Python processes without how busy they are; only those that are wanted, and their parents, are
+    /// looked into.
     #[must_use]
-    pub fn of(wanted: &Wanted) -> Survey {
+    pub fn for_target(wanted: &Wanted) -> Survey {
         let mut survey = Survey::glance(&pids());
         survey.describe();
         let fitting = survey.found.iter().filter(|found| wanted.fits(found));
@@ -150,10 +150,10 @@ impl Survey {
         survey
     }
 
-    /// Some processes, with who started them and whom they started, as far as these matter for what is
-    /// meant. Quick where nothing suggests that they do: then only their command lines are looked at.
+    /// Some processes with their autoreloaders and their children, which may be recorded in their place.
+    /// Where there are neither it is empty, and quick: only command lines were looked at.
     #[must_use]
-    pub fn around(pids: &[Pid]) -> Survey {
+    pub fn with_relatives(pids: &[Pid]) -> Survey {
         let mut relatives: Vec<Pid> = Vec::new();
         for pid in pids {
             let Ok(process) = Process::open(*pid) else {
@@ -164,7 +164,6 @@ impl Survey {
             relatives.extend(parent.map(|parent| parent.pid()));
             relatives.extend(process.children());
         }
-        // Nobody whom they could stand for.
         if relatives.is_empty() {
             return Survey::default();
         }
@@ -189,7 +188,7 @@ impl Survey {
         }
     }
 
-    /// Who of these is a Python, as far as that shows without a look inside.
+    /// The Python processes among these, as far as that shows without a look inside.
     fn glance(pids: &[Pid]) -> Survey {
         let mut survey = Survey::default();
         for &pid in pids.iter().filter(|pid| **pid != Pid::ours()) {
@@ -205,7 +204,7 @@ impl Survey {
         survey
     }
 
-    /// What is told of them besides what they are.
+    /// Finds out on which ports they listen, and in which containers they run.
     fn describe(&mut self) {
         let mut tables: FxHashMap<u64, FxHashMap<u64, u16>> = FxHashMap::default();
         for found in &mut self.found {
@@ -235,7 +234,7 @@ impl Survey {
         }
     }
 
-    fn tell_roles_of(&mut self, program: &Program) {
+    fn tell_roles_of(&mut self, program: &ServerProgram) {
         let alike = self.found.iter().filter(|found| found.runs(program));
         let alike: Vec<(Pid, Pid)> = alike.map(|found| (found.pid(), found.parent)).collect();
         for found in &mut self.found {

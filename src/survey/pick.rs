@@ -11,9 +11,9 @@ use crate::target::Identity;
 pub enum Wanted {
     /// One process or several, as they are.
     Pids(Vec<Pid>),
-    /// Whoever listens there.
+    /// The process that listens on this port.
     Port(u16),
-    /// In whose command line this is found.
+    /// A process with this in its command line.
     Name(Regex),
     /// All in a container, by the beginning of its id.
     Container(String),
@@ -25,11 +25,11 @@ pub struct Choice {
     pub roots: Vec<Identity>,
     /// Those of them that are autoreloaders: their children are recorded in their place.
     pub replaced_by_children: Vec<Identity>,
-    /// Whether the processes that they started are meant, too.
+    /// Whether the processes that the roots started are recorded, too.
     pub children: bool,
-    /// Whether all below them are.
+    /// Whether all processes below the roots are.
     pub descendants: bool,
-    /// What was understood that was not written, in sentences.
+    /// What was concluded from the user's words and did not stand there, in sentences.
     pub notes: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ pub enum PickError {
 /// Chooses among the processes of a survey.
 ///
 /// # Errors
-/// When nobody, or nobody alone, is meant.
+/// When no process, or more than one, is meant.
 pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
     let matched: Vec<&Found> = survey
         .found
@@ -60,7 +60,7 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
     match wanted {
         Wanted::Pids(_) => {}
         _ if tops.is_empty() => return Err(wanted.nobody(survey)),
-        // Whoever is in it is meant.
+        // All processes in it are meant.
         Wanted::Container(_) => {}
         Wanted::Port(_) | Wanted::Name(_) if tops.len() > 1 => {
             return Err(PickError::Several(tops.into_iter().cloned().collect()));
@@ -73,7 +73,7 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
         let within = matched
             .iter()
             .filter(|found| survey.is_within(found.pid(), top.pid()));
-        // Forked ones, which are named alike.
+        // Forked processes have the same command line.
         choice.descendants |= !wanted.is_exact()
             && !top.is_a(RoleKind::Reloader)
             && !top.is_a(RoleKind::Master)
@@ -82,8 +82,8 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
     Ok(choice)
 }
 
-/// Those above which no other of them is, or all if each `is_named` by itself; in place of one that is
-/// started anew by an autoreloader that one, so that its successors are found.
+/// The matched processes that are not below another one, or all if each `is_named` by itself. The child of
+/// an autoreloader is replaced by the autoreloader, so that the children that follow are found.
 fn tops<'a>(survey: &'a Survey, matched: &[&'a Found], is_named: bool) -> Vec<&'a Found> {
     let mut tops: Vec<&Found> = Vec::new();
     for found in matched {

@@ -1,5 +1,5 @@
-//! What a process is for, told by what its main thread is in the middle of: a name can be chosen, a
-//! stack is what it is. Where no stack can be read, its command line must do.
+//! What a process is for, told by the stack of its main thread: a process can choose its name, but not
+//! its stack. Where no stack can be read, its command line must do.
 
 use crate::frameworks::{self, Framework, Role, RoleMark};
 use crate::model::TargetStr;

@@ -128,7 +128,7 @@ impl Completer<'_> {
         }
     }
 
-    /// The first is the document itself, the second holds the drawn.
+    /// The first is the document itself, the second holds the boxes.
     fn open_svg(
         &self,
         document: &mut Document,

@@ -1,4 +1,4 @@
-//! What changed between two profiles of the same program. DrawnTree are as wide as they are after the
+//! What changed between two profiles of the same program. Boxes are as wide as they are after the
 //! change, colours say what became more or less.
 //!
 //! All figures are means of a run, since there may be more runs of one side than of the other.

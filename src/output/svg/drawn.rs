@@ -1,20 +1,20 @@
-//! Which boxes there are and how wide they are, as inferno takes it.
+//! Which nodes of a call tree are drawn as boxes, how wide these are, and how inferno is told so.
 
 use crate::output::naming::Names;
 use crate::output::shown::ShownTree;
 use crate::profile::tree::{Descend, NodeId};
 
-/// DrawnTree narrower than this share of the whole are left out.
+/// Boxes narrower than this share of the whole are left out.
 const NARROWEST: f64 = 0.001;
 
-/// The nodes of a call tree that are wide enough to be shown.
+/// A call tree, and which of its nodes are wide enough to be drawn.
 pub(super) struct DrawnTree<'a> {
     pub tree: ShownTree,
     pub names: Names<'a>,
-    /// Of each node with all below it.
+    /// The width of each node, with all below it.
     pub widths: Vec<u64>,
     least: u64,
-    /// Those that are shown, in the order of the tree, and how many stand above each.
+    /// The nodes that are drawn, in the order of the tree, and how many stand above each.
     shown: Vec<(NodeId, usize)>,
 }
 
@@ -42,13 +42,12 @@ impl<'a> DrawnTree<'a> {
         self.widths[id.index()]
     }
 
-    /// Of the whole, in percent.
+    /// The width of a node in percent of the root's.
     pub fn share(&self, id: NodeId) -> f64 {
         100.0 * self.width(id) as f64 / self.width(ShownTree::ROOT).max(1) as f64
     }
 
-    /// What a node comes to by `weights` without the boxes below it. What has no box counts for its
-    /// caller.
+    /// A node's part of `weights` without the boxes below it. What has no box counts for its caller.
     pub fn self_weight(&self, weights: &[u64], id: NodeId) -> u64 {
         let below = self.tree.node(id).children.iter();
         let below = below
@@ -57,18 +56,18 @@ impl<'a> DrawnTree<'a> {
         weights[id.index()].saturating_sub(below.sum())
     }
 
-    /// What has no box is narrow, and so is all below it.
+    /// A node without a box is narrow, and so is all below it.
     fn is_shown(&self, id: NodeId) -> bool {
         self.width(id) >= self.least
     }
 
-    /// Those below the one at the top, callers before callees.
+    /// All drawn nodes but the root, callers before callees.
     pub fn shown(&self) -> impl Iterator<Item = NodeId> {
         self.shown.iter().skip(1).map(|&(id, _)| id)
     }
 
-    /// Collapsed stacks of numbers, each with its own width, and before that with what it was if
-    /// that is to be compared. inferno sorts them: the numbers follow the order of the tree.
+    /// Collapsed stacks of numbers, each with its self weight; in a comparison with that of before first.
+    /// inferno sorts the lines: the numbers follow the order of the tree.
     pub fn lines(&self, before: Option<&[u64]>) -> Vec<String> {
         let mut lines = Vec::new();
         let mut path = String::new();
@@ -91,8 +90,7 @@ impl<'a> DrawnTree<'a> {
         lines
     }
 
-    /// The node that a title of inferno's is about; the one at the top, where it has a name of
-    /// inferno's own.
+    /// The node that a title of inferno's is about: the root, where inferno made up the title.
     pub fn node_of_title(&self, title: &[u8]) -> NodeId {
         let number = parse_number_name(title).unwrap_or_default();
         self.shown

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use inferno::flamegraph::{Direction, Options, TextTruncateDirection, from_lines};
 
-use super::{Format, OutputError, RenderOptions, Shows, Unit};
+use super::{About, Format, OutputError, RenderOptions, Unit};
 use crate::profile::Profile;
 use crate::profile::tree::NodeId;
 pub(super) use difference::write as write_difference;
@@ -31,28 +31,18 @@ const DEFAULT_UNIT: Unit = Unit::Wall;
 pub struct Flamegraph;
 
 impl Format for Flamegraph {
-    fn name(&self) -> &'static str {
-        "flamegraph"
-    }
-
-    fn summary(&self) -> &'static str {
-        "An SVG to zoom and search in a browser"
-    }
-
-    fn noun(&self) -> &'static str {
-        "flamegraph data"
-    }
-
-    fn endings(&self) -> &'static [&'static str] {
-        &["svg"]
-    }
-
-    fn default_unit(&self) -> Option<Unit> {
-        Some(DEFAULT_UNIT)
-    }
-
-    fn shows(&self) -> Shows {
-        Shows::default()
+    fn about(&self) -> &'static About {
+        &About {
+            name: "flamegraph",
+            summary: "An SVG to zoom and search in a browser",
+            noun: "flamegraph data",
+            endings: &["svg"],
+            default_unit: Some(DEFAULT_UNIT),
+            needs_thread_names: false,
+            needs_timeline: false,
+            keeps_up_to_date: false,
+            hint: None,
+        }
     }
 
     fn write(
