@@ -19,6 +19,8 @@
 //!   place        where to look: a place, or null
 //!   way          places, outermost first
 //!   notes        sentences
+//! judged       rules: how many there are; decided: how many passed or failed; samples: how many both
+//!              versions have
 //! setting      program, python, mode, rate, runs, runs_before, samples, confidence (percent),
 //!              against (or null), rules (a file, or null), seconds
 //! flamegraphs  before, after, difference: paths, or null
@@ -31,7 +33,7 @@
 //!              or null), line (or null)
 //! ```
 //!
-//! SARIF's bags of properties hold the same estimates and setting.
+//! SARIF's bags of properties hold the same estimates, judged and setting.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -50,6 +52,7 @@ struct Document<'a> {
     format: u32,
     verdict: &'static str,
     findings: Vec<Finding<'a>>,
+    judged: Judged,
     setting: Setting<'a>,
     flamegraphs: Flamegraphs,
     notes: Vec<Text<'a>>,
@@ -118,6 +121,14 @@ pub(super) struct Setting<'a> {
     seconds: f64,
 }
 
+/// What the verdict rests on.
+#[derive(Serialize)]
+pub(super) struct Judged {
+    rules: usize,
+    decided: usize,
+    samples: u64,
+}
+
 #[derive(Serialize)]
 struct Flamegraphs {
     before: Option<String>,
@@ -131,6 +142,7 @@ pub(super) fn write(outcome: &check::Outcome, out: &mut dyn Write) -> io::Result
         format: 1,
         verdict: wording::verdict(outcome.verdict),
         findings: outcome.findings.iter().map(Finding::of).collect(),
+        judged: Judged::of(outcome),
         setting: Setting::of(&outcome.setting),
         flamegraphs: Flamegraphs {
             before: path(&outcome.flamegraphs.before),
@@ -182,6 +194,16 @@ impl Figures {
             before: finding.before.as_ref().map(Estimate::of),
             after: finding.after.as_ref().map(Estimate::of),
             change: finding.change.as_ref().map(Estimate::of),
+        }
+    }
+}
+
+impl Judged {
+    pub fn of(outcome: &check::Outcome) -> Judged {
+        Judged {
+            rules: outcome.findings.len(),
+            decided: wording::decided(outcome),
+            samples: outcome.setting.samples,
         }
     }
 }

@@ -53,14 +53,10 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for (finding, name) in outcome.findings.iter().zip(&names) {
         test_case(&mut xml, finding, name, outcome)?;
     }
-    if !outcome.notes.is_empty() {
-        let notes: Vec<_> = outcome
-            .notes
-            .iter()
-            .map(|note| visible_text(note))
-            .collect();
-        text_in(&mut xml, "system-out", &[], &notes.join("\n"))?;
-    }
+    let mut lines = vec![format!("judged: {}", wording::judged(outcome))];
+    let notes = outcome.notes.iter();
+    lines.extend(notes.map(|note| visible_text(note).into_owned()));
+    text_in(&mut xml, "system-out", &[], &lines.join("\n"))?;
     end(&mut xml, "testsuite")?;
     end(&mut xml, "testsuites")?;
     xml.get_mut().write_all(b"\n")
@@ -109,6 +105,7 @@ fn properties(outcome: &Outcome) -> Vec<(String, String)> {
         ("runs", setting.runs.to_string()),
         ("runs_before", setting.runs_before.to_string()),
         ("samples", setting.samples.to_string()),
+        ("judged", wording::judged(outcome)),
         ("confidence", setting.confidence.to_string()),
         ("against", optional(&setting.against)),
         ("rules", optional(&setting.rules)),

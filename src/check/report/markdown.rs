@@ -142,6 +142,7 @@ fn section(finding: &Finding) -> String {
 /// What no rule alone is about.
 fn end(outcome: &Outcome) -> String {
     let mut lines = notes(&outcome.notes);
+    lines.push(format!("- judged: {}", wording::judged(outcome)));
     let setting = clipped(&wording::setting(&outcome.setting), 3 * LONGEST_TEXT);
     lines.push(format!("- recorded: {}", code(&setting, In::Line)));
     for (what, path) in wording::flamegraphs(&outcome.flamegraphs) {

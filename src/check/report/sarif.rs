@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::json::{self, Figures, Setting};
+use super::json::{self, Figures, Judged, Setting};
 use super::{uri, wording};
 use crate::check::{Finding, Outcome, Place, Verdict};
 use crate::output::visible_text;
@@ -41,6 +41,7 @@ struct Run<'a> {
 #[derive(Serialize)]
 struct RunProperties<'a> {
     verdict: &'static str,
+    judged: Judged,
     setting: Setting<'a>,
 }
 
@@ -237,7 +238,9 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
             }),
         }
     }
-    notifications.extend(outcome.notes.iter().map(|note| Notification {
+    let judged = format!("judged: {}", wording::judged(outcome));
+    let notes = std::iter::once(&judged).chain(&outcome.notes);
+    notifications.extend(notes.map(|note| Notification {
         level: "note",
         message: Message::of(note),
         associated_rule: None,
@@ -261,6 +264,7 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
             results,
             properties: RunProperties {
                 verdict: wording::verdict(outcome.verdict),
+                judged: Judged::of(outcome),
                 setting: Setting::of(&outcome.setting),
             },
         }],

@@ -29,6 +29,7 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for note in &outcome.notes {
         writeln!(out, "note: {}", inert(note))?;
     }
+    writeln!(out, "judged: {}", wording::judged(outcome))?;
     let setting = inert(&wording::setting(&outcome.setting));
     writeln!(out, "recorded: {setting}")?;
     for (what, path) in wording::flamegraphs(&outcome.flamegraphs) {

@@ -51,6 +51,22 @@ pub(super) fn headline(outcome: &Outcome) -> String {
     }
 }
 
+/// Rules that the samples decide: those that passed or failed.
+pub(super) fn decided(outcome: &Outcome) -> usize {
+    let is_decided = |finding: &&Finding| finding.verdict != Verdict::Inconclusive;
+    outcome.findings.iter().filter(is_decided).count()
+}
+
+/// `5 of 6 rules on 12,345 samples`: a verdict is worth no more than what it rests on.
+pub(super) fn judged(outcome: &Outcome) -> String {
+    format!(
+        "{} of {} rules on {} samples",
+        decided(outcome),
+        outcome.findings.len(),
+        grouped(outcome.setting.samples)
+    )
+}
+
 /// What failed first, then what is open, then what passed; each in the order of the rules.
 pub(super) fn by_weight(outcome: &Outcome) -> Vec<&Finding> {
     let mut findings: Vec<&Finding> = outcome.findings.iter().collect();
