@@ -3,6 +3,7 @@
 mod common;
 mod harness;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ fn a_running_process_is_recorded_for_a_duration() {
         .unwrap();
     assert_code(&output, 0);
     assert!(begun.elapsed() >= Duration::from_millis(1500));
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < PATIENCE);
     let (all, at_work) = counts(&stdout(&output), "work (target.py:");
     // On a busy machine ticks are missed, and not made up.
     assert!((5..=160).contains(&all), "{all}");
@@ -331,39 +332,48 @@ fn processes_that_are_below_already_and_come_later_are_recorded() {
         "child.py",
         "def child_work():\n    while True: pass\nchild_work()\n",
     );
-    let target = place.target(
-        "
-import subprocess, sys, threading, time
+    let code = "
+import signal, subprocess, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 first = subprocess.Popen([sys.executable, 'child.py'], cwd=sys.path[0])
 print('ready', flush=True)
-time.sleep(1)
+signal.sigwait([signal.SIGUSR1])
 # One that does not look like Python first, and one that never does.
 second = subprocess.Popen(
     ['sh', '-c', 'sleep .2; exec \"%s\" child.py' % sys.executable], cwd=sys.path[0])
-other = subprocess.Popen(['sleep', '3'])
+other = subprocess.Popen(['sleep', 'SECONDS'])
 other.wait()
 first.kill(); second.kill()
 first.wait(); second.wait()
-",
-    );
-    let output = place
-        .attach(&target, ["-s", "-f", "raw", "-o", "-"])
-        .output()
-        .unwrap();
-    assert_code(&output, 0);
-    let text = stdout(&output);
-    let root = format!("process {}:\"", target.pid());
-    let mut children: Vec<_> = text
-        .lines()
-        .filter(|line| line.contains("child_work (child.py"))
-        .map(|line| {
-            assert!(line.starts_with(&root), "{line}");
-            line.split(';').nth(1).unwrap()
-        })
-        .collect();
-    children.sort_unstable();
-    children.dedup();
-    assert_eq!(children.len(), 2, "{text}");
+";
+    // On a busy machine it takes a while until both are seen.
+    let mut seen = Vec::new();
+    let both_are_there = ["2", "8", "30"].into_iter().any(|seconds| {
+        let target = place.target(&code.replace("SECONDS", seconds));
+        let spyhole = place
+            .attach(&target, ["-s", "-r", "200", "-f", "raw", "-o", "-"])
+            .spawn()
+            .unwrap();
+        wait_until_sampling(&spyhole);
+        signal(target.id(), "USR1");
+        let output = spyhole.wait_with_output().unwrap();
+        assert_code(&output, 0);
+        let text = stdout(&output);
+        let root = format!("process {}:\"", target.pid());
+        let children: BTreeSet<_> = text
+            .lines()
+            .filter(|line| line.contains("child_work (child.py"))
+            .map(|line| {
+                assert!(line.starts_with(&root), "{line}");
+                line.split(';').nth(1).unwrap()
+            })
+            .collect();
+        assert!(children.len() <= 2, "{text}");
+        let both = children.len() == 2;
+        seen.push(text);
+        both
+    });
+    assert!(both_are_there, "{seen:#?}");
 }
 
 /// Ready to run, and seldom let on a CPU: others have it.
@@ -462,6 +472,10 @@ fn a_request_that_waits_in_a_process_that_sleeps_counts() {
         .unwrap();
     assert_code(&output, 0);
     let (all, database) = counts(&stdout(&output), "waits_for_its_database");
-    assert!(all > 20, "{all}");
+    // At each look that was made.
+    let told = stderr(&output);
+    let looks = told.split_once("Looked ").expect("how often").1;
+    let looks: f64 = looks.split(' ').next().unwrap().parse().unwrap();
+    assert!(all > 0 && all as f64 >= looks * 0.5 * 0.8, "{all}: {told}");
     assert_eq!(all, database);
 }

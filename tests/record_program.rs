@@ -199,19 +199,29 @@ fn processes_below_are_recorded_and_nothing_is_orphaned() {
         "child.py",
         "def child_work():\n    while True: pass\nchild_work()\n",
     );
-    let output = place
-        .start(["-s", "-d", "2", "-f", "raw", "-o", "-"])
-        .output()
-        .unwrap();
-    assert_code(&output, 0);
-    let pids = pids(&place);
-    let text = stdout(&output);
-    let parent = format!("process {}:\"", pids[0]);
-    let child = format!("process {}:\"", pids[1]);
-    assert!(text.lines().all(|line| line.starts_with(&parent)), "{text}");
-    assert!(counts(&text, "work (p.py").1 > 0, "{text}");
-    assert!(counts(&text, &child).1 > 0, "{text}");
-    assert!(!runs(pids[0]) && !runs(pids[1]));
+    // On a busy machine it takes a while until both have started.
+    let mut seen = Vec::new();
+    let both_are_there = ["2", "8", "30"].into_iter().any(|seconds| {
+        let output = place
+            .start(["-s", "-d", seconds, "-f", "raw", "-o", "-"])
+            .output()
+            .unwrap();
+        assert_code(&output, 0);
+        let text = stdout(&output);
+        if !place.path("pids").exists() {
+            return false;
+        }
+        let pids = pids(&place);
+        std::fs::remove_file(place.path("pids")).unwrap();
+        let parent = format!("process {}:\"", pids[0]);
+        let child = format!("process {}:\"", pids[1]);
+        assert!(text.lines().all(|line| line.starts_with(&parent)), "{text}");
+        assert!(!runs(pids[0]) && !runs(pids[1]));
+        let both = counts(&text, "work (p.py").1 > 0 && counts(&text, &child).1 > 0;
+        seen.push(text);
+        both
+    });
+    assert!(both_are_there, "{seen:#?}");
 }
 
 #[test]
@@ -264,11 +274,23 @@ os.rename('pids.tmp', 'pids')
 while True: pass
 ",
     );
-    let begun = Instant::now();
-    let output = place.start(["-d", "0.5", "-o", "x.svg"]).output().unwrap();
-    assert_code(&output, 0);
-    assert!(begun.elapsed() >= Duration::from_secs(5), "the grace");
-    assert!(!runs(pids(&place)[0]));
+    // On a busy machine it takes a while until it has come to ignore what it is told.
+    let ignored = ["0.5", "5", "30"].into_iter().any(|seconds| {
+        let begun = Instant::now();
+        let output = place
+            .start(["-d", seconds, "-o", "x.svg"])
+            .output()
+            .unwrap();
+        let took = begun.elapsed();
+        assert_code(&output, 0);
+        if !place.path("pids").exists() {
+            return false;
+        }
+        assert!(took >= Duration::from_secs(5), "the grace");
+        assert!(!runs(pids(&place)[0]));
+        true
+    });
+    assert!(ignored, "it never came to ignore it");
 }
 
 #[test]
