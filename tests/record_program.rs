@@ -349,27 +349,36 @@ def work():
 work()
 ",
     );
-    let spyhole = place.start(["-r", "1000", "-o", "x.txt"]).spawn().unwrap();
-    wait_until("it works", || place.path("ready").exists());
-    wait_until_sampling(&spyhole);
-    let begun = Instant::now();
-    signal(spyhole.id(), "INT");
-    wait_until("the file is there", || place.path("x.txt").exists());
-    // The code is noted a moment after the file is in its place.
-    wait_until("a second signal ends it", || {
-        if runs(spyhole.id()) {
-            signal(spyhole.id(), "INT");
+    // A busy machine may take the time of the grace for the writing alone, but not each time.
+    let mut took = Vec::new();
+    let at_once = (0..4).any(|_| {
+        let spyhole = place.start(["-r", "1000", "-o", "x.txt"]).spawn().unwrap();
+        wait_until("it works", || place.path("ready").exists());
+        wait_until_sampling(&spyhole);
+        let begun = Instant::now();
+        signal(spyhole.id(), "INT");
+        wait_until("the file is there", || place.path("x.txt").exists());
+        // The code is noted a moment after the file is in its place.
+        wait_until("a second signal ends it", || {
+            if runs(spyhole.id()) {
+                signal(spyhole.id(), "INT");
+            }
+            !runs(spyhole.id())
+        });
+        took.push(begun.elapsed());
+        let code = spyhole.wait_with_output().unwrap().status.code();
+        assert!(matches!(code, Some(0 | 130)), "{code:?}");
+        assert!(
+            counts(
+                &std::fs::read_to_string(place.path("x.txt")).unwrap(),
+                "work"
+            )
+            .1 > 0
+        );
+        for name in ["ready", "x.txt"] {
+            std::fs::remove_file(place.path(name)).unwrap();
         }
-        !runs(spyhole.id())
+        took[took.len() - 1] < Duration::from_secs(5)
     });
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    let code = spyhole.wait_with_output().unwrap().status.code();
-    assert!(matches!(code, Some(0 | 130)), "{code:?}");
-    assert!(
-        counts(
-            &std::fs::read_to_string(place.path("x.txt")).unwrap(),
-            "work"
-        )
-        .1 > 0
-    );
+    assert!(at_once, "{took:?}");
 }
