@@ -1,13 +1,10 @@
 //! A developer looks into a process that runs already.
 
-mod common;
-mod harness;
-
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::*;
+use crate::harness::*;
 
 #[test]
 fn a_running_process_is_recorded_for_a_duration() {
@@ -278,7 +275,7 @@ fn reading_without_halting_pauses_nobody_and_sets_apart_what_is_unproven() {
     let target = place.target(CALLS);
     // On the CPU where we wake up it would stand still.
     if !keep_apart(target.pid().0) {
-        return common::skipped("reading without halting", "only one CPU");
+        return crate::common::skipped("reading without halting", "only one CPU");
     }
     let output = place
         .attach(
@@ -425,7 +422,7 @@ fn a_thread_that_sleeps_with_the_gil_is_seen_where_the_gil_counts() {
 #[test]
 fn a_request_that_waits_counts_and_what_waits_for_work_does_not() {
     let place = Place::new();
-    let program = common::look::script("requests.py");
+    let program = crate::common::look::script("requests.py");
     let target = Target::start(Command::new(python()).arg(program)).expect("a running program");
     let record = |more: &[&str]| {
         let options = ["-d", "0.5", "-r", "200", "-F", "-f", "raw", "-o", "-"];
@@ -461,7 +458,7 @@ fn a_request_that_waits_counts_and_what_waits_for_work_does_not() {
 #[test]
 fn a_request_that_waits_in_a_process_that_sleeps_counts() {
     let place = Place::new();
-    let program = common::look::script("requests.py");
+    let program = crate::common::look::script("requests.py");
     let code = std::fs::read_to_string(program).unwrap();
     let idle = code.replace("(request, (works,)), ", "");
     assert_ne!(idle, code);

@@ -1,11 +1,8 @@
 //! A developer records a program from its start.
 
-mod common;
-mod harness;
-
 use std::time::{Duration, Instant};
 
-use harness::*;
+use crate::harness::*;
 
 /// Works for half a second of CPU time, however little of that it is given; then does `end`.
 fn works_then(end: &str) -> String {

@@ -1,11 +1,8 @@
 //! Every interpreter that is found can be recorded.
 
-mod common;
-mod harness;
-
 use std::process::Command;
 
-use harness::*;
+use crate::harness::*;
 
 #[test]
 fn each_version_shows_where_it_works() {
@@ -26,7 +23,7 @@ def main():
 main()
 ",
     );
-    for python in common::interpreters::one_of_each_version() {
+    for python in crate::common::interpreters::one_of_each_version() {
         let name = &python.name;
         let target = Target::start(python.command().arg(&program)).expect(name);
         let pid = target.pid().to_string();
@@ -58,7 +55,7 @@ def work():
 work()
 ",
     );
-    for python in common::interpreters::one_of_each_version() {
+    for python in crate::common::interpreters::one_of_each_version() {
         if engine() == "py-spy" && (python.free_threaded || python.version > (3, 14)) {
             continue;
         }
