@@ -230,15 +230,18 @@ fn ps_lists_what_runs() {
     );
     assert_eq!(lines.next(), None);
 
-    let output = place.spyhole(["ps", "--json", &word]).output().unwrap();
-    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(all.as_array().map(Vec::len), Some(1));
-    let one = &all[0];
-    assert_eq!(one["pid"], target.id());
-    assert_eq!(one["threads"], 1);
-    assert_eq!(one["ports"], serde_json::json!([]));
-    assert_eq!(one["readable"], true);
-    assert!(one["cpu"].as_f64().unwrap() > 0.0, "{one}");
+    // While `ps` looks at what it uses, other programs may have the CPUs.
+    wait_until("it has used a CPU", || {
+        let output = place.spyhole(["ps", "--json", &word]).output().unwrap();
+        let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(all.as_array().map(Vec::len), Some(1));
+        let one = &all[0];
+        assert_eq!(one["pid"], target.id());
+        assert_eq!(one["threads"], 1);
+        assert_eq!(one["ports"], serde_json::json!([]));
+        assert_eq!(one["readable"], true);
+        one["cpu"].as_f64().unwrap() > 0.0
+    });
 
     let output = place
         .spyhole(["ps", "no-such-word-anywhere"])

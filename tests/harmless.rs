@@ -29,25 +29,26 @@ fn no_call_is_interrupted_in_which_a_thread_waits() {
         let place = Place::new();
         let mut target = Target::start(python.command().arg(script("waits.py"))).expect("it runs");
         let pid = target.pid();
-        let output = place
-            .record([
-                "-p",
-                &pid.to_string(),
-                "-r",
-                "1000",
-                "-d",
-                "1",
-                "-o",
-                "x.txt",
-            ])
-            .output()
+        let spyhole = place
+            .record(["-p", &pid.to_string(), "-r", "1000", "-o", "x.txt"])
+            .spawn()
             .expect("spyhole runs");
-        assert_code(&output, 0);
-        kill(nix::unistd::Pid::from_raw(pid.0), Signal::SIGTERM).expect("it runs still");
-        let told = target.line().expect("its account");
-        let told: Waits = serde_json::from_str(&told).expect("JSON");
-        assert_eq!(told.waits.len(), 3);
-        assert!(told.waits.values().all(|&times| times >= 5), "{told:?}");
+        wait_until_sampling(&spyhole);
+        let mut tell = |at: Signal| -> Waits {
+            kill(nix::unistd::Pid::from_raw(pid.0), at).expect("it runs still");
+            let told = target.line().expect("its account");
+            serde_json::from_str(&told).expect("JSON")
+        };
+        let before = tell(Signal::SIGUSR1);
+        assert_eq!(before.waits.len(), 3);
+        wait_until("each has waited many times", || {
+            let now = tell(Signal::SIGUSR1);
+            let mut waits = now.waits.iter();
+            waits.all(|(call, &times)| times >= before.waits[call] + 10)
+        });
+        signal(spyhole.id(), "INT");
+        assert_code(&spyhole.wait_with_output().expect("it ends"), 0);
+        let told = tell(Signal::SIGTERM);
         assert!(
             told.interrupted.values().all(|&times| times == 0),
             "{told:?}"

@@ -122,7 +122,7 @@ fn names_made_to_hurt_break_no_format_and_reach_no_terminal() {
         let place = Place::new();
         let mut command = python.command();
         command.arg(script("hostile_names.py")).args(ARGUMENTS);
-        let mut target = Target::start(&mut command).expect("runs");
+        let mut target = Target::start(&mut command).expect("runs").asleep();
         let mut line = target.line().expect("its names");
         // Only their number matters here, and Rust's strings have no lone surrogates.
         for lone in ["\\ud800", "\\udcff", "\\udc80"] {

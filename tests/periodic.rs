@@ -61,11 +61,14 @@ fn a_recorder_that_is_killed_leaves_what_it_wrote_last() {
     let profile = read(&place, "x.pb.gz");
     let recording = &profile.recording;
     let total = profile.total();
-    assert!(total.count > 100, "{total:?}");
+    // The target has the CPUs as far as other programs leave it one.
+    let ticks = recording.ticks;
+    assert!(total.count > 0 && total.count == ticks.sampled, "{ticks:?}");
+    assert!(ticks.expected > 400 && ticks.lost == 0, "{ticks:?}");
     assert!(samples_in(&profile, "work") > total.count / 2);
     assert!(recording.duration >= Nanos(4_900_000_000), "{recording:?}");
     assert_eq!(recording.pid.0, target.id().cast_signed());
-    assert!(recording.python.is_some() && recording.ticks.looks > 100);
+    assert!(recording.python.is_some() && ticks.looks >= ticks.sampled);
     assert!(!recording.halted.is_empty() && recording.engine == engine());
     assert!(!recording.notes.is_empty());
     assert!(profile.timeline().failure().is_none() && profile.timeline().run_count() > 0);
@@ -111,7 +114,7 @@ fn what_is_written_at_the_end_is_whole() {
 #[test]
 fn a_recording_without_a_sample_leaves_no_file() {
     let place = Place::new();
-    let target = place.target(WAITS);
+    let target = place.target(WAITS).asleep();
     let output = place
         .attach(&target, ["-d", "5.5", "-o", "x.pb.gz"])
         .output()

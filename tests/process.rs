@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::interpreters::cache;
-use common::{Target, skipped};
+use common::{PATIENCE, Target, skipped};
 use spyhole::model::Pid;
 use spyhole::target::diagnosis::{Attempt, Reason, explain};
 use spyhole::target::{OpenError, Process, Standing, open_file};
@@ -38,13 +38,11 @@ fn resume(pid: Pid) {
 
 /// Asks until the answer comes; it is a matter of microseconds.
 fn wait_for(mut done: impl FnMut() -> bool) {
-    for _ in 0..10_000 {
-        if done() {
-            return;
-        }
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "it did not come");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    panic!("it did not come");
 }
 
 fn state(process: &Process) -> u8 {

@@ -102,7 +102,7 @@ fn roles(seen: &[Value]) -> Vec<String> {
 #[track_caller]
 fn becomes(place: &Place, server: &Server, expected: &[&str]) -> Vec<Value> {
     let mut last = Vec::new();
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + PATIENCE;
     while roles(&last) != expected {
         let now = std::time::Instant::now();
         assert!(now < deadline, "{:?} are not {expected:?}", roles(&last));
@@ -323,16 +323,23 @@ fn celery() {
         &server,
         &["Celery main", "Celery pool worker", "Celery pool worker"],
     );
-    let options = ["-i", "-d", "0.3", "-f", "raw", "-o", "-"];
-    let output = place
-        .record(["--name", &node])
-        .args(options)
-        .output()
-        .unwrap();
-    assert_code(&output, 0);
-    // Two that wait for tasks, and the one that deals them out.
-    let text = stdout(&output);
-    assert_eq!(recorded(&text).len(), 3, "{text}");
+    // On a busy machine it takes a while until all are open.
+    let mut seen = Vec::new();
+    let all_are_there = ["0.3", "3", "30"].into_iter().any(|seconds| {
+        let options = ["-i", "-d", seconds, "-f", "raw", "-o", "-"];
+        let output = place
+            .record(["--name", &node])
+            .args(options)
+            .output()
+            .unwrap();
+        assert_code(&output, 0);
+        seen.push(stdout(&output));
+        // Two that wait for tasks, and the one that deals them out.
+        let processes = recorded(&seen[seen.len() - 1]).len();
+        assert!(processes <= 3, "{seen:#?}");
+        processes == 3
+    });
+    assert!(all_are_there, "{seen:#?}");
 }
 
 #[test]

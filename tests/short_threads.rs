@@ -3,12 +3,13 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use common::interpreters::one_of_each_version;
-use common::{Target, lacking};
+use common::{PATIENCE, Target, lacking};
 use spyhole::engine::{Engine, EngineOptions, cpython};
-use spyhole::model::{Counting, GilState, Halting, Interner, Nanos, Tick};
+use spyhole::model::{Counting, GilState, Halting, Interner, Nanos, Sample, Tick};
 use spyhole::target::Process;
 
 /// One busy thread after the other, each for 10 ms, and a main thread that waits for it.
@@ -43,9 +44,13 @@ fn a_thread_that_is_met_for_the_first_time_counts_as_running() {
             counting: Counting::Wall,
         };
         let mut engine = cpython::open(process, None, options, &mut interner).expect("a Python");
+        let name = &python.name;
         let (mut ticks, mut holders, mut running) = (0, 0, 0);
+        let mut met = HashSet::new();
         let started = Instant::now();
-        while holders < 40 && ticks < 400 {
+        // A busy machine lets few threads run between two ticks.
+        while holders < 40 {
+            assert!(started.elapsed() < PATIENCE, "{name}: {holders} holders");
             ticks += 1;
             // About as long as a thread lives, and in no step with it.
             std::thread::sleep(Duration::from_millis(7 + ticks % 7));
@@ -57,15 +62,16 @@ fn a_thread_that_is_met_for_the_first_time_counts_as_running() {
             engine
                 .tick(tick, &mut interner, &mut samples)
                 .expect("a tick");
-            let holder = samples.iter().find(|sample| sample.gil == GilState::Holds);
-            holders += usize::from(holder.is_some());
-            running += usize::from(holder.is_some_and(|sample| sample.on_cpu));
+            // One that was met before may have waited for a CPU since, with the GIL.
+            let met_now = |sample: &&Sample| met.insert(sample.thread);
+            let mut new: Vec<&Sample> = samples.iter().filter(met_now).collect();
+            new.retain(|sample| sample.gil == GilState::Holds);
+            holders += new.len();
+            running += new.iter().filter(|sample| sample.on_cpu).count();
         }
-        let name = &python.name;
         eprintln!(
-            "{name}: {holders} of 60 ticks saw a holder of the GIL, {running} saw it running"
+            "{name}: {holders} of {ticks} ticks met a holder of the GIL, {running} met it running"
         );
-        assert!(holders >= 20, "{name}: {holders} holders");
         // One that waits for a disk or for another's lock may hold the GIL and not run.
         assert!(
             running * 10 >= holders * 9,

@@ -3,11 +3,11 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
-use crate::common::lacking;
+use crate::common::{PATIENCE, lacking};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -88,15 +88,13 @@ impl Browser {
         )
     }
 
-    /// Runs the body until what it returns is true, for ten seconds.
+    /// Runs the body until what it returns is true.
     pub fn wait_until(&self, script: &str) {
-        for _ in 0..100 {
-            if self.run(script) == true {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
+        let deadline = Instant::now() + PATIENCE;
+        while self.run(script) != true {
+            assert!(Instant::now() < deadline, "never true: {script}");
+            std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("never true: {script}");
     }
 
     /// A click as a mouse makes it, into the middle of the element that the body returns.
@@ -187,7 +185,7 @@ impl Driver {
     fn try_ask(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\

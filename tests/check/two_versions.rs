@@ -206,17 +206,18 @@ fn profiles_of_before_and_now_can_be_judged_without_the_programs() {
     assert_eq!(place_named["function"], "busy");
     let output = judge(&files("old"), &files("new"), &["busy < +10%"]);
     assert_code(&output, 0);
-    // One alone is judged by its pieces.
-    place.program(
-        "p.py",
-        &bench(20000, 1500).replace("range(40)", "range(300)"),
-    );
-    let output = place.start(["-r", "1000", "-o", "long.pb.gz"]).output();
-    assert_code(&output.expect("spyhole"), 0);
-    assert_code(
-        &judge("long.pb.gz", "", &["busy < 5%", "never nothing"]),
-        10,
-    );
+    // One alone is judged by its pieces. On a busy machine these differ more, and have to be longer.
+    let mut judged = Vec::new();
+    let is_certain = [300, 1500, 6000].into_iter().any(|rounds| {
+        let long = bench(20000, 1500).replace("range(40)", &format!("range({rounds})"));
+        place.program("p.py", &long);
+        let output = place.start(["-r", "1000", "-o", "long.pb.gz"]).output();
+        assert_code(&output.expect("spyhole"), 0);
+        let output = judge("long.pb.gz", "", &["busy < 5%", "never nothing"]);
+        judged.push(stderr(&output));
+        output.status.code() == Some(10)
+    });
+    assert!(is_certain, "{judged:#?}");
     assert_code(
         &judge("long.pb.gz", "", &["busy < 100%", "never nothing"]),
         0,

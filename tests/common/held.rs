@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd;
 use spyhole::engine::{Engine, EngineOptions, TickError, cpython, pyspy};
-use spyhole::model::{Counting, GilState, Halting, Interner, Nanos, Pid, Proof, StackId, Tick};
+use spyhole::model::{
+    Counting, GilState, Halting, Interner, Nanos, Pid, Proof, StackId, Tick, Tid,
+};
 use spyhole::target::Process;
 
-use super::watchdog;
+use super::{PATIENCE, watchdog};
 
 /// A function by name and file, and the line that it is at (0 for none).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -42,7 +44,7 @@ impl Held {
     pub fn stop(pid: Pid) -> Option<Held> {
         kill(unistd::Pid::from_raw(pid.0), Signal::SIGSTOP).ok()?;
         let held = Held(pid);
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         while !held.stands()? {
             assert!(Instant::now() < deadline, "{pid} does not stop");
             std::thread::yield_now();
@@ -73,6 +75,30 @@ pub fn task_states(pid: Pid) -> Option<Vec<char>> {
         .filter_map(|stat| stat.rsplit(')').next()?.trim_start().chars().next())
         .collect();
     (!states.is_empty()).then_some(states)
+}
+
+/// What the kernel says of a thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scheduling {
+    /// `R` while it runs or is ready to, `S` while it sleeps.
+    pub state: char,
+    /// CPU time that it has used.
+    pub on_cpu: Duration,
+    /// How many times it was put on a CPU.
+    pub times: u64,
+}
+
+/// `None` where the thread has ended, or the kernel keeps no such account.
+pub fn scheduling(pid: Pid, tid: Tid) -> Option<Scheduling> {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/task/{tid}/{name}")).ok();
+    let stat = read("stat")?;
+    let schedstat = read("schedstat")?;
+    let mut fields = schedstat.split_whitespace();
+    Some(Scheduling {
+        state: stat.rsplit(')').next()?.trim_start().chars().next()?,
+        on_cpu: Duration::from_nanos(fields.next()?.parse().ok()?),
+        times: fields.nth(1)?.parse().ok()?,
+    })
 }
 
 /// CPU time that a process has used, all of its threads together.

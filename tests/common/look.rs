@@ -9,10 +9,7 @@ use spyhole::model::{
 use spyhole::target::Process;
 
 use super::held::{SeenFrame, seen_frames};
-use super::{Interpreter, watchdog};
-
-/// A condition that has not come by then will not come.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::{Interpreter, PATIENCE, watchdog};
 
 /// A program of `fixtures/targets`.
 pub fn script(name: &str) -> String {
@@ -150,7 +147,7 @@ impl Look {
     /// and cannot be held again before it has; such ticks are passed over.
     #[track_caller]
     pub fn tick(&mut self) -> Vec<Seen> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let (outcome, seen) = self.try_tick().expect("a tick");
             if outcome.unproven + outcome.lost == 0 {

@@ -18,6 +18,10 @@ pub use memory::ProcMemory;
 #[allow(unused_imports)]
 pub use target::Target;
 
+/// How long a test waits for what must come: what has not come by then hangs, however much else the
+/// machine has to do.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(180);
+
 /// Says that a test could not test, and why.
 pub fn skipped(what: &str, why: &str) {
     eprintln!("SKIPPED {what}: {why}");

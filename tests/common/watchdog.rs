@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Ten times what the longest piece of work takes on a machine with much to do.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Beyond all that a test waits for by itself, and three times what the longest piece of work takes
+/// on a machine with much to do.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Past the test harness, which keeps what is printed until the test has ended.
 macro_rules! tell {

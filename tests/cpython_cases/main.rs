@@ -7,7 +7,7 @@
 //! | 27 ends, 28 exec while it is looked at, 29 a forked child, 30 a script that raises | `process` |
 //! | 29 children of a recording, 31 a slow sampler | `src/sampler/tests.rs` |
 //! | 28 we are killed while pausing | `tests/killed.rs` |
-//! | 29 processes below, 30 exit codes and messages | `tests/record_program.rs` |
+//! | 29 processes below, 30 exit codes and messages | `tests/record/program.rs` |
 //!
 //! Not here, since nothing shows them yet: the columns and opcodes of 16 (its lines are in
 //! `tests/own_account.rs`), exception flags (19), the markers `<GC>` and `<native>` (22), asyncio's

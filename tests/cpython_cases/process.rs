@@ -1,11 +1,12 @@
 //! What becomes of a process while it is looked at.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use spyhole::engine::TickError;
 use spyhole::model::{Halting, Pid, Tid};
 use spyhole::target::Process;
 
+use crate::common::PATIENCE;
 use crate::common::look::Look;
 use crate::{Interpreter, Target, each, look_at, start};
 
@@ -24,7 +25,7 @@ fn open_in_time(python: &Interpreter, program: &str, how: &[&str]) -> (Target, L
 
 /// Ticks until there is an error, which it returns.
 fn until_error(look: &mut Look) -> TickError {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         look.pause();
         match look.try_tick() {
@@ -98,9 +99,10 @@ fn a_process_that_runs_another_program_is_replaced_and_runs_on() {
 #[test]
 fn a_child_that_was_forked_is_read_and_its_parents_threads_are_not_in_it() {
     each(|python| {
-        let target = start(python, "fork.py", &["20"]);
+        // Each child lives for longer than this looks at it.
+        let target = start(python, "fork.py", &["1000"]);
         let mut parent = look_at(&target);
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         let children = || Process::open(target.pid()).map(|process| process.descendants());
         let children: Vec<Pid> = loop {
             match children() {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::watchdog::{Watched, watch};
-pub use crate::common::{Target, interpreters};
+pub use crate::common::{PATIENCE, Target, interpreters};
 
 /// The engine under test. The fallback is tested by naming it here.
 pub fn engine() -> String {
@@ -138,7 +138,7 @@ impl Place {
 
 /// Waits until `condition` holds.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));

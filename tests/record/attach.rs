@@ -1,12 +1,10 @@
 //! A developer looks into a process that runs already.
 
-mod common;
-mod harness;
-
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::*;
+use crate::harness::*;
 
 #[test]
 fn a_running_process_is_recorded_for_a_duration() {
@@ -19,7 +17,7 @@ fn a_running_process_is_recorded_for_a_duration() {
         .unwrap();
     assert_code(&output, 0);
     assert!(begun.elapsed() >= Duration::from_millis(1500));
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < PATIENCE);
     let (all, at_work) = counts(&stdout(&output), "work (target.py:");
     // On a busy machine ticks are missed, and not made up.
     assert!((5..=160).contains(&all), "{all}");
@@ -277,7 +275,7 @@ fn reading_without_halting_pauses_nobody_and_sets_apart_what_is_unproven() {
     let target = place.target(CALLS);
     // On the CPU where we wake up it would stand still.
     if !keep_apart(target.pid().0) {
-        return common::skipped("reading without halting", "only one CPU");
+        return crate::common::skipped("reading without halting", "only one CPU");
     }
     let output = place
         .attach(
@@ -331,39 +329,48 @@ fn processes_that_are_below_already_and_come_later_are_recorded() {
         "child.py",
         "def child_work():\n    while True: pass\nchild_work()\n",
     );
-    let target = place.target(
-        "
-import subprocess, sys, threading, time
+    let code = "
+import signal, subprocess, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 first = subprocess.Popen([sys.executable, 'child.py'], cwd=sys.path[0])
 print('ready', flush=True)
-time.sleep(1)
+signal.sigwait([signal.SIGUSR1])
 # One that does not look like Python first, and one that never does.
 second = subprocess.Popen(
     ['sh', '-c', 'sleep .2; exec \"%s\" child.py' % sys.executable], cwd=sys.path[0])
-other = subprocess.Popen(['sleep', '3'])
+other = subprocess.Popen(['sleep', 'SECONDS'])
 other.wait()
 first.kill(); second.kill()
 first.wait(); second.wait()
-",
-    );
-    let output = place
-        .attach(&target, ["-s", "-f", "raw", "-o", "-"])
-        .output()
-        .unwrap();
-    assert_code(&output, 0);
-    let text = stdout(&output);
-    let root = format!("process {}:\"", target.pid());
-    let mut children: Vec<_> = text
-        .lines()
-        .filter(|line| line.contains("child_work (child.py"))
-        .map(|line| {
-            assert!(line.starts_with(&root), "{line}");
-            line.split(';').nth(1).unwrap()
-        })
-        .collect();
-    children.sort_unstable();
-    children.dedup();
-    assert_eq!(children.len(), 2, "{text}");
+";
+    // On a busy machine it takes a while until both are seen.
+    let mut seen = Vec::new();
+    let both_are_there = ["2", "8", "30"].into_iter().any(|seconds| {
+        let target = place.target(&code.replace("SECONDS", seconds));
+        let spyhole = place
+            .attach(&target, ["-s", "-r", "200", "-f", "raw", "-o", "-"])
+            .spawn()
+            .unwrap();
+        wait_until_sampling(&spyhole);
+        signal(target.id(), "USR1");
+        let output = spyhole.wait_with_output().unwrap();
+        assert_code(&output, 0);
+        let text = stdout(&output);
+        let root = format!("process {}:\"", target.pid());
+        let children: BTreeSet<_> = text
+            .lines()
+            .filter(|line| line.contains("child_work (child.py"))
+            .map(|line| {
+                assert!(line.starts_with(&root), "{line}");
+                line.split(';').nth(1).unwrap()
+            })
+            .collect();
+        assert!(children.len() <= 2, "{text}");
+        let both = children.len() == 2;
+        seen.push(text);
+        both
+    });
+    assert!(both_are_there, "{seen:#?}");
 }
 
 /// Ready to run, and seldom let on a CPU: others have it.
@@ -415,7 +422,7 @@ fn a_thread_that_sleeps_with_the_gil_is_seen_where_the_gil_counts() {
 #[test]
 fn a_request_that_waits_counts_and_what_waits_for_work_does_not() {
     let place = Place::new();
-    let program = common::look::script("requests.py");
+    let program = crate::common::look::script("requests.py");
     let target = Target::start(Command::new(python()).arg(program)).expect("a running program");
     let record = |more: &[&str]| {
         let options = ["-d", "0.5", "-r", "200", "-F", "-f", "raw", "-o", "-"];
@@ -451,7 +458,7 @@ fn a_request_that_waits_counts_and_what_waits_for_work_does_not() {
 #[test]
 fn a_request_that_waits_in_a_process_that_sleeps_counts() {
     let place = Place::new();
-    let program = common::look::script("requests.py");
+    let program = crate::common::look::script("requests.py");
     let code = std::fs::read_to_string(program).unwrap();
     let idle = code.replace("(request, (works,)), ", "");
     assert_ne!(idle, code);
@@ -462,6 +469,10 @@ fn a_request_that_waits_in_a_process_that_sleeps_counts() {
         .unwrap();
     assert_code(&output, 0);
     let (all, database) = counts(&stdout(&output), "waits_for_its_database");
-    assert!(all > 20, "{all}");
+    // At each look that was made.
+    let told = stderr(&output);
+    let looks = told.split_once("Looked ").expect("how often").1;
+    let looks: f64 = looks.split(' ').next().unwrap().parse().unwrap();
+    assert!(all > 0 && all as f64 >= looks * 0.5 * 0.8, "{all}: {told}");
     assert_eq!(all, database);
 }

@@ -1,9 +1,6 @@
 //! What is understood, what is not, and what is said then.
 
-mod common;
-mod harness;
-
-use harness::*;
+use crate::harness::*;
 
 #[test]
 fn what_is_not_understood_is_a_usage_error() {

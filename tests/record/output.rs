@@ -1,12 +1,9 @@
 //! Where the result goes, and what happens when it cannot go there.
 
-mod common;
-mod harness;
-
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use harness::*;
+use crate::harness::*;
 
 #[test]
 fn the_format_follows_from_the_name_unless_it_is_said() {

@@ -1,15 +1,12 @@
 //! A developer may not look, or looks at the wrong process: what is said, and what to do about it.
 
-mod common;
-mod harness;
-
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::sys::ptrace;
 
-use harness::*;
+use crate::harness::*;
 
 /// Records the process and tells what was said about it.
 fn told(place: &Place, pid: u32) -> String {
@@ -31,7 +28,7 @@ fn a_process_that_is_traced_already_is_recorded_and_told_of_once() {
     let target = place.target(BUSY);
     let pid = nix::unistd::Pid::from_raw(target.pid().0);
     if let Err(error) = ptrace::seize(pid, ptrace::Options::empty()) {
-        return common::skipped("a tracer", &error.to_string());
+        return crate::common::skipped("a tracer", &error.to_string());
     }
     let arguments = ["-p", &pid.to_string(), "-d", "1", "-f", "raw", "-o", "-"];
     // Who may stand where the target runs need not pause it.
@@ -42,7 +39,7 @@ fn a_process_that_is_traced_already_is_recorded_and_told_of_once() {
 
     if !keep_apart(pid.as_raw()) {
         ptrace::detach(pid, None).unwrap_or_default();
-        return common::skipped("a refused pause", "only one CPU");
+        return crate::common::skipped("a refused pause", "only one CPU");
     }
     let output = place.record(arguments).output().unwrap();
     assert_code(&output, 0);
@@ -130,7 +127,7 @@ fn a_zombie_is_told_from_a_process() {
 #[test]
 fn another_users_process_needs_sudo() {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return common::skipped("another user's process", "this needs root");
+        return crate::common::skipped("another user's process", "this needs root");
     }
     let place = Place::new();
     let target = place.target(WAITS);
@@ -146,7 +143,7 @@ fn another_users_process_needs_sudo() {
         .current_dir(place.path(""))
         .uid(65534)
         .gid(65534);
-    let output = common::target::patiently(|| command.output()).unwrap();
+    let output = crate::common::target::patiently(|| command.output()).unwrap();
     assert_code(&output, 1);
     let text = stderr(&output);
     assert!(text.contains("belongs to another user (uid 0)"), "{text}");

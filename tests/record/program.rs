@@ -1,11 +1,8 @@
 //! A developer records a program from its start.
 
-mod common;
-mod harness;
-
 use std::time::{Duration, Instant};
 
-use harness::*;
+use crate::harness::*;
 
 /// Works for half a second of CPU time, however little of that it is given; then does `end`.
 fn works_then(end: &str) -> String {
@@ -199,19 +196,29 @@ fn processes_below_are_recorded_and_nothing_is_orphaned() {
         "child.py",
         "def child_work():\n    while True: pass\nchild_work()\n",
     );
-    let output = place
-        .start(["-s", "-d", "2", "-f", "raw", "-o", "-"])
-        .output()
-        .unwrap();
-    assert_code(&output, 0);
-    let pids = pids(&place);
-    let text = stdout(&output);
-    let parent = format!("process {}:\"", pids[0]);
-    let child = format!("process {}:\"", pids[1]);
-    assert!(text.lines().all(|line| line.starts_with(&parent)), "{text}");
-    assert!(counts(&text, "work (p.py").1 > 0, "{text}");
-    assert!(counts(&text, &child).1 > 0, "{text}");
-    assert!(!runs(pids[0]) && !runs(pids[1]));
+    // On a busy machine it takes a while until both have started.
+    let mut seen = Vec::new();
+    let both_are_there = ["2", "8", "30"].into_iter().any(|seconds| {
+        let output = place
+            .start(["-s", "-d", seconds, "-f", "raw", "-o", "-"])
+            .output()
+            .unwrap();
+        assert_code(&output, 0);
+        let text = stdout(&output);
+        if !place.path("pids").exists() {
+            return false;
+        }
+        let pids = pids(&place);
+        std::fs::remove_file(place.path("pids")).unwrap();
+        let parent = format!("process {}:\"", pids[0]);
+        let child = format!("process {}:\"", pids[1]);
+        assert!(text.lines().all(|line| line.starts_with(&parent)), "{text}");
+        assert!(!runs(pids[0]) && !runs(pids[1]));
+        let both = counts(&text, "work (p.py").1 > 0 && counts(&text, &child).1 > 0;
+        seen.push(text);
+        both
+    });
+    assert!(both_are_there, "{seen:#?}");
 }
 
 #[test]
@@ -264,11 +271,23 @@ os.rename('pids.tmp', 'pids')
 while True: pass
 ",
     );
-    let begun = Instant::now();
-    let output = place.start(["-d", "0.5", "-o", "x.svg"]).output().unwrap();
-    assert_code(&output, 0);
-    assert!(begun.elapsed() >= Duration::from_secs(5), "the grace");
-    assert!(!runs(pids(&place)[0]));
+    // On a busy machine it takes a while until it has come to ignore what it is told.
+    let ignored = ["0.5", "5", "30"].into_iter().any(|seconds| {
+        let begun = Instant::now();
+        let output = place
+            .start(["-d", seconds, "-o", "x.svg"])
+            .output()
+            .unwrap();
+        let took = begun.elapsed();
+        assert_code(&output, 0);
+        if !place.path("pids").exists() {
+            return false;
+        }
+        assert!(took >= Duration::from_secs(5), "the grace");
+        assert!(!runs(pids(&place)[0]));
+        true
+    });
+    assert!(ignored, "it never came to ignore it");
 }
 
 #[test]
@@ -327,27 +346,36 @@ def work():
 work()
 ",
     );
-    let spyhole = place.start(["-r", "1000", "-o", "x.txt"]).spawn().unwrap();
-    wait_until("it works", || place.path("ready").exists());
-    wait_until_sampling(&spyhole);
-    let begun = Instant::now();
-    signal(spyhole.id(), "INT");
-    wait_until("the file is there", || place.path("x.txt").exists());
-    // The code is noted a moment after the file is in its place.
-    wait_until("a second signal ends it", || {
-        if runs(spyhole.id()) {
-            signal(spyhole.id(), "INT");
+    // A busy machine may take the time of the grace for the writing alone, but not each time.
+    let mut took = Vec::new();
+    let at_once = (0..4).any(|_| {
+        let spyhole = place.start(["-r", "1000", "-o", "x.txt"]).spawn().unwrap();
+        wait_until("it works", || place.path("ready").exists());
+        wait_until_sampling(&spyhole);
+        let begun = Instant::now();
+        signal(spyhole.id(), "INT");
+        wait_until("the file is there", || place.path("x.txt").exists());
+        // The code is noted a moment after the file is in its place.
+        wait_until("a second signal ends it", || {
+            if runs(spyhole.id()) {
+                signal(spyhole.id(), "INT");
+            }
+            !runs(spyhole.id())
+        });
+        took.push(begun.elapsed());
+        let code = spyhole.wait_with_output().unwrap().status.code();
+        assert!(matches!(code, Some(0 | 130)), "{code:?}");
+        assert!(
+            counts(
+                &std::fs::read_to_string(place.path("x.txt")).unwrap(),
+                "work"
+            )
+            .1 > 0
+        );
+        for name in ["ready", "x.txt"] {
+            std::fs::remove_file(place.path(name)).unwrap();
         }
-        !runs(spyhole.id())
+        took[took.len() - 1] < Duration::from_secs(5)
     });
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    let code = spyhole.wait_with_output().unwrap().status.code();
-    assert!(matches!(code, Some(0 | 130)), "{code:?}");
-    assert!(
-        counts(
-            &std::fs::read_to_string(place.path("x.txt")).unwrap(),
-            "work"
-        )
-        .1 > 0
-    );
+    assert!(at_once, "{took:?}");
 }

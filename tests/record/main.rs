@@ -1,0 +1,13 @@
+//! `spyhole record`, by what a developer does with it.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod arguments;
+mod attach;
+mod output;
+mod program;
+mod refused;
+mod versions;
