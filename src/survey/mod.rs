@@ -17,9 +17,9 @@ pub use self::work::is_work;
 use crate::cpython::locate::{self, LocateError};
 use crate::engine::cpython::OpenError;
 use crate::memory::LiveMemory;
-use crate::model::{Pid, PythonVersion, TargetStr};
+use crate::model::{Pid, PythonVersion, TargetStr, Tid};
 pub use crate::sys::linux::cgroup::Container;
-use crate::sys::linux::sockets;
+use crate::sys::linux::{processes, sockets};
 use crate::target::{Identity, Process};
 
 /// No shorter stretch tells how busy a process is: the kernel counts in hundredths of a second.
@@ -57,7 +57,7 @@ impl Found {
             python: None,
             role: None,
             ports: None,
-            threads: process.tasks().map_or(0, |tasks| tasks.len()),
+            threads: process.living_threads(),
             cpu: 0.0,
             container: None,
             refused: false,
@@ -113,7 +113,7 @@ impl Survey {
     /// Python.
     #[must_use]
     pub fn take() -> Survey {
-        let mut survey = Survey::glance(&pids());
+        let mut survey = Survey::glance(&processes::pids());
         survey.describe();
         let busy: Vec<_> = survey.found.iter().map(Busy::now).collect();
         let began = Instant::now();
@@ -129,7 +129,7 @@ impl Survey {
     /// not start one that is.
     #[must_use]
     pub fn of(wanted: &Wanted) -> Survey {
-        let mut survey = Survey::glance(&pids());
+        let mut survey = Survey::glance(&processes::pids());
         survey.describe();
         let fitting = survey.found.iter().filter(|found| wanted.fits(found));
         let closest: Vec<Pid> = fitting
@@ -203,12 +203,13 @@ impl Survey {
         let mut tables: FxHashMap<u64, FxHashMap<u64, u16>> = FxHashMap::default();
         for found in &mut self.found {
             let pid = found.pid();
-            let listening = network_of(pid).map(|network| {
+            let way_in = processes::way_in(pid);
+            let listening = network_of(way_in).map(|network| {
                 tables
                     .entry(network)
-                    .or_insert_with(|| sockets::listening(pid))
+                    .or_insert_with(|| sockets::listening(way_in))
             });
-            found.ports = listening.and_then(|listening| ports_of(pid, listening));
+            found.ports = listening.and_then(|listening| ports_of(way_in, listening));
             found.container = Container::of(pid);
         }
     }
@@ -318,17 +319,6 @@ fn may_restart(parent: &Process, child: &Process) -> bool {
     spawned || parent.command() == child.command()
 }
 
-/// The processes of our pid namespace.
-fn pids() -> Vec<Pid> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut pids: Vec<_> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .map(Pid)
-        .collect();
-    pids.sort_unstable();
-    pids
-}
-
 fn is_python(process: &Process) -> bool {
     // A thread of the kernel.
     if process.executable().is_none() && process.command().is_empty() {
@@ -346,14 +336,14 @@ fn is_uwsgi(command: &[TargetStr]) -> bool {
         .is_some_and(|name| name.starts_with("uwsgi"))
 }
 
-/// Which network namespace a process is in, as a number.
-fn network_of(pid: Pid) -> Option<u64> {
+/// Which network namespace a thread is in, as a number.
+fn network_of(tid: Tid) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
-    Some(std::fs::metadata(format!("/proc/{pid}/ns/net")).ok()?.ino())
+    Some(std::fs::metadata(format!("/proc/{tid}/ns/net")).ok()?.ino())
 }
 
-fn ports_of(pid: Pid, listening: &FxHashMap<u64, u16>) -> Option<Vec<u16>> {
-    let sockets = sockets::open_sockets(pid).ok()?;
+fn ports_of(tid: Tid, listening: &FxHashMap<u64, u16>) -> Option<Vec<u16>> {
+    let sockets = sockets::open_sockets(tid).ok()?;
     let mut ports: Vec<_> = sockets
         .iter()
         .filter_map(|inode| listening.get(inode).copied())

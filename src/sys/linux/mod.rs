@@ -9,6 +9,7 @@ pub mod loadavg;
 pub mod output_file;
 pub mod pidfd;
 pub mod privilege;
+pub mod processes;
 pub mod ptrace;
 pub mod punctual;
 pub mod signals;

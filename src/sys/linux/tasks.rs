@@ -105,6 +105,19 @@ pub fn thread_ids(pid: Pid) -> Vec<Tid> {
         .collect()
 }
 
+/// A thread that can be read through: the main thread unless it has ended, as after `pthread_exit`;
+/// `/proc/PID` and `process_vm_readv` give nothing then while the threads that run on give all.
+/// `None` when the process has ended, or all of it is about to.
+#[must_use]
+pub fn living_thread(pid: Pid) -> Option<Tid> {
+    let lives = |tid: &Tid| Stat::of_thread(pid, *tid).is_some_and(|stat| !stat.is_ending());
+    let main = Tid(pid.0);
+    if lives(&main) {
+        return Some(main);
+    }
+    thread_ids(pid).into_iter().find(lives)
+}
+
 /// The id that a thread has in its own, innermost pid namespace.
 #[must_use]
 pub fn tid_in_own_namespace(pid: Pid, tid: Tid) -> Option<u64> {
