@@ -4,9 +4,11 @@
 
 pub mod cpython;
 pub mod pyspy;
+mod several;
 
 use std::time::Duration;
 
+pub use self::several::Several;
 use crate::model::{
     Counting, HaltMethod, Halting, Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome,
 };

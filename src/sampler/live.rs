@@ -9,7 +9,7 @@ use super::world::{Kin, Refusal, RefusalKind, World};
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
 use crate::engine::pyspy::PySpyEngine;
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{Engine, EngineOptions, Several};
 use crate::model::{Interner, Pid, ProcessId};
 use crate::survey::{self, Duty};
 use crate::target::{Identity, OpenError, Process, Standing};
@@ -90,9 +90,21 @@ impl LiveWorld {
         if self.choice == EngineChoice::PySpy {
             return open_py_spy(process, parent, self.options, interner);
         }
-        match cpython::open(process, parent, self.options, interner) {
-            Ok(engine) => {
+        match cpython::open_each(process, parent, self.options, interner) {
+            Ok(engines) => {
                 self.versionless.remove(&who);
+                let engine = Several::new(engines).ok_or_else(|| Refusal {
+                    kind: RefusalKind::NotPython,
+                    error: LocateError::NotPython.into(),
+                })?;
+                let pythons: Vec<String> = engine.pythons().map(|it| it.to_string()).collect();
+                if pythons.len() > 1 {
+                    let pythons = pythons.join(" and ");
+                    self.tell_once(
+                        who.pid,
+                        &format!("several Pythons are loaded, {pythons}: each is recorded"),
+                    );
+                }
                 Ok(Box::new(engine))
             }
             Err(error) if self.may_be_early(who, &error) => Err(Refusal {

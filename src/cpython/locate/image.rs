@@ -42,6 +42,9 @@ pub(super) struct Load {
     pub start: Addr,
     /// Bytes in memory; those beyond the file's are `.bss`.
     pub size: u64,
+    /// The same in the file, and where there.
+    pub file_size: u64,
+    pub offset: u64,
     pub writable: bool,
     pub executable: bool,
 }
@@ -191,6 +194,8 @@ impl<'m> Image<'m> {
                 .map(|header| Load {
                     start: at(header.vaddr),
                     size: header.memory_size,
+                    file_size: header.file_size,
+                    offset: header.offset,
                     writable: header.flags & 2 != 0,
                     executable: header.flags & 1 != 0,
                 })
@@ -208,15 +213,30 @@ impl<'m> Image<'m> {
         image.is_laid_out(maps).then_some(image)
     }
 
-    /// Whether the code is where the program headers say: a file that a program maps to read it is
-    /// one flat piece without execute permission.
+    /// Whether code and data are where the program headers say: a file that a program maps to read it
+    /// is one flat piece, as a rule without execute permission, in which the data are at their offset
+    /// in the file and not at their address.
     fn is_laid_out(&self, maps: &[Mapping]) -> bool {
-        self.loads
+        let has_code = self
+            .loads
             .iter()
             .filter(|load| load.executable)
             .any(|load| {
                 mapping_at(maps, load.start).is_some_and(|mapping| mapping.permissions.execute)
-            })
+            });
+        has_code && self.loads.iter().all(|load| self.may_be_at(load, maps))
+    }
+
+    /// Whether what is at a segment's address is not another part of the file. It may be no part of it:
+    /// programs copy their code to large pages.
+    fn may_be_at(&self, load: &Load, maps: &[Mapping]) -> bool {
+        let Some(mapping) = mapping_at(maps, load.start) else {
+            return !load.writable;
+        };
+        let within = load.start.0.wrapping_sub(mapping.start.0);
+        !mapping.same_file(self.mapping)
+            || load.file_size == 0
+            || mapping.offset.wrapping_add(within) == load.offset
     }
 
     pub fn contains(&self, at: Addr) -> bool {

@@ -87,12 +87,27 @@ pub enum LocateError {
 const COOKIE: &[u8; 8] = b"xdebugpy";
 /// More candidates in an image than this are a trap.
 const MAX_COOKIES: usize = 64;
+/// More Pythons than any process has.
+const MAX_PYTHONS: usize = 16;
 
-/// Finds the interpreter of a process.
+/// Finds the interpreter of a process; of several the likeliest, see [`locate_all`].
 ///
 /// # Errors
 /// [`LocateError`] names the reason; after [`LocateError::NotReady`] another try may succeed.
 pub fn locate<M: Memory>(process: &Process, memory: &mut M) -> Result<Located, LocateError> {
+    let found = locate_all(process, memory)?;
+    found.into_iter().next().ok_or(LocateError::NotPython)
+}
+
+/// Finds each Python of a process, at least one, the likeliest first. A program may load several that
+/// know nothing of one another, each with interpreters and a GIL of its own.
+///
+/// # Errors
+/// As [`locate`], when there is none.
+pub fn locate_all<M: Memory>(
+    process: &Process,
+    memory: &mut M,
+) -> Result<Vec<Located>, LocateError> {
     let maps = process.maps().map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => LocateError::PermissionDenied,
         _ if !process.is_alive() => LocateError::Gone,
@@ -168,7 +183,7 @@ enum Source {
 }
 
 impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
-    fn run(mut self, is_executable: impl Fn(&Mapping) -> bool) -> Result<Located, Failure> {
+    fn run(mut self, is_executable: impl Fn(&Mapping) -> bool) -> Result<Vec<Located>, Failure> {
         let found = image::images(self.maps, self.memory);
         let mut images = found.images;
         if images.is_empty() {
@@ -189,15 +204,24 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
 
         let mut reason = LocateError::NotPython;
         for source in [Source::DynamicSymbols, Source::File, Source::Data] {
+            let mut found: Vec<Located> = Vec::new();
             for image in &images {
                 match self.search_image(image, &images, source) {
                     Ok(Some(located)) => {
-                        let cpu_id = rseq::cpu_id(&images, self.memory);
-                        return Ok(Located { cpu_id, ..located });
+                        if !self.is_among(&located, &found) && found.len() < MAX_PYTHONS {
+                            found.push(located);
+                        }
                     }
                     Ok(None) => {}
                     Err(error) => reason = more_telling(reason, error),
                 }
+            }
+            if !found.is_empty() {
+                let cpu_id = rseq::cpu_id(&images, self.memory);
+                for located in &mut found {
+                    located.cpu_id = cpu_id;
+                }
+                return Ok(found);
             }
             if !matches!(reason, LocateError::NotPython) {
                 return Err(reason.into());
@@ -207,6 +231,29 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             .iter()
             .any(|image| contains_word(image.mapping.file_name(), b"pypy"));
         Err(if is_pypy { LocateError::PyPy } else { reason }.into())
+    }
+
+    /// Whether one of these leads to the same interpreters: an executable that is not
+    /// position-independent and the library from which it has its copies are one Python.
+    fn is_among(&mut self, located: &Located, found: &[Located]) -> bool {
+        let interpreters = self.first_interpreter(located);
+        found
+            .iter()
+            .any(|other| self.first_interpreter(other) == interpreters)
+    }
+
+    fn first_interpreter(&mut self, located: &Located) -> Option<Addr> {
+        let head = match located.runtime {
+            RuntimeAddress::Variables { interp_head, .. } => interp_head,
+            RuntimeAddress::Runtime(runtime) => {
+                let layout = match &located.debug_offsets {
+                    Some(bytes) => layout::from_debug_offsets(bytes).ok()?,
+                    None => layout::builtin(located.version).ok()?,
+                };
+                runtime.plus(layout.runtime.interpreters_head.into())
+            }
+        };
+        self.memory.read_addr(head).ok()
     }
 
     fn search_image(
@@ -221,7 +268,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                     return self.try_runtime(image, images, runtime).map(Some);
                 }
                 match dynamic::symbol(image, self.memory, "_PyThreadState_Current") {
-                    Some(current) => self.try_variables(images, Some(current), None),
+                    Some(current) => self.try_variables(image, images, Some(current), None),
                     None => Ok(None),
                 }
             }
@@ -249,7 +296,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             return self.try_runtime(image, images, runtime).map(Some);
         }
         if let Some(interp_head) = interp_head {
-            return self.try_variables(images, current, Some(interp_head));
+            return self.try_variables(image, images, current, Some(interp_head));
         }
         Ok(None)
     }
@@ -305,7 +352,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         } else {
             RuntimeAddress::Variables {
                 interp_head: holder,
-                current_thread: None,
+                current_thread: self.current_thread(&walk, images, holder, None),
             }
         };
         Ok(Some(located(image, version, runtime, None)))
@@ -365,9 +412,10 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// Takes addresses for those of the variables of 2.7 and 3.6.
+    /// Takes addresses, which are `of` an image, for those of the variables of 2.7 and 3.6.
     fn try_variables(
         &mut self,
+        of: &Image<'_>,
         images: &[Image<'_>],
         current: Option<Addr>,
         interp_head: Option<Addr>,
@@ -375,8 +423,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         // The variables are in the image that also holds the version's text, even if a program
         // that is not position-independent has its own copy of the exported one.
         let is_old = |version| !has_runtime(version);
-        let Some((image, version)) = images
-            .iter()
+        let Some((image, version)) = std::iter::once(of)
+            .chain(images)
             .find_map(|image| Some((image, self.version_text(image, is_old)?)))
         else {
             return Err(LocateError::NotReady);
@@ -392,7 +440,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 version,
                 RuntimeAddress::Variables {
                     interp_head,
-                    current_thread: current,
+                    current_thread: self.current_thread(&walk, images, interp_head, current),
                 },
                 None,
             ))),
@@ -431,6 +479,33 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         let holders = walk.holders(self.memory, image, self.maps);
         self.most_telling(walk, &holders)
             .ok_or(LocateError::NotReady)
+    }
+
+    /// `_PyThreadState_Current`: `likely` where a symbol was found, the same symbol of another image, or
+    /// its place before `interp_head`, whichever leads to a thread of these interpreters. While nobody
+    /// has the GIL it holds nothing, and a symbol must do. `None` where it cannot be told.
+    fn current_thread(
+        &mut self,
+        walk: &Walk,
+        images: &[Image<'_>],
+        interp_head: Addr,
+        likely: Option<Addr>,
+    ) -> Option<Addr> {
+        let exported = images
+            .iter()
+            .filter_map(|image| dynamic::symbol(image, self.memory, "_PyThreadState_Current"));
+        let named: Vec<Addr> = likely.into_iter().chain(exported).collect();
+        // See `find_interp_head`.
+        let near = [8, 16].map(|before| Addr(interp_head.0.wrapping_sub(before)));
+        let mut empty = None;
+        for &variable in named.iter().chain(&near) {
+            match walk.prove_current(self.memory, interp_head, variable) {
+                Proof::Proven => return Some(variable),
+                Proof::Empty if named.contains(&variable) => empty = empty.or(Some(variable)),
+                Proof::Empty | Proof::Refuted => {}
+            }
+        }
+        empty
     }
 
     /// Of several pointers to an interpreter, the one that leads to the most of them:

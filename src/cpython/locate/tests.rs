@@ -138,9 +138,13 @@ impl Image {
                 None
             },
         };
-        search.run(|_| true).map_err(|failure| match failure {
+        let found = search.run(|_| true).map_err(|failure| match failure {
             Failure::Known(error) => error,
             Failure::NothingReadable => LocateError::PermissionDenied,
+        });
+        found.map(|found| {
+            assert_eq!(found.len(), 1);
+            found.into_iter().next().expect("one")
         })
     }
 }

@@ -52,7 +52,7 @@ use crate::target::{Process, Standing};
 
 pub use self::known::MISSING_FRAMES;
 pub use self::once::{Once, look_once};
-pub use self::open::{OpenError, open};
+pub use self::open::{OpenError, open, open_each};
 
 /// How often one tick is tried again when what it read was not proven. Each try holds the threads
 /// anew, so all but the last moments of a process succeed at the first or second.
