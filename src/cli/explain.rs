@@ -4,10 +4,11 @@ use std::io;
 
 use anyhow::anyhow;
 
-use crate::cpython::locate::LocateError;
+use crate::cpython::locate::{Glances, LocateError};
 use crate::engine::cpython;
 use crate::model::Pid;
-use crate::target::diagnosis::{Attempt, NotPython, Reason, explain};
+use crate::survey;
+use crate::target::diagnosis::{Attempt, Lacks, NotPython, Reason, explain};
 use crate::target::{OpenError, Process};
 
 /// Puts the cause and the next step in the place of an error that has only the symptom.
@@ -16,7 +17,9 @@ pub fn attaching(pid: Pid, error: anyhow::Error) -> anyhow::Error {
         return opening(pid, error);
     }
     match error.downcast_ref() {
-        Some(cpython::OpenError::Locate(LocateError::NotPython)) => anyhow!("{}", not_python(pid)),
+        Some(cpython::OpenError::Locate(
+            reason @ (LocateError::NotPython | LocateError::NotReady | LocateError::Finalized),
+        )) => anyhow!("{}", not_python(pid, reason)),
         Some(cpython::OpenError::Locate(LocateError::PermissionDenied)) => {
             anyhow!("{}", explain(pid, Attempt::Read))
         }
@@ -62,18 +65,24 @@ fn is_traced(pid: Pid) -> bool {
     matches!(explain(pid, Attempt::Trace).reason, Reason::Traced(_))
 }
 
-fn not_python(pid: Pid) -> NotPython {
+fn not_python(pid: Pid, reason: &LocateError) -> NotPython {
     let (command, below) = match Process::open(pid) {
         Ok(process) => (process.command().to_vec(), process.descendants()),
         Err(_) => Default::default(),
     };
+    let mut glances = Glances::default();
     NotPython {
         pid,
         command,
+        lacks: match reason {
+            LocateError::NotReady => Lacks::Interpreter,
+            LocateError::Finalized => Lacks::InterpreterAgain,
+            _ => Lacks::Python,
+        },
         python_descendants: below
             .into_iter()
             .filter_map(|pid| Process::open(pid).ok())
-            .filter(Process::looks_like_python)
+            .filter(|process| survey::is_python(process, &mut glances))
             .map(|process| (process.pid(), process.command().to_vec()))
             .collect(),
     }

@@ -68,9 +68,7 @@ fn table(survey: &Survey, some: &[&Found]) -> String {
     for found in some {
         table.add_row([
             found.pid().to_string(),
-            found
-                .python
-                .map_or("?".to_owned(), |python| python.to_string()),
+            python(found).unwrap_or("?".to_owned()),
             format!("{:.0} %", 100.0 * found.cpu),
             found.threads.to_string(),
             ports(found),
@@ -90,6 +88,14 @@ fn table(survey: &Survey, some: &[&Found]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Its version, or that it is none of CPython's.
+fn python(found: &Found) -> Option<String> {
+    match found.is_pypy {
+        true => Some("PyPy".to_owned()),
+        false => found.python.map(|python| python.to_string()),
+    }
 }
 
 fn role(found: &Found) -> &str {
@@ -166,7 +172,7 @@ fn json(survey: &Survey) -> Result<String, anyhow::Error> {
         .map(|found| Entry {
             pid: found.pid().0,
             parent: survey.above(found).map(|above| above.pid().0),
-            python: found.python.map(|python| python.to_string()),
+            python: python(found),
             role: found.role.map(|role| role.name),
             command: found.command.iter().map(TargetStr::untrusted).collect(),
             user: found.user,

@@ -66,6 +66,10 @@ impl<E: Engine> Engine for Several<E> {
         self.first.python()
     }
 
+    fn knows_gil_holder(&self) -> bool {
+        self.all().all(Engine::knows_gil_holder)
+    }
+
     fn process(&self) -> ProcessId {
         self.first.process()
     }

@@ -350,7 +350,7 @@ impl Family {
         let program = world.program(who);
         let parent = self.recorded_ancestor(member.parent);
         let opened = world.open(who, parent, interner).and_then(|engine| {
-            if self.counting == Counting::Gil && engine.python().free_threaded {
+            if self.counting == Counting::Gil && !engine.knows_gil_holder() {
                 return Err(no_gil(engine.python(), who.pid));
             }
             Ok(engine)
@@ -547,11 +547,21 @@ impl Waiting {
 }
 
 fn no_gil(python: PythonVersion, pid: Pid) -> Refusal {
+    if python.free_threaded {
+        return Refusal {
+            kind: RefusalKind::Never,
+            error: anyhow::anyhow!(
+                "--gil has no meaning here: process {pid} runs Python {python}, a free-threaded \
+                 build that has no GIL. Leave out --gil to see every running thread"
+            ),
+        };
+    }
     Refusal {
-        kind: RefusalKind::Never,
+        // It shows while some thread has it.
+        kind: RefusalKind::NotYet,
         error: anyhow::anyhow!(
-            "--gil has no meaning here: process {pid} runs Python {python}, a free-threaded build \
-             that has no GIL. Leave out --gil to see every running thread"
+            "which thread has the GIL is not known: process {pid} runs a Python {python} without \
+             symbols. Leave out --gil to see every running thread"
         ),
     }
 }

@@ -95,7 +95,7 @@ impl LiveWorld {
                 self.versionless.remove(&who);
                 let engine = Several::new(engines).ok_or_else(|| Refusal {
                     kind: RefusalKind::NotPython,
-                    error: LocateError::NotPython.into(),
+                    error: cpython::OpenError::from(LocateError::NotPython).into(),
                 })?;
                 let pythons: Vec<String> = engine.pythons().map(|it| it.to_string()).collect();
                 if pythons.len() > 1 {
@@ -117,7 +117,7 @@ impl LiveWorld {
             {
                 Err(Refusal {
                     kind: RefusalKind::NotYet,
-                    error: LocateError::NotPython.into(),
+                    error: cpython::OpenError::from(LocateError::NotPython).into(),
                 })
             }
             Err(error) if self.choice == EngineChoice::Auto && is_unknown_version(&error) => {
@@ -201,9 +201,10 @@ fn kind_of(error: &cpython::OpenError) -> RefusalKind {
         cpython::OpenError::Layout(_) => RefusalKind::Never,
         cpython::OpenError::Locate(error) => match error {
             LocateError::NotPython => RefusalKind::NotPython,
-            LocateError::NotReady | LocateError::Replaced | LocateError::Unreadable(_) => {
-                RefusalKind::NotYet
-            }
+            LocateError::NotReady
+            | LocateError::Finalized
+            | LocateError::Replaced
+            | LocateError::Unreadable(_) => RefusalKind::NotYet,
             LocateError::Gone => RefusalKind::Gone,
             _ => RefusalKind::Never,
         },

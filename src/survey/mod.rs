@@ -14,7 +14,7 @@ pub use self::pick::{Choice, PickError, Wanted, pick};
 pub use self::role::{Duty, Evidence, Place, Role};
 use self::role::{UWSGI, UWSGI_MASTER, UWSGI_WORKER};
 pub use self::work::is_work;
-use crate::cpython::locate::{self, LocateError};
+use crate::cpython::locate::{Glances, LocateError};
 use crate::engine::cpython::OpenError;
 use crate::memory::LiveMemory;
 use crate::model::{Pid, PythonVersion, TargetStr, Tid};
@@ -35,6 +35,8 @@ pub struct Found {
     pub user: Option<u32>,
     /// `None` where it may not be read, or has only begun.
     pub python: Option<PythonVersion>,
+    /// Whether it is a PyPy, which is listed and not read.
+    pub is_pypy: bool,
     pub role: Option<Role>,
     /// TCP ports on which it listens, in order; `None` where that may not be known.
     pub ports: Option<Vec<u16>>,
@@ -55,6 +57,7 @@ impl Found {
             command: process.command().to_vec(),
             user: status.and_then(|status| Some(status.uids?[0])),
             python: None,
+            is_pypy: false,
             role: None,
             ports: None,
             threads: process.living_threads(),
@@ -69,24 +72,36 @@ impl Found {
         self.who.pid
     }
 
-    /// Finds out what it is for.
-    fn look(&mut self, inside: bool) {
+    /// Finds out what it is for; `false` when it turns out to be no Python, or none any more.
+    fn look(&mut self, inside: bool) -> bool {
         let process = Process::open(self.pid()).ok();
         let Some(process) = process.filter(|it| it.identity() == self.who) else {
-            return;
+            return false;
         };
         let outside = evidence_outside(&process).role();
-        self.role = match inside.then(|| look(process)) {
-            None => outside,
-            Some(Ok(look)) => {
+        if !inside {
+            self.role = outside;
+            return true;
+        }
+        let is_named_so = process.is_named_python();
+        match look(process) {
+            Ok(look) => {
                 self.python = Some(look.python);
-                look.evidence.role()
+                self.role = look.evidence.role();
+                return true;
             }
-            Some(Err(error)) => {
-                self.refused = matches!(error, OpenError::Locate(LocateError::PermissionDenied));
-                outside
-            }
-        };
+            Err(OpenError::Locate(error)) => match error {
+                LocateError::NotPython | LocateError::Gone => return false,
+                // Only a program of that name is about to make itself one.
+                LocateError::NotReady | LocateError::Finalized if !is_named_so => return false,
+                LocateError::PermissionDenied => self.refused = true,
+                LocateError::PyPy => self.is_pypy = true,
+                _ => {}
+            },
+            Err(OpenError::Layout(_)) => {}
+        }
+        self.role = outside;
+        true
     }
 
     #[must_use]
@@ -117,11 +132,14 @@ impl Survey {
         survey.describe();
         let busy: Vec<_> = survey.found.iter().map(Busy::now).collect();
         let began = Instant::now();
-        survey.look_inside();
+        let looks: Vec<bool> = survey.found.iter_mut().map(|it| it.look(true)).collect();
         std::thread::sleep(CPU_STRETCH.saturating_sub(began.elapsed()));
         for (found, before) in survey.found.iter_mut().zip(busy) {
             found.cpu = before.map_or(0.0, |before| before.share(found));
         }
+        let mut looks = looks.into_iter();
+        survey.found.retain(|_| looks.next().unwrap_or(true));
+        survey.name_by_kin();
         survey
     }
 
@@ -136,9 +154,8 @@ impl Survey {
             .flat_map(|found| [Some(found.pid()), survey.above(found).map(Found::pid)])
             .flatten()
             .collect();
-        for found in &mut survey.found {
-            found.look(closest.contains(&found.pid()));
-        }
+        let found = &mut survey.found;
+        found.retain_mut(|found| found.look(closest.contains(&found.pid())));
         survey.name_by_kin();
         survey
     }
@@ -165,10 +182,10 @@ impl Survey {
         all.sort_unstable();
         all.dedup();
         let mut survey = Survey::glance(&all);
-        for found in &mut survey.found {
+        survey.found.retain_mut(|found| {
             let is_child = pids.contains(&found.parent) && !pids.contains(&found.pid());
-            found.look(!is_child);
-        }
+            found.look(!is_child)
+        });
         survey.name_by_kin();
         survey
     }
@@ -185,12 +202,13 @@ impl Survey {
     /// Who of these is a Python, as far as that shows without a look inside.
     fn glance(pids: &[Pid]) -> Survey {
         let mut survey = Survey::default();
+        let mut glances = Glances::default();
         for &pid in pids.iter().filter(|pid| **pid != Pid::ours()) {
             let Ok(process) = Process::open(pid) else {
                 continue;
             };
             survey.parents.insert(pid, process.parent());
-            if is_python(&process) {
+            if is_python(&process, &mut glances) {
                 survey.found.push(Found::new(&process));
             }
         }
@@ -212,13 +230,6 @@ impl Survey {
             found.ports = listening.and_then(|listening| ports_of(way_in, listening));
             found.container = Container::of(pid);
         }
-    }
-
-    fn look_inside(&mut self) {
-        for found in &mut self.found {
-            found.look(true);
-        }
-        self.name_by_kin();
     }
 
     /// What only shows in who started whom.
@@ -319,13 +330,15 @@ fn may_restart(parent: &Process, child: &Process) -> bool {
     spawned || parent.command() == child.command()
 }
 
-fn is_python(process: &Process) -> bool {
+/// Whether a process is a Python, as far as a glance tells, or the names of its files where it may not be
+/// read.
+pub fn is_python(process: &Process, glances: &mut Glances) -> bool {
     // A thread of the kernel.
     if process.executable().is_none() && process.command().is_empty() {
         return false;
     }
-    process.looks_like_python()
-        || locate::exports_runtime(process, &mut LiveMemory::new(process.pid()))
+    let seen = glances.has_python(process, &mut LiveMemory::new(process.pid()));
+    seen.unwrap_or_else(|| process.looks_like_python())
 }
 
 fn is_uwsgi(command: &[TargetStr]) -> bool {

@@ -394,23 +394,27 @@ impl Process {
     /// and not all that is found so is one.
     #[must_use]
     pub fn looks_like_python(&self) -> bool {
-        let named = |path: &[u8]| {
-            let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-            name.windows(6)
-                .any(|part| part.eq_ignore_ascii_case(b"python"))
-        };
-        self.executable
-            .as_ref()
-            .is_some_and(|exe| named(exe.path.untrusted().as_bytes()))
-            || self
-                .command
-                .first()
-                .is_some_and(|program| named(program.untrusted().as_bytes()))
+        self.is_named_python()
             || self.maps().is_ok_and(|maps| {
                 maps.iter()
-                    .any(|mapping| mapping.permissions.execute && named(mapping.file_path()))
+                    .any(|mapping| mapping.permissions.execute && names_python(mapping.file_path()))
             })
     }
+
+    /// Whether its program is called so.
+    #[must_use]
+    pub fn is_named_python(&self) -> bool {
+        let named = |text: &TargetStr| names_python(text.untrusted().as_bytes());
+        self.executable.as_ref().is_some_and(|exe| named(&exe.path))
+            || self.command.first().is_some_and(named)
+    }
+}
+
+/// Whether the last part of a path has the word in it.
+fn names_python(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    name.windows(6)
+        .any(|part| part.eq_ignore_ascii_case(b"python"))
 }
 
 impl Directory {

@@ -64,21 +64,49 @@ pub(super) struct Images<'m> {
     pub foreign: usize,
 }
 
+/// Where a beginning of an ELF file is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Among {
+    /// Where files are mapped from their beginning.
+    Files,
+    /// In memory that is no file's: programs that were packed are unpacked there, and some move
+    /// themselves to large pages.
+    Anonymous,
+}
+
+/// Anonymous mappings of one process that are looked at; one that makes more code itself than this is
+/// no packed program.
+const MAX_ANONYMOUS: usize = 1024;
+
 /// Finds the ELF files that are laid out as programs or libraries; a file that is mapped only to
 /// be read is none.
-pub(super) fn images<'m, M: Memory>(maps: &'m [Mapping], memory: &mut M) -> Images<'m> {
+pub(super) fn images<'m, M: Memory>(
+    maps: &'m [Mapping],
+    memory: &mut M,
+    among: Among,
+) -> Images<'m> {
     let mut found = Images {
         images: Vec::new(),
         unreadable: 0,
         foreign: 0,
     };
+    let has_code = |mapping: &Mapping| is_anonymous(mapping) && mapping.permissions.execute;
+    if among == Among::Anonymous && !maps.iter().any(has_code) {
+        return found;
+    }
+    let mut anonymous = 0;
     for (index, mapping) in maps.iter().enumerate() {
         if found.images.len() >= MAX_IMAGES {
             break;
         }
-        if !mapping.is_file() || mapping.offset != 0 || !mapping.permissions.read {
+        let may_begin = match among {
+            Among::Files => mapping.is_file() && mapping.offset == 0,
+            Among::Anonymous => is_anonymous(mapping) && anonymous < MAX_ANONYMOUS,
+        };
+        if !may_begin || !mapping.permissions.read {
             continue;
         }
+        anonymous += usize::from(among == Among::Anonymous);
         let Ok(header) = memory.read_array::<ELF_HEADER_SIZE>(mapping.start) else {
             found.unreadable += 1;
             continue;
@@ -92,6 +120,12 @@ pub(super) fn images<'m, M: Memory>(maps: &'m [Mapping], memory: &mut M) -> Imag
         }
     }
     found
+}
+
+/// Whether a mapping is neither a file's nor the kernel's (`[stack]`, `[vdso]`); a program may have given
+/// it a name.
+fn is_anonymous(mapping: &Mapping) -> bool {
+    !mapping.is_file() && (mapping.path.is_empty() || mapping.path.starts_with(b"[anon"))
 }
 
 struct Header {
@@ -239,6 +273,17 @@ impl<'m> Image<'m> {
             || mapping.offset.wrapping_add(within) == load.offset
     }
 
+    /// Bytes from the beginning of the first segment to the end of the last.
+    pub fn size(&self) -> u64 {
+        let starts = self.loads.iter().map(|load| load.start.0);
+        let ends = self
+            .loads
+            .iter()
+            .map(|load| load.start.0.saturating_add(load.size));
+        let (start, end) = (starts.min().unwrap_or(0), ends.max().unwrap_or(0));
+        end.saturating_sub(start)
+    }
+
     pub fn contains(&self, at: Addr) -> bool {
         self.loads
             .iter()
@@ -287,6 +332,9 @@ pub(super) fn build_id_in_notes(mut notes: &[u8]) -> Option<Vec<u8>> {
 /// edit ELF files (patchelf) may put the program headers at the end of the file.
 fn file_offset_in_memory(maps: &[Mapping], index: usize, offset: u64) -> Option<Addr> {
     let first = maps.get(index)?;
+    if !first.is_file() {
+        return (offset < first.len()).then(|| first.start.plus(offset));
+    }
     maps.get(index..)?
         .iter()
         .filter(|mapping| mapping.same_file(first))

@@ -13,6 +13,7 @@
 
 mod dynamic;
 mod file;
+mod glance;
 mod image;
 mod rseq;
 mod version;
@@ -21,7 +22,8 @@ mod walk;
 use std::io;
 
 use self::file::ElfFile;
-use self::image::Image;
+pub use self::glance::Glances;
+use self::image::{Among, Image};
 use self::walk::{Proof, Walk, scan};
 use super::layout::{self, DEBUG_OFFSETS_SIZE_LIMIT, LayoutError};
 use crate::memory::Memory;
@@ -59,11 +61,11 @@ pub enum RuntimeAddress {
 /// Why no interpreter was found.
 #[derive(thiserror::Error, Debug)]
 pub enum LocateError {
-    #[error("no Python interpreter is loaded in process")]
+    #[error("the process has no Python interpreter")]
     NotPython,
-    #[error("it runs PyPy, which spyhole does not read; it reads CPython")]
+    #[error("the process runs PyPy, which spyhole does not read; it reads CPython")]
     PyPy,
-    #[error("it is a 32-bit program; spyhole reads 64-bit ones")]
+    #[error("the process is a 32-bit program; spyhole reads 64-bit ones")]
     NotSixtyFourBit,
     #[error("a Python is loaded from {binary:?}, but its version cannot be told")]
     UnknownVersion { binary: TargetStr },
@@ -74,6 +76,9 @@ pub enum LocateError {
     /// Worth another try a little later.
     #[error("Python is loaded but not initialised yet")]
     NotReady,
+    /// It may be made anew.
+    #[error("Python is loaded, but its interpreter was shut down (Py_Finalize)")]
+    Finalized,
     #[error("no permission to read the memory of the process")]
     PermissionDenied,
     #[error("the process has ended")]
@@ -132,19 +137,6 @@ pub fn locate_all<M: Memory>(
     })
 }
 
-/// Whether some program or library in a process exports what each CPython has: quick, and enough for
-/// those that nothing but this gives away.
-pub fn exports_runtime<M: Memory>(process: &Process, memory: &mut M) -> bool {
-    const NAMES: [&str; 2] = ["_PyRuntime", "_PyThreadState_Current"];
-    let maps = process.maps().unwrap_or_default();
-    let images = image::images(&maps, memory).images;
-    let mut images = images.iter();
-    images.any(|image| {
-        let mut names = NAMES.iter();
-        names.any(|name| dynamic::symbol(image, memory, name).is_some())
-    })
-}
-
 impl From<LayoutError> for LocateError {
     fn from(error: LayoutError) -> LocateError {
         match error {
@@ -184,15 +176,13 @@ enum Source {
 
 impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
     fn run(mut self, is_executable: impl Fn(&Mapping) -> bool) -> Result<Vec<Located>, Failure> {
-        let found = image::images(self.maps, self.memory);
+        let found = image::images(self.maps, self.memory, Among::Files);
         let mut images = found.images;
-        if images.is_empty() {
+        if images.is_empty() && found.foreign + found.unreadable > 0 {
             return Err(if found.foreign > 0 {
                 LocateError::NotSixtyFourBit.into()
-            } else if found.unreadable > 0 {
-                Failure::NothingReadable
             } else {
-                LocateError::NotPython.into()
+                Failure::NothingReadable
             });
         }
         // The likely ones first. The executable comes before what is named after Python, as it does
@@ -202,11 +192,30 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             (!is_executable(image.mapping), !named)
         });
 
+        let reason = match self.search_images(&images) {
+            Err(LocateError::NotPython) => {
+                let unpacked = image::images(self.maps, self.memory, Among::Anonymous);
+                images.extend(unpacked.images);
+                self.search_images(&images)
+            }
+            found => found,
+        };
+        let is_pypy = |image: &Image<'_>| contains_word(image.mapping.file_name(), b"pypy");
+        match reason {
+            Err(LocateError::NotPython) if images.iter().any(is_pypy) => {
+                Err(LocateError::PyPy.into())
+            }
+            found => found.map_err(Failure::from),
+        }
+    }
+
+    /// All that the first source yields which yields any.
+    fn search_images(&mut self, images: &[Image<'_>]) -> Result<Vec<Located>, LocateError> {
         let mut reason = LocateError::NotPython;
         for source in [Source::DynamicSymbols, Source::File, Source::Data] {
             let mut found: Vec<Located> = Vec::new();
-            for image in &images {
-                match self.search_image(image, &images, source) {
+            for image in images {
+                match self.search_image(image, images, source) {
                     Ok(Some(located)) => {
                         if !self.is_among(&located, &found) && found.len() < MAX_PYTHONS {
                             found.push(located);
@@ -217,20 +226,17 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 }
             }
             if !found.is_empty() {
-                let cpu_id = rseq::cpu_id(&images, self.memory);
+                let cpu_id = rseq::cpu_id(images, self.memory);
                 for located in &mut found {
                     located.cpu_id = cpu_id;
                 }
                 return Ok(found);
             }
             if !matches!(reason, LocateError::NotPython) {
-                return Err(reason.into());
+                return Err(reason);
             }
         }
-        let is_pypy = images
-            .iter()
-            .any(|image| contains_word(image.mapping.file_name(), b"pypy"));
-        Err(if is_pypy { LocateError::PyPy } else { reason }.into())
+        Err(reason)
     }
 
     /// Whether one of these leads to the same interpreters: an executable that is not
@@ -345,7 +351,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             holders.retain(|holder| walk.is_in_runtime(self.memory, *holder));
         }
         let Some(holder) = self.most_telling(&walk, &holders) else {
-            return Err(LocateError::NotReady);
+            return Err(LocateError::Finalized);
         };
         let runtime = if has_runtime(version) {
             RuntimeAddress::Runtime(Addr(holder.0.wrapping_sub(walk.interpreters_head)))
@@ -383,8 +389,18 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 RuntimeAddress::Runtime(runtime),
                 debug_offsets,
             )),
-            Proof::Empty => Err(LocateError::NotReady),
+            Proof::Empty => Err(self.without_interpreter(image, images)),
             Proof::Refuted => Err(LocateError::NotPython),
+        }
+    }
+
+    /// A runtime without an interpreter. The text of its version is made with the first interpreter, and
+    /// stays.
+    fn without_interpreter(&mut self, image: &Image<'_>, images: &[Image<'_>]) -> LocateError {
+        let mut all = std::iter::once(image).chain(images);
+        match all.any(|image| self.version_text(image, has_runtime).is_some()) {
+            true => LocateError::Finalized,
+            false => LocateError::NotReady,
         }
     }
 
@@ -444,7 +460,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 },
                 None,
             ))),
-            Proof::Empty => Err(LocateError::NotReady),
+            Proof::Empty => Err(LocateError::Finalized),
             Proof::Refuted => Ok(None),
         }
     }
@@ -574,10 +590,14 @@ fn located(
     runtime: RuntimeAddress,
     debug_offsets: Option<Vec<u8>>,
 ) -> Located {
+    let binary = match image.mapping.is_file() {
+        true => image.mapping.display_path(),
+        false => TargetStr::new("[anonymous memory]"),
+    };
     Located {
         version,
         runtime,
-        binary: image.mapping.display_path(),
+        binary,
         debug_offsets,
         cpu_id: None,
     }

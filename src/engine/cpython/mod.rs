@@ -41,7 +41,7 @@ use self::tids::Tids;
 use self::work::Work;
 use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::cpython::layout::Layout;
-use crate::cpython::locate::Located;
+use crate::cpython::locate::{Located, RuntimeAddress};
 use crate::memory::{LiveMemory, Snapshot};
 use crate::model::{
     Addr, Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, Tick,
@@ -104,6 +104,17 @@ impl Engine for CpythonEngine {
 
     fn python(&self) -> PythonVersion {
         self.layout.version
+    }
+
+    fn knows_gil_holder(&self) -> bool {
+        let is_unknown = matches!(
+            self.located.runtime,
+            RuntimeAddress::Variables {
+                current_thread: None,
+                ..
+            }
+        );
+        !self.python().free_threaded && !is_unknown
     }
 
     fn process(&self) -> ProcessId {

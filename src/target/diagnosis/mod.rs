@@ -262,19 +262,40 @@ impl fmt::Display for Diagnosis {
     }
 }
 
+/// What a process lacks that has no Python to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lacks {
+    Python,
+    /// The library is there, and no interpreter was made.
+    Interpreter,
+    /// The interpreter was shut down.
+    InterpreterAgain,
+}
+
 /// A process that holds no Python, with those of its descendants that do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NotPython {
     pub pid: Pid,
     pub command: Vec<TargetStr>,
+    pub lacks: Lacks,
     pub python_descendants: Vec<(Pid, Vec<TargetStr>)>,
 }
 
 impl fmt::Display for NotPython {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let command = in_parentheses(&self.command);
-        write!(f, "process {}{command} is not a Python process", self.pid)?;
+        let what = match self.lacks {
+            Lacks::Python => "is not a Python process",
+            Lacks::Interpreter => "has loaded Python and not initialised it",
+            Lacks::InterpreterAgain => {
+                "has loaded Python and shut its interpreter down (Py_Finalize)"
+            }
+        };
+        write!(f, "process {}{command} {what}", self.pid)?;
         match self.python_descendants.as_slice() {
+            [] if self.lacks != Lacks::Python => {
+                f.write_str("\nnone of the processes that it started is a Python process either")
+            }
             [] => f.write_str(
                 "\nnone of the processes that it started is one either; check the number: \
                  `spyhole ps` lists the Python processes",

@@ -217,6 +217,7 @@ fn a_process_without_python_names_those_that_it_started() {
     let mut not_python = NotPython {
         pid: Pid(1),
         command: vec![TargetStr::new("sh")],
+        lacks: Lacks::Python,
         python_descendants: Vec::new(),
     };
     assert!(not_python.to_string().contains("check the number"));
@@ -228,6 +229,13 @@ fn a_process_without_python_names_those_that_it_started() {
     );
     not_python.python_descendants.push((Pid(3), Vec::new()));
     assert!(not_python.to_string().ends_with("\n  2 (python3)\n  3"));
+    not_python.lacks = Lacks::InterpreterAgain;
+    let parent = not_python.to_string();
+    assert!(
+        parent.starts_with("process 1 (sh) has loaded Python and shut"),
+        "{parent}"
+    );
+    assert!(parent.ends_with("\n  2 (python3)\n  3"), "{parent}");
 }
 
 #[test]
