@@ -33,19 +33,27 @@ fn other_programs_are_not_listed_whatever_they_are_called() {
     let not_python = cache().join("embed/not_python");
     let not_python = not_python.to_str().expect("text");
     for (program, arguments) in [
-        ("/bin/sh", &["-c", "echo ready; read x"][..]),
+        ("/bin/sh", &["-c", "mkfifo it; echo ready; read x < it"][..]),
         (not_python, &[]),
     ] {
         let Some(copy) = copied(&place, program, "python3.9") else {
             lacking("another program", program);
             continue;
         };
-        let target = Target::start(Command::new(copy).args(arguments)).expect("runs");
+        let target = Target::start(
+            Command::new(copy)
+                .args(arguments)
+                .current_dir(place.path("")),
+        )
+        .expect("runs");
         assert_eq!(listed(&place, target.id()), None, "{program}");
         let output = place.attach(&target, ["-d", "1"]).output().expect("runs");
-        assert_code(&output, 1);
         let told = stderr(&output);
-        assert!(told.contains("is not a Python process"), "{told}");
+        assert!(
+            told.contains("is not a Python process"),
+            "{program}: {told}"
+        );
+        assert_code(&output, 1);
     }
 }
 

@@ -389,16 +389,27 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 RuntimeAddress::Runtime(runtime),
                 debug_offsets,
             )),
-            Proof::Empty => Err(self.without_interpreter(image, images)),
+            Proof::Empty => {
+                let head = runtime.plus(walk.interpreters_head);
+                Err(self.without_interpreter(image, images, head))
+            }
             Proof::Refuted => Err(LocateError::NotPython),
         }
     }
 
-    /// A runtime without an interpreter. The text of its version is made with the first interpreter, and
-    /// stays.
-    fn without_interpreter(&mut self, image: &Image<'_>, images: &[Image<'_>]) -> LocateError {
+    /// A runtime without an interpreter, or whose interpreter has no thread. The text of its version is
+    /// made with the first interpreter, and stays when that is shut down; `interpreters.main`, which
+    /// follows the head, goes with it.
+    fn without_interpreter(
+        &mut self,
+        image: &Image<'_>,
+        images: &[Image<'_>],
+        head: Addr,
+    ) -> LocateError {
+        let mut words = [head, head.plus(8)].into_iter();
+        let are_gone = words.all(|at| self.memory.read_addr(at) == Ok(Addr::NULL));
         let mut all = std::iter::once(image).chain(images);
-        match all.any(|image| self.version_text(image, has_runtime).is_some()) {
+        match are_gone && all.any(|image| self.version_text(image, has_runtime).is_some()) {
             true => LocateError::Finalized,
             false => LocateError::NotReady,
         }

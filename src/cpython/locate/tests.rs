@@ -207,6 +207,14 @@ fn a_runtime_without_an_interpreter_is_not_ready() {
 }
 
 #[test]
+fn a_runtime_whose_interpreter_is_gone_was_shut_down() {
+    let mut image = Image::new(Table::Gnu);
+    image.put_u64(RUNTIME + 32, 0);
+    image.put_u64(RUNTIME + 40, 0);
+    assert!(matches!(image.locate(), Err(LocateError::Finalized)));
+}
+
+#[test]
 fn an_interpreter_without_a_thread_is_not_ready() {
     let mut image = Image::new(Table::Gnu);
     image.put_u64(INTERPRETER + 8, 0);
