@@ -121,6 +121,49 @@ fn a_python_that_no_name_gives_away_is_listed_and_found_by_its_command() {
     }
 }
 
+/// Up to 3.6 it is told by a variable that only a name, or its content, gives away.
+#[test]
+fn that_nobody_knows_who_has_the_gil_is_said() {
+    let old = interpreters()
+        .iter()
+        .filter(|it| it.name.starts_with("static-") && it.version <= (3, 6));
+    let mut tested = 0;
+    for python in old {
+        let place = Place::new();
+        let copy = without_names(&place, python).expect("a copy");
+        let home = python.path.parent().and_then(Path::parent).expect("a home");
+        let mut command = Command::new(&copy);
+        command
+            .args(["-S", "-s", "-c", common::target::WAITING])
+            .env("PYTHONHOME", home);
+        let target = match Target::start(&mut command) {
+            Ok(target) => target,
+            // Its modules want the symbols.
+            Err(error) => {
+                skipped(&python.name, &error);
+                continue;
+            }
+        };
+        tested += 1;
+        let output = place
+            .attach(&target, ["--gil", "-d", "3"])
+            .output()
+            .expect("runs");
+        assert_code(&output, 1);
+        let told = stderr(&output);
+        assert!(
+            told.contains("which thread has the GIL is not known"),
+            "{told}"
+        );
+    }
+    if tested == 0 {
+        lacking(
+            "a GIL of which nothing is known",
+            "no static 2.7 or 3.6 runs",
+        );
+    }
+}
+
 /// `odd_states` with each Python that it can load.
 fn odd_states(mode: &str, test: impl Fn(&Place, &str, Target)) {
     let program = cache().join("embed/odd_states");
