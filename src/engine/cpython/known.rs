@@ -12,6 +12,7 @@ use crate::model::{
     GilState, Interner, Nanos, ProcessId, Proof, Sample, StackId, ThreadId, ThreadKey, Tick,
     TickOutcome, Tid,
 };
+use crate::sys::linux::tasks::own_name;
 
 /// How a stack shows that frames are missing at its root.
 pub const MISSING_FRAMES: &str = "<more frames>";
@@ -161,9 +162,6 @@ impl CpythonEngine {
             return;
         }
         self.names_asked = Some(now);
-        for known in self.threads.values_mut() {
-            known.asked_for_name = true;
-        }
         for &interpreter in &self.scratch.interpreters {
             // Read while the target runs: what does not fit together is tried again next time.
             let Ok(names) = thread_names::read(self.memory.source(), &self.layout, interpreter)
@@ -175,6 +173,28 @@ impl CpythonEngine {
                     let name = interner.intern_text(name);
                     interner.name_thread(known.id, name);
                 }
+            }
+            let idents = self.threads.values().map(|known| known.key.python_id);
+            let main = Tid(self.process.pid().0);
+            let mut threads = self.threads.values();
+            if let Some(known) = threads.find(|known| known.key.tid == Some(main))
+                && interner.thread(known.id).name.is_none()
+                && let Some(name) = thread_names::of_main_thread(&names, idents)
+            {
+                let name = interner.intern_text(name);
+                interner.name_thread(known.id, name);
+            }
+        }
+        for known in self.threads.values_mut() {
+            // The second time: its own name may only not have been there yet.
+            let again = std::mem::replace(&mut known.asked_for_name, true);
+            if again
+                && interner.thread(known.id).name.is_none()
+                && let Some(tid) = known.key.tid
+                && let Some(name) = own_name(self.process.pid(), tid)
+            {
+                let name = interner.intern_text(&name);
+                interner.name_thread(known.id, name);
             }
         }
     }

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::status::{Stat, Status};
-use crate::model::{Nanos, Pid, Tid};
+use crate::model::{Nanos, Pid, TargetStr, Tid};
 
 /// The open files of one kernel thread.
 #[derive(Debug)]
@@ -116,6 +116,18 @@ pub fn living_thread(pid: Pid) -> Option<Tid> {
         return Some(main);
     }
     thread_ids(pid).into_iter().find(lives)
+}
+
+/// What the kernel calls a thread, if that is another name than its main thread has, which each begins
+/// with. At most 15 bytes.
+#[must_use]
+pub fn own_name(pid: Pid, tid: Tid) -> Option<TargetStr> {
+    let name = |tid: Tid| {
+        let name = std::fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
+        Some(name.strip_suffix(b"\n").unwrap_or(&name).to_vec())
+    };
+    let (own, main) = (name(tid)?, name(Tid(pid.0))?);
+    (!own.is_empty() && own != main).then(|| TargetStr::from_bytes(&own))
 }
 
 /// The id that a thread has in its own, innermost pid namespace.
