@@ -32,7 +32,9 @@ pub fn attaching(pid: Pid, error: anyhow::Error) -> anyhow::Error {
 
 fn opening(pid: Pid, error: &OpenError) -> anyhow::Error {
     match error {
-        OpenError::NoSuchProcess(_) | OpenError::Unreadable { .. } => {
+        OpenError::NoSuchProcess(_)
+        | OpenError::Unreadable { .. }
+        | OpenError::OtherPidNamespace => {
             anyhow!("{}", explain(pid, Attempt::Read))
         }
         OpenError::Thread { process, .. } => anyhow!("{error}\nuse `--pid {process}`"),

@@ -1,5 +1,6 @@
 //! `spyhole ps`.
 
+use anyhow::anyhow;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use super::exit;
 use super::terminal::{self, escape, shortened};
 use crate::model::{Pid, TargetStr};
 use crate::survey::{Found, Survey};
+use crate::target::diagnosis::{Attempt, Reason, explain};
 
 /// The longest command line that is shown in full.
 const LONGEST: usize = 60;
@@ -17,6 +19,10 @@ const LONGEST: usize = 60;
 /// # Errors
 /// When standard output cannot be written.
 pub fn run(arguments: &Ps) -> Result<u8, anyhow::Error> {
+    let here = explain(Pid::ours(), Attempt::Read);
+    if here.reason == Reason::OtherPidNamespace {
+        return Err(anyhow!("{here}"));
+    }
     let mut survey = Survey::take();
     if let Some(pattern) = &arguments.pattern {
         let found = |found: &Found| pattern.is_match(&TargetStr::joined(&found.command));

@@ -219,9 +219,6 @@ impl<'a> Session<'a> {
         privilege::drop_unneeded();
         let mut profile = Profile::new(recording)
             .context("no temporary file can be made for the recording; set TMPDIR")?;
-        if telling.announce {
-            announce(first, &profile.recording, duration);
-        }
         // A program that shares our terminal writes there, too.
         let hidden = sampling.hideprogress || whom.shares_terminal || !terminal::can_redraw();
         let progress = Progress::start(match hidden {
@@ -238,6 +235,13 @@ impl<'a> Session<'a> {
             whom.passed_over,
             progress.teller(),
         );
+        if telling.announce {
+            let (mut tell, said) = (
+                progress.teller(),
+                announcement(first, &profile.recording, duration),
+            );
+            world.on_first_open(move || tell(&said));
+        }
         let periodic = self.kept.as_ref().map(|file| {
             Periodic::start(Arc::clone(&self.control), file.clone(), progress.teller())
         });
@@ -266,18 +270,18 @@ struct Whom {
     shares_terminal: bool,
 }
 
-/// Says what begins now.
-fn announce(pid: Pid, recording: &Recording, duration: Option<Duration>) {
+/// What begins now.
+fn announcement(pid: Pid, recording: &Recording, duration: Option<Duration>) -> String {
     let so_long = match duration {
         Some(duration) if duration == Duration::from_secs(1) => " for 1 second".to_owned(),
         Some(duration) => format!(" for {} seconds", duration.as_secs_f64()),
         None => String::new(),
     };
-    terminal::say(format_args!(
+    format!(
         "Sampling process {pid} ({}) {} times a second{so_long}. Press Control-C to exit.",
         terminal::command_line(&recording.command),
         recording.rate,
-    ));
+    )
 }
 
 impl SoFar<'_> {

@@ -48,6 +48,8 @@ pub struct LiveWorld {
     /// Tells the user something, a sentence at a time.
     tell: Box<dyn FnMut(&str)>,
     told: Vec<String>,
+    /// To be done when the first process is open.
+    on_first_open: Option<Box<dyn FnOnce()>>,
 }
 
 impl LiveWorld {
@@ -71,7 +73,13 @@ impl LiveWorld {
             versionless: FxHashMap::default(),
             tell,
             told: Vec::new(),
+            on_first_open: None,
         }
+    }
+
+    /// What to do once the first process is open, and not where none can be.
+    pub fn on_first_open(&mut self, act: impl FnOnce() + 'static) {
+        self.on_first_open = Some(Box::new(act));
     }
 
     fn open_with_choice(
@@ -220,7 +228,12 @@ impl World for LiveWorld {
     ) -> Result<Box<dyn Engine>, Refusal> {
         let opened = self.open_with_choice(who, parent, interner);
         match &opened {
-            Ok(_) => drop(self.watched.remove(&who)),
+            Ok(_) => {
+                self.watched.remove(&who);
+                if let Some(act) = self.on_first_open.take() {
+                    act();
+                }
+            }
             // One of those below; what is to be said of the root is said by who named it.
             Err(refusal) if refusal.kind == RefusalKind::Never && parent.is_some() => {
                 self.tell_once(who.pid, &format!("not recorded: {:#}", refusal.error));

@@ -96,6 +96,8 @@ pub enum OpenError {
     Zombie(Pid),
     #[error("{thread} is a thread of process {process}")]
     Thread { thread: Pid, process: Pid },
+    #[error("/proc is that of another pid namespace")]
+    OtherPidNamespace,
     #[error("process {pid} cannot be looked at: {source}")]
     Unreadable { pid: Pid, source: io::Error },
 }
@@ -104,6 +106,9 @@ impl Process {
     /// # Errors
     /// [`OpenError`] says which of the reasons it was.
     pub fn open(pid: Pid) -> Result<Process, OpenError> {
+        if !processes::proc_is_of_our_namespace() {
+            return Err(OpenError::OtherPidNamespace);
+        }
         // An error means that there is no such process, or that the number is a thread's: the
         // directory tells which.
         let handle = PidFd::open(pid).unwrap_or_default();

@@ -20,6 +20,17 @@ pub fn pids() -> Vec<Pid> {
     pids
 }
 
+/// Whether `/proc` tells of processes by the ids that we know them by. Whoever enters a pid namespace and
+/// keeps the `/proc` of the one outside finds numbers there that are other processes to system calls.
+#[must_use]
+pub fn proc_is_of_our_namespace() -> bool {
+    let link = std::fs::read_link("/proc/self");
+    // Without a /proc there is nobody to mix up.
+    link.map_or(true, |link| {
+        link.to_str().and_then(|pid| pid.parse().ok()) == Some(std::process::id())
+    })
+}
+
 /// All processes below one with the parent of each, zombies included: parents before their children,
 /// siblings by age.
 #[must_use]

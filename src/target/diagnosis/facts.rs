@@ -39,6 +39,8 @@ pub struct Ourselves {
     pub filtered: bool,
     /// Whether we are in the first user namespace, where capabilities count for everything.
     pub in_first_user_namespace: bool,
+    /// Whether the numbers in `/proc` are those of our pid namespace.
+    pub proc_is_ours: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,6 +105,7 @@ impl Facts {
                 bounding: own.bounding.unwrap_or(u64::MAX),
                 filtered: own.seccomp == Some(2),
                 in_first_user_namespace: maps_everything(&uid_map),
+                proc_is_ours: processes::proc_is_of_our_namespace(),
             },
             target: TargetFacts::read(pid, &uid_map),
             ptrace_scope: read("/proc/sys/kernel/yama/ptrace_scope")

@@ -11,6 +11,7 @@ pub(super) fn user() -> Ourselves {
         bounding: ALL,
         filtered: false,
         in_first_user_namespace: true,
+        proc_is_ours: true,
     }
 }
 
@@ -236,6 +237,18 @@ fn a_process_without_python_names_those_that_it_started() {
         "{parent}"
     );
     assert!(parent.ends_with("\n  2 (python3)\n  3"), "{parent}");
+}
+
+#[test]
+fn nothing_is_blamed_where_the_numbers_are_of_another_namespace() {
+    let us = Ourselves {
+        proc_is_ours: false,
+        ..root()
+    };
+    assert_eq!(
+        judged(&facts(us, target(0))),
+        (Reason::OtherPidNamespace, Remedy::OwnProc)
+    );
 }
 
 #[test]
