@@ -143,7 +143,11 @@ fn numbers_of_another_pid_namespace_are_told_as_such() {
     let place = Place::new();
     let target = place.target(BUSY);
     let pid = target.pid().to_string();
-    for arguments in [&["record", "-p", &pid, "-d", "1"][..], &["doctor", &pid], &["ps"]] {
+    for arguments in [
+        &["record", "-p", &pid, "-d", "1"][..],
+        &["doctor", &pid],
+        &["ps"],
+    ] {
         let mut command = Command::new("unshare");
         command
             .args(["--user", "--map-root-user", "--pid", "--fork"])

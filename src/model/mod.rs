@@ -19,4 +19,5 @@ pub use interner::{
 };
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;
+pub(crate) use text::own_escape;
 pub use ticks::Ticks;

@@ -462,7 +462,9 @@ impl Directory {
         let id = file_id_at(&self.handle, "exe").ok()?;
         // The crate gives text with what is no UTF-8 replaced; such a path we read ourselves.
         let path = match remoteprocess::Process::new(self.tid.0).and_then(|process| process.exe()) {
-            Ok(path) if !path.contains(char::REPLACEMENT_CHARACTER) => TargetStr::new(path),
+            Ok(path) if !path.contains(char::REPLACEMENT_CHARACTER) => {
+                TargetStr::from_bytes(path.as_bytes())
+            }
             _ => {
                 let link = rustix::fs::readlinkat(&self.handle, "exe", Vec::new()).ok()?;
                 TargetStr::from_bytes(link.as_bytes())
@@ -475,7 +477,10 @@ impl Directory {
         // The crate refuses arguments that are no UTF-8; such a command line we read ourselves.
         let process = remoteprocess::Process::new(self.tid.0);
         if let Ok(command) = process.and_then(|process| process.cmdline()) {
-            return command.into_iter().map(TargetStr::new).collect();
+            let words = command.iter();
+            return words
+                .map(|word| TargetStr::from_bytes(word.as_bytes()))
+                .collect();
         }
         let Ok(text) = self.read("cmdline") else {
             return Vec::new();
