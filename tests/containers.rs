@@ -136,3 +136,32 @@ fn a_container_is_recorded_from_inside() {
     let (all, at_work) = counts(&stdout(&output), "work (contained.py:");
     assert!(all > 0 && at_work > 0, "{}", stdout(&output));
 }
+
+/// Inside of a pid namespace, with the `/proc` of the one outside.
+#[test]
+fn numbers_of_another_pid_namespace_are_told_as_such() {
+    let place = Place::new();
+    let target = place.target(BUSY);
+    let pid = target.pid().to_string();
+    for arguments in [
+        &["record", "-p", &pid, "-d", "1"][..],
+        &["doctor", &pid],
+        &["ps"],
+    ] {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", "--pid", "--fork"])
+            .arg(env!("CARGO_BIN_EXE_spyhole"))
+            .args(arguments)
+            .current_dir(place.path(""));
+        let output = command.output().expect("runs");
+        let told = stderr(&output);
+        if told.contains("unshare") && !told.contains("spyhole>") {
+            return skipped("a pid namespace", &told);
+        }
+        assert_code(&output, 1);
+        assert!(told.contains("another pid namespace"), "{told}");
+        assert!(told.contains("--mount-proc"), "{told}");
+        assert!(!told.contains("security module"), "{told}");
+    }
+}

@@ -69,6 +69,54 @@ fn children_that_live_for_moments_are_seen() {
     }
 }
 
+/// A child calls itself what it likes, and is one all the same.
+#[test]
+fn children_are_recorded_whatever_the_kernel_calls_them() {
+    const PROGRAM: &str = r#"
+import os, sys
+
+def spin_in_child():
+    while True:
+        sum(range(100))
+
+for name in (b"a\nb", b"\0", b") R 0 0"):
+    if os.fork() == 0:
+        with open("/proc/self/comm", "wb") as comm:
+            comm.write(name)
+        print("ready", flush=True)
+        spin_in_child()
+os.wait()
+"#;
+    let _alone = alone();
+    let place = Place::new();
+    let mut target = place.target(PROGRAM);
+    for _ in 0..2 {
+        target.line();
+    }
+    let output = place
+        .attach(&target, ["-s", "-d", "1.5", "-f", "raw", "-o", "-"])
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let seen = stdout(&output);
+    let listed = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", target.id()));
+    let children: Vec<String> = listed
+        .unwrap()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    for child in &children {
+        signal(child.parse().unwrap(), "KILL");
+    }
+    assert_eq!(children.len(), 3);
+    for child in children {
+        let root = format!("process {child}:");
+        let mut lines = seen.lines();
+        let is_seen = lines.any(|line| line.contains(&root) && line.contains("spin_in_child"));
+        assert!(is_seen, "{child}: {seen}");
+    }
+}
+
 /// A program of our own, from its module's first line on, however it is started.
 #[test]
 fn a_wrapped_program_is_recorded_from_its_start() {

@@ -8,7 +8,7 @@ use std::process::Command;
 use common::interpreters::{cache, one_of_each_version};
 use common::target::WAITING;
 use common::{Interpreter, ProcMemory, Target, interpreters, lacking, skipped};
-use spyhole::cpython::locate::{LocateError, Located, RuntimeAddress, locate};
+use spyhole::cpython::locate::{Glances, LocateError, Located, RuntimeAddress, locate};
 use spyhole::memory::{Fault, Memory};
 use spyhole::model::{Addr, Pid};
 use spyhole::target::Process;
@@ -154,6 +154,90 @@ fn the_data_leads_to_the_same_place_as_the_symbols_in_memory() {
         assert_version(python, &located);
         assert_same_place(python, &located, &expected);
     }
+}
+
+/// The file of the interpreter may be mapped a second time, and another program export its names.
+#[test]
+fn a_flat_mapping_of_the_file_misleads_nobody() {
+    let old = interpreters().iter().filter(|it| it.version <= (3, 8));
+    for python in old {
+        let program = format!(
+            "{}/fixtures/targets/flat_mapping.py",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let target = match Target::start(python.command().arg(program)) {
+            Ok(target) => target,
+            Err(error) => {
+                skipped(&python.name, &error);
+                continue;
+            }
+        };
+        assert_leads_to_a_thread(python, target.pid(), &found(python, target.pid()));
+    }
+}
+
+/// While some thread has the GIL it shows in memory where that is noted, without any symbol.
+#[test]
+fn who_has_the_gil_is_found_without_symbols() {
+    const BUSY: &str = "\
+import sys
+sys.stdout.write('ready\\n')
+sys.stdout.flush()
+while True: pass
+";
+    for python in interpreters().iter().filter(|it| it.version <= (3, 6)) {
+        let target = Target::start(python.command().args(["-c", BUSY])).expect("starts");
+        let expected = found(python, target.pid());
+        let located = locate_hiding(target.pid(), Hidden::DynamicSymbolsAndFile).expect("is found");
+        assert_eq!(located.runtime, expected.runtime, "{}", python.name);
+        assert_leads_to_a_thread(python, target.pid(), &located);
+    }
+}
+
+/// Whether what tells who has the GIL is what the interpreter writes to.
+#[track_caller]
+fn assert_leads_to_a_thread(python: &Interpreter, pid: Pid, located: &Located) {
+    let RuntimeAddress::Variables { current_thread, .. } = located.runtime else {
+        return;
+    };
+    let variable = current_thread.unwrap_or_else(|| panic!("{}: none", python.name));
+    let mut memory = ProcMemory::open(pid).expect("readable");
+    // It lets the GIL go for moments.
+    let shows = (0..1000).any(|_| {
+        let thread = memory.read_addr(variable).unwrap_or(Addr::NULL);
+        !thread.is_null() && memory.read_addr(thread).is_ok()
+    });
+    assert!(shows, "{}", python.name);
+}
+
+/// What a glance at each process says, for which less is read.
+#[test]
+fn a_glance_tells_pythons_from_other_programs() {
+    let mut glances = Glances::default();
+    let mut glance = |pid: Pid, hidden: Hidden| {
+        let mut memory = Hiding {
+            memory: ProcMemory::open(pid).expect("readable"),
+            hidden,
+        };
+        let process = Process::open(pid).expect("runs");
+        glances.has_python(&process, &mut memory)
+    };
+    let other = Target::start(Command::new("sh").args(["-c", "echo ready; exec sleep 600"]));
+    let other = other.expect("starts");
+    assert_eq!(glance(other.pid(), Hidden::Nothing), Some(false));
+    for python in interpreters() {
+        let target = waiting(python);
+        for hidden in [Hidden::Nothing, Hidden::DynamicSymbols] {
+            assert_eq!(glance(target.pid(), hidden), Some(true), "{}", python.name);
+        }
+        assert_eq!(
+            glance(target.pid(), Hidden::Everything),
+            None,
+            "{}",
+            python.name
+        );
+    }
+    assert_eq!(glance(other.pid(), Hidden::Nothing), Some(false));
 }
 
 #[test]

@@ -423,3 +423,23 @@ fn a_python_of_a_virtual_environment_is_read() {
         assert_busy(&mut Look::at(target.pid()), |tid| tid.0 == target.pid().0);
     });
 }
+
+#[test]
+fn the_main_thread_has_its_name_under_greenlets_and_a_nameless_one_the_kernels() {
+    let mut pythons = one_of_each_version();
+    // Without ctypes.
+    pythons.retain(|python| !python.name.starts_with("musl"));
+    with_each(&pythons, |python| {
+        let target = start(python, "greenlet_names.py");
+        let main = Tid(target.pid().0);
+        Look::at(target.pid()).until("both have names", |seen| {
+            let name = |is_main: bool| {
+                let mut seen = seen.iter().filter(|it| (it.tid == Some(main)) == is_main);
+                seen.next().and_then(|it| it.thread.clone())
+            };
+            seen.len() == 2
+                && name(true).as_deref() == Some("MainThread")
+                && name(false).as_deref() == Some("pool-worker")
+        });
+    });
+}

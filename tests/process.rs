@@ -134,6 +134,31 @@ fn descendants_are_found_at_any_depth() {
 }
 
 #[test]
+fn descendants_are_found_by_whatever_name_and_parents_come_first() {
+    // What the kernel calls a process is up to the process: a newline, nothing, the look of its fields.
+    let names = ["a\\nb", "\\0", ") R 0 0", "a) S 1 ("];
+    for name in names {
+        let inner = "echo ready; kill -STOP $$; :";
+        let middle = format!("printf '{name}' > /proc/$$/comm; sh -c '{inner}' & wait");
+        let script = "sh -c \"$MIDDLE\" & wait";
+        let target = Target::start(shell(script).env("MIDDLE", &middle)).expect("starts");
+        let process = open(&target);
+        let below = process.descendants();
+        assert_eq!(below.len(), 2, "{name}: {below:?}");
+        let parents = below
+            .iter()
+            .map(|pid| Process::open(*pid).map(|it| it.parent()));
+        let parents: Vec<Pid> = parents.map(|it| it.expect("runs")).collect();
+        assert_eq!(parents, [target.pid(), below[0]], "{name}");
+        for pid in below {
+            let _ = Command::new("kill")
+                .args(["-KILL", &pid.to_string()])
+                .status();
+        }
+    }
+}
+
+#[test]
 fn a_thread_is_told_from_a_process() {
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || receiver.recv());

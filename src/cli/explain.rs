@@ -4,12 +4,13 @@ use std::io;
 
 use anyhow::anyhow;
 
-use crate::cpython::locate::LocateError;
+use crate::cpython::locate::{Glances, LocateError};
 use crate::engine::cpython;
 use crate::model::Pid;
 use crate::record::RecordError;
 use crate::sampler::{OpenFailure, Refused};
-use crate::target::diagnosis::{Attempt, NotPython, Reason, explain};
+use crate::survey;
+use crate::target::diagnosis::{Attempt, Lacks, NotPython, Reason, explain};
 use crate::target::{OpenError, Process};
 
 /// Puts the cause and the next step in the place of an error that has only the symptom.
@@ -42,7 +43,9 @@ pub fn symptom(pid: Pid, error: anyhow::Error) -> anyhow::Error {
 /// Why our own engine could not be opened.
 pub fn locating(pid: Pid, error: &cpython::OpenError) -> anyhow::Error {
     match error {
-        cpython::OpenError::Locate(LocateError::NotPython) => anyhow!("{}", not_python(pid)),
+        cpython::OpenError::Locate(
+            reason @ (LocateError::NotPython | LocateError::NotReady | LocateError::Finalized),
+        ) => anyhow!("{}", not_python(pid, reason)),
         cpython::OpenError::Locate(LocateError::PermissionDenied) => {
             anyhow!("{}", explain(pid, Attempt::Read))
         }
@@ -53,7 +56,9 @@ pub fn locating(pid: Pid, error: &cpython::OpenError) -> anyhow::Error {
 /// Why a process could not be looked at from outside.
 pub fn opening(pid: Pid, error: &OpenError) -> anyhow::Error {
     match error {
-        OpenError::NoSuchProcess(_) | OpenError::Unreadable { .. } => {
+        OpenError::NoSuchProcess(_)
+        | OpenError::Unreadable { .. }
+        | OpenError::OtherPidNamespace => {
             anyhow!("{}", explain(pid, Attempt::Read))
         }
         OpenError::Thread { process, .. } => anyhow!("{error}\nuse `--pid {process}`"),
@@ -94,18 +99,24 @@ fn is_traced(pid: Pid) -> bool {
     matches!(explain(pid, Attempt::Trace).reason, Reason::Traced(_))
 }
 
-fn not_python(pid: Pid) -> NotPython {
+fn not_python(pid: Pid, reason: &LocateError) -> NotPython {
     let (command, below) = match Process::open(pid) {
         Ok(process) => (process.command().to_vec(), process.descendants()),
         Err(_) => Default::default(),
     };
+    let mut glances = Glances::default();
     NotPython {
         pid,
         command,
+        lacks: match reason {
+            LocateError::NotReady => Lacks::Interpreter,
+            LocateError::Finalized => Lacks::InterpreterAgain,
+            _ => Lacks::Python,
+        },
         python_descendants: below
             .into_iter()
             .filter_map(|pid| Process::open(pid).ok())
-            .filter(Process::looks_like_python)
+            .filter(|process| survey::is_python(process, &mut glances))
             .map(|process| (process.pid(), process.command().to_vec()))
             .collect(),
     }

@@ -1,5 +1,6 @@
 //! `spyhole ps`.
 
+use anyhow::anyhow;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use super::exit;
 use super::terminal::{self, escape, shortened};
 use crate::model::{Pid, TargetStr};
 use crate::survey::{Found, Survey};
+use crate::target::diagnosis::{Attempt, Reason, explain};
 
 /// The longest command line that is shown in full.
 const LONGEST: usize = 60;
@@ -17,6 +19,10 @@ const LONGEST: usize = 60;
 /// # Errors
 /// When standard output cannot be written.
 pub fn run(arguments: &Ps) -> Result<u8, anyhow::Error> {
+    let here = explain(Pid::ours(), Attempt::Read);
+    if here.reason == Reason::OtherPidNamespace {
+        return Err(anyhow!("{here}"));
+    }
     let mut survey = Survey::take();
     if let Some(pattern) = &arguments.pattern {
         let found = |found: &Found| pattern.is_match(&TargetStr::joined(&found.command));
@@ -68,9 +74,7 @@ fn table(survey: &Survey, some: &[&Found]) -> String {
     for found in some {
         table.add_row([
             found.pid().to_string(),
-            found
-                .python
-                .map_or("?".to_owned(), |python| python.to_string()),
+            python(found).unwrap_or("?".to_owned()),
             format!("{:.0} %", 100.0 * found.cpu),
             found.threads.to_string(),
             ports(found),
@@ -90,6 +94,14 @@ fn table(survey: &Survey, some: &[&Found]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Its version, or that it is none of CPython's.
+fn python(found: &Found) -> Option<String> {
+    match found.is_pypy {
+        true => Some("PyPy".to_owned()),
+        false => found.python.map(|python| python.to_string()),
+    }
 }
 
 fn role(found: &Found) -> &str {
@@ -166,7 +178,7 @@ fn json(survey: &Survey) -> Result<String, anyhow::Error> {
         .map(|found| Entry {
             pid: found.pid().0,
             parent: survey.above(found).map(|above| above.pid().0),
-            python: found.python.map(|python| python.to_string()),
+            python: python(found),
             role: found.role.map(|role| role.name),
             command: found.command.iter().map(TargetStr::untrusted).collect(),
             user: found.user,

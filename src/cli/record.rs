@@ -298,7 +298,12 @@ fn are_several(report: &Report, interner: &Interner) -> bool {
     let Some(first) = processes.next() else {
         return false;
     };
-    report.follow != Follow::FirstPython && processes.any(|process| process.pid != first.pid)
+    let follows = report.follow != Follow::FirstPython;
+    processes.any(|process| match process.pid == first.pid {
+        // Two Pythons in one process.
+        true => process.python != first.python,
+        false => follows,
+    })
 }
 
 fn sinks(periodic: &mut Option<PeriodicFile>) -> Vec<&mut dyn Sink> {

@@ -61,6 +61,9 @@ pub fn event(event: Event<'_>) -> Option<String> {
     };
     let what = match news {
         News::FellBack { why, .. } => format!("{why}; py-spy's engine reads it"),
+        News::SeveralPythons { pythons, .. } => {
+            format!("several Pythons are loaded, {pythons}: each is recorded")
+        }
         News::NotRecorded { why, .. } => format!("not recorded: {why}"),
         News::Reloads { role: None, .. } => {
             "an autoreloader: what it starts is recorded, and each that it starts anew".to_owned()

@@ -72,6 +72,22 @@ pub fn read<M: Memory>(
     Ok(names)
 }
 
+/// The name of the main thread where its ident does not lead to it: gevent and eventlet put greenlets in
+/// the place of threads, also in `threading`, whose table then has their ids for keys. `idents` are those
+/// of the threads that there are.
+#[must_use]
+pub fn of_main_thread<'a>(
+    names: &'a FxHashMap<u64, TargetStr>,
+    idents: impl IntoIterator<Item = u64>,
+) -> Option<&'a TargetStr> {
+    /// What `threading` calls it (`_MainThread` in Lib/threading.py).
+    const NAME: &str = "MainThread";
+    let mut idents = idents.into_iter();
+    let is_known = idents.any(|ident| names.get(&ident).is_some_and(|it| it.untrusted() == NAME));
+    let mut others = names.values();
+    others.find(|name| !is_known && name.untrusted() == NAME)
+}
+
 /// Memory that can be read so many times and no more.
 struct Bounded<'a, M> {
     memory: &'a mut M,
@@ -85,5 +101,29 @@ impl<M: Memory> Memory for Bounded<'_, M> {
             len: into.len(),
         })?;
         self.memory.read(at, into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_main_thread_has_its_name_where_greenlets_stand_for_threads() {
+        let names = |names: &[(u64, &str)]| -> FxHashMap<u64, TargetStr> {
+            let names = names.iter();
+            names
+                .map(|(ident, name)| (*ident, TargetStr::new(*name)))
+                .collect()
+        };
+        let main = |table: &[(u64, &str)]| {
+            let table = names(table);
+            of_main_thread(&table, [1, 2]).map(|name| name.untrusted().to_owned())
+        };
+        let greenlets = [(0x7f00, "MainThread"), (0x7f80, "Thread-1")];
+        assert_eq!(main(&greenlets).as_deref(), Some("MainThread"));
+        assert_eq!(main(&[(1, "MainThread"), (2, "Thread-1")]), None);
+        assert_eq!(main(&[(1, "renamed")]), None);
+        assert_eq!(main(&[]), None);
     }
 }

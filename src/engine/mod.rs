@@ -5,9 +5,11 @@
 pub mod cpython;
 #[cfg(feature = "py-spy")]
 pub mod pyspy;
+mod several;
 
 use std::time::Duration;
 
+pub use self::several::Several;
 use crate::model::{
     Counting, HaltMethod, Halting, Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome,
 };
@@ -29,6 +31,12 @@ pub trait Engine {
 
     /// The Python that runs in the target.
     fn python(&self) -> PythonVersion;
+
+    /// Whether it can tell which thread has the GIL. A Python 2.7 or 3.6 without symbols, or a build
+    /// without a GIL, does not show it.
+    fn knows_gil_holder(&self) -> bool {
+        !self.python().free_threaded
+    }
 
     /// Where the samples of this engine belong.
     fn process(&self) -> ProcessId;

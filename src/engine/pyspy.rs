@@ -119,6 +119,10 @@ impl PySpyEngine {
     /// is our own child and is just ending, its wait would take the exit status away from us.
     fn check_alive(&self) -> Result<(), TickError> {
         let stat = Stat::of_process(self.pid()).ok_or(TickError::Gone)?;
+        if stat.has_ended() && self.process.is_alive() {
+            let why = "its main thread has ended, and py-spy reads through that one";
+            return Err(TickError::Unreadable(why.to_owned()));
+        }
         if stat.is_ending() || stat.started != self.process.started() {
             return Err(TickError::Gone);
         }

@@ -1,13 +1,16 @@
 //! The memory of a running process.
 
 use super::{Fault, Memory, Source};
-use crate::model::{Addr, Pid};
+use crate::model::{Addr, Pid, Tid};
+use crate::sys::linux::tasks::living_thread;
 use crate::sys::linux::vm;
 
 /// Reads a running process with `process_vm_readv`, and counts what that took.
 #[derive(Debug)]
 pub struct LiveMemory {
     pid: Pid,
+    /// The thread through which it is read: the main thread for as long as that lives.
+    through: Tid,
     reads: u64,
     bytes_read: u64,
 }
@@ -17,6 +20,7 @@ impl LiveMemory {
     pub fn new(pid: Pid) -> LiveMemory {
         LiveMemory {
             pid,
+            through: Tid(pid.0),
             reads: 0,
             bytes_read: 0,
         }
@@ -45,8 +49,30 @@ impl Memory for LiveMemory {
 impl Source for LiveMemory {
     fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize {
         self.reads += 1;
-        let read = vm::read_ranges(self.pid, ranges, into).unwrap_or(0);
+        let mut read = vm::read_ranges(self.through, ranges, into);
+        if has_ended(&read) && self.find_living_thread() {
+            self.reads += 1;
+            read = vm::read_ranges(self.through, ranges, into);
+        }
+        let read = read.unwrap_or(0);
         self.bytes_read += read as u64;
         read
     }
+}
+
+impl LiveMemory {
+    /// Whether another thread than the one that has ended lives, to go on with.
+    fn find_living_thread(&mut self) -> bool {
+        let ended = self.through;
+        match living_thread(self.pid) {
+            Some(living) => self.through = living,
+            None => return false,
+        }
+        self.through != ended
+    }
+}
+
+fn has_ended(read: &std::io::Result<usize>) -> bool {
+    read.as_ref()
+        .is_err_and(|error| error.raw_os_error() == Some(libc::ESRCH))
 }

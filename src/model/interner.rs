@@ -169,7 +169,8 @@ pub struct Interner {
     stacks: Table<Option<Stack>>,
     label_sets: LabelSets,
     threads: Vec<Thread>,
-    thread_ids: FxHashMap<ThreadKey, ThreadId>,
+    /// One kernel thread may be one of each of two Pythons that a process has.
+    thread_ids: FxHashMap<(ProcessId, ThreadKey), ThreadId>,
     processes: Vec<Process>,
     taken: Taken,
 }
@@ -325,7 +326,7 @@ impl Interner {
 
     /// The thread of that key, entered with `process` when it is new.
     pub fn intern_thread(&mut self, key: ThreadKey, process: ProcessId) -> ThreadId {
-        if let Some(&id) = self.thread_ids.get(&key) {
+        if let Some(&id) = self.thread_ids.get(&(process, key)) {
             return id;
         }
         // The last place is for all that find no other.
@@ -343,7 +344,7 @@ impl Interner {
         if full {
             self.full = true;
         } else {
-            self.thread_ids.insert(key, id);
+            self.thread_ids.insert((process, key), id);
         }
         id
     }

@@ -25,5 +25,6 @@ pub use interner::{
 pub use labels::{Label, MOST_LABEL_SETS, OTHER_LABEL};
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;
+pub(crate) use text::own_escape;
 pub use ticks::Ticks;
 pub use unsafe_chars::is_unsafe_to_show;

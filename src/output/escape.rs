@@ -2,19 +2,55 @@
 //!
 //! What cannot be seen, or changes how other text is seen, is written as Python's `repr` would
 //! write it: `\n`, `\x1b`, `\u202e`, `\U000e0041`. A backslash stays as it is, so that ordinary
-//! names and paths come out unchanged. The same goes, within a line of collapsed stacks, for what
+//! names and paths come out unchanged, but for one before what would look like an escape, which is
+//! written `\x5c`: texts that differ are shown differently. The same goes, within a line of collapsed stacks, for what
 //! has a meaning there: `;` is written `\x3b`, and a space or `#` that would be taken for
 //! something else `\x20` or `\x23`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::model::{TargetStr, is_unsafe_to_show};
+use crate::model::{TargetStr, is_unsafe_to_show, own_escape};
 
 /// The text with everything visible that would otherwise act unseen.
 #[must_use]
 pub fn visible(text: &TargetStr) -> Cow<'_, str> {
-    visible_text(text.untrusted())
+    let text = text.untrusted();
+    if !text.contains('\\') {
+        return visible_text(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, from) = rest.split_at(at);
+        shown.push_str(&visible_text(before));
+        let after = from.strip_prefix('\\').unwrap_or(from);
+        // What stands for a surrogate or a backslash already is said once.
+        let (own, behind) = after.split_at(own_escape(after).unwrap_or(0));
+        match own.is_empty() && looks_escaped(after) {
+            true => shown.push_str("\\x5c"),
+            false => {
+                shown.push('\\');
+                shown.push_str(own);
+            }
+        }
+        rest = behind;
+    }
+    shown.push_str(&visible_text(rest));
+    Cow::Owned(shown)
+}
+
+/// Whether a backslash before this would look like one of our escapes.
+fn looks_escaped(after: &str) -> bool {
+    let digits = match after.bytes().next() {
+        Some(b'n' | b'r' | b't') => 0,
+        Some(b'x') => 2,
+        Some(b'u') => 4,
+        Some(b'U') => 8,
+        _ => return false,
+    };
+    let mut digit = after.bytes().skip(1);
+    (0..digits).all(|_| matches!(digit.next(), Some(b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// The same of text that should be visible already, which stays as it is then.
@@ -124,6 +160,34 @@ mod tests {
             shown("\u{e0041}\u{ffff}\u{1fffe}"),
             "\\U000e0041\\uffff\\U0001fffe"
         );
+    }
+
+    #[test]
+    fn texts_that_differ_are_shown_differently() {
+        let texts: [&[u8]; 14] = [
+            b"a\xffb",
+            b"a\\udcffb",
+            b"a\\x5cudcffb",
+            b"a\nb",
+            b"a\\nb",
+            b"a\\\nb",
+            b"a\\\\nb",
+            b"a\x1bb",
+            b"a\\x1bb",
+            b"a\\x5cx1bb",
+            b"a;b",
+            b"a\\x3bb",
+            b"a\\x5cx3bb",
+            "a\u{202e}b".as_bytes(),
+        ];
+        let mut seen = std::collections::HashSet::new();
+        for text in texts {
+            let label = visible(&TargetStr::from_bytes(text)).into_owned();
+            assert!(seen.insert(collapsed_frame(&label).into_owned()), "{label}");
+            // What is visible stays as it is.
+            assert_eq!(visible_text(&label), label);
+        }
+        assert_eq!(shown(r"a\x3bb"), r"a\x5cx3bb");
     }
 
     #[test]

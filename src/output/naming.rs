@@ -105,16 +105,27 @@ impl Names<'_> {
         (line != 0).then_some(line)
     }
 
-    /// `process PID:"cmd args"`, or `generation 2, process PID:"cmd args"` of one that was started anew
+    /// `process PID:"cmd args"`, or `generation 2, process PID:"cmd args"` of one that was started anew.
+    /// Of several Pythons in one process each tells its version: `Python 2.7.18 in process ...`.
     fn process(&self, process: ProcessId) -> String {
         let process = self.interner.process(process);
+        let is_of_another_python = |other: &crate::model::Process| {
+            other.pid == process.pid && other.python != process.python
+        };
+        let mut all = self.interner.processes();
+        let python = all
+            .any(|(_, other)| is_of_another_python(other))
+            .then_some(process.python)
+            .flatten()
+            .map(|python| format!("Python {python} in "));
         let command: Vec<_> = process.command.iter().map(visible).collect();
         let generation = process
             .generation
             .map(|number| format!("generation {number}, "));
         format!(
-            "{}process {}:\"{}\"",
+            "{}{}process {}:\"{}\"",
             generation.unwrap_or_default(),
+            python.unwrap_or_default(),
             process.pid,
             command.join(" ")
         )

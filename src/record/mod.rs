@@ -353,11 +353,7 @@ impl Recorder {
         limits::raise_open_files();
         privilege::drop_unneeded();
         let mut profile = Profile::new(recording).map_err(RecordError::NoTemporaryFile)?;
-        observer.event(Event::Begins {
-            pid: first,
-            recording: &profile.recording,
-            duration: self.options.duration,
-        });
+        let begins = profile.recording.clone();
         observer.begin();
         for sink in sinks.iter_mut() {
             sink.begin();
@@ -369,6 +365,13 @@ impl Recorder {
             subject.replaced_by_children,
             Box::new(|news| observer.event(Event::Process(news))),
         );
+        world.on_first_open(|| {
+            observer.event(Event::Begins {
+                pid: first,
+                recording: &begins,
+                duration: self.options.duration,
+            });
+        });
         let mut watcher = Watcher {
             control: &self.control,
             observer,

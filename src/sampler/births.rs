@@ -14,6 +14,7 @@ use rustc_hash::FxHashSet;
 use super::world::{Descendant, Descendants};
 use crate::model::Pid;
 use crate::sys::linux::loadavg::Loadavg;
+use crate::sys::linux::processes;
 use crate::target::{Identity, Stat, Status};
 
 /// Time between two looks at all of `/proc`.
@@ -170,14 +171,10 @@ fn scan(below: &LookBelow) -> Vec<Descendant> {
     };
     let mut found: Vec<Descendant> = Vec::new();
     for top in tops {
-        let below = remoteprocess::Process::new(top.0)
-            .and_then(|process| process.child_processes())
-            .unwrap_or_default();
-        for (pid, parent) in below {
-            let pid = Pid(pid);
+        for (pid, parent) in processes::descendants(top) {
             let is_known = found.iter().any(|it| it.who.pid == pid);
             if !is_known && !left_out.contains(&pid) {
-                found.extend(living(pid, Pid(parent)));
+                found.extend(living(pid, parent));
             }
         }
     }
@@ -186,8 +183,10 @@ fn scan(below: &LookBelow) -> Vec<Descendant> {
 
 /// A process that has not ended.
 fn living(pid: Pid, parent: Pid) -> Option<Descendant> {
-    let stat = Stat::of_process(pid).filter(|stat| !stat.has_ended())?;
-    let started = stat.started;
+    let started = Stat::of_process(pid)?.started;
+    if processes::has_ended(pid) {
+        return None;
+    }
     Some(Descendant {
         who: Identity { pid, started },
         parent,

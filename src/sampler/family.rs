@@ -348,7 +348,7 @@ impl Family {
         let program = world.program(who);
         let parent = self.recorded_ancestor(member.parent);
         let opened = world.open(who, parent, interner).and_then(|engine| {
-            if self.counting == Counting::Gil && engine.python().free_threaded {
+            if self.counting == Counting::Gil && !engine.knows_gil_holder() {
                 return Err(no_gil(engine.python(), who.pid));
             }
             Ok(engine)
@@ -555,8 +555,15 @@ impl Waiting {
 }
 
 fn no_gil(python: PythonVersion, pid: Pid) -> Refusal {
+    if python.free_threaded {
+        return Refusal {
+            kind: RefusalKind::Never,
+            error: OpenFailure::NoGil { pid, python },
+        };
+    }
     Refusal {
-        kind: RefusalKind::Never,
-        error: OpenFailure::NoGil { pid, python },
+        // It shows while some thread has it.
+        kind: RefusalKind::NotYet,
+        error: OpenFailure::UnknownGilHolder { pid, python },
     }
 }

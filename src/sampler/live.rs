@@ -12,7 +12,7 @@ use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
 #[cfg(feature = "py-spy")]
 use crate::engine::pyspy::{self, PySpyEngine};
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{Engine, EngineOptions, Several};
 use crate::model::{Halting, Interner, ProcessId};
 use crate::survey::{self, RoleKind};
 use crate::target::{Halted, Identity, OpenError, Process, Standing};
@@ -52,6 +52,8 @@ pub struct LiveWorld<'a> {
     /// Passes on what is found out.
     tell: Box<dyn FnMut(News<'_>) + 'a>,
     told: Vec<String>,
+    /// To be done when the first process is open.
+    on_first_open: Option<Box<dyn FnOnce() + 'a>>,
 }
 
 impl<'a> LiveWorld<'a> {
@@ -78,7 +80,13 @@ impl<'a> LiveWorld<'a> {
             versionless: FxHashMap::default(),
             tell,
             told: Vec::new(),
+            on_first_open: None,
         }
+    }
+
+    /// What to do once the first process is open, and not where none can be.
+    pub fn on_first_open(&mut self, act: impl FnOnce() + 'a) {
+        self.on_first_open = Some(Box::new(act));
     }
 
     fn open_with_choice(
@@ -98,9 +106,20 @@ impl<'a> LiveWorld<'a> {
         if self.choice == EngineChoice::PySpy {
             return open_py_spy(process, parent, self.options, interner);
         }
-        match cpython::open(process, parent, self.options, interner) {
-            Ok(engine) => {
+        match cpython::open_each(process, parent, self.options, interner) {
+            Ok(engines) => {
                 self.versionless.remove(&who);
+                let engine = Several::new(engines).ok_or_else(|| Refusal {
+                    kind: RefusalKind::NotPython,
+                    error: cpython::OpenError::from(LocateError::NotPython).into(),
+                })?;
+                let pythons: Vec<String> = engine.pythons().map(|it| it.to_string()).collect();
+                if pythons.len() > 1 {
+                    self.tell_once(News::SeveralPythons {
+                        pid: who.pid,
+                        pythons: &pythons.join(" and "),
+                    });
+                }
                 Ok(Box::new(engine))
             }
             Err(error) if self.may_be_early(who, &error) => Err(Refusal {
@@ -203,9 +222,10 @@ fn kind_of(error: &cpython::OpenError) -> RefusalKind {
         cpython::OpenError::Layout(_) => RefusalKind::Never,
         cpython::OpenError::Locate(error) => match error {
             LocateError::NotPython => RefusalKind::NotPython,
-            LocateError::NotReady | LocateError::Replaced | LocateError::Unreadable(_) => {
-                RefusalKind::NotYet
-            }
+            LocateError::NotReady
+            | LocateError::Finalized
+            | LocateError::Replaced
+            | LocateError::Unreadable(_) => RefusalKind::NotYet,
             LocateError::Gone => RefusalKind::Gone,
             _ => RefusalKind::Never,
         },
@@ -221,7 +241,12 @@ impl World for LiveWorld<'_> {
     ) -> Result<Box<dyn Engine>, Refusal> {
         let opened = self.open_with_choice(who, parent, interner);
         match &opened {
-            Ok(_) => drop(self.watched.remove(&who)),
+            Ok(_) => {
+                self.watched.remove(&who);
+                if let Some(act) = self.on_first_open.take() {
+                    act();
+                }
+            }
             // One of those below; what is to be said of the root is said by who named it.
             Err(refusal) if refusal.kind == RefusalKind::Never && parent.is_some() => {
                 self.tell_once(News::NotRecorded {

@@ -14,6 +14,8 @@ pub enum News<'a> {
         pid: Pid,
         why: &'a cpython::OpenError,
     },
+    /// Several Pythons are loaded in it, of these versions: each is recorded.
+    SeveralPythons { pid: Pid, pythons: &'a str },
     /// A process below those that are meant is left out for good.
     NotRecorded { pid: Pid, why: &'a OpenFailure },
     /// It starts another anew whenever a file changes: it is recorded by these. `role` is what it was
@@ -45,6 +47,7 @@ impl News<'_> {
     pub fn pid(&self) -> Pid {
         match self {
             News::FellBack { pid, .. }
+            | News::SeveralPythons { pid, .. }
             | News::NotRecorded { pid, .. }
             | News::Reloads { pid, .. }
             | News::Leads { pid, .. }

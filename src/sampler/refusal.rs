@@ -53,6 +53,11 @@ pub enum OpenFailure {
          has no GIL. Leave out --gil to see every running thread"
     )]
     NoGil { pid: Pid, python: PythonVersion },
+    #[error(
+        "which thread has the GIL is not known: process {pid} runs a Python {python} without symbols. \
+         Leave out --gil to see every running thread"
+    )]
+    UnknownGilHolder { pid: Pid, python: PythonVersion },
     /// A test's.
     #[cfg(test)]
     #[error("{0:?}")]

@@ -10,15 +10,15 @@ use rustc_hash::FxHashMap;
 
 use self::look::{evidence_outside, look};
 pub use self::pick::{Choice, PickError, Wanted, pick};
-pub use self::role::{Evidence, SeenFrame};
-use crate::cpython::locate::{self, LocateError};
+use self::role::Evidence;
+use crate::cpython::locate::{Glances, LocateError};
 use crate::engine::cpython::OpenError;
 use crate::frameworks::{self, ServerProgram};
 pub use crate::frameworks::{Role, RoleKind};
 use crate::memory::LiveMemory;
-use crate::model::{Pid, PythonVersion, TargetStr};
+use crate::model::{Pid, PythonVersion, TargetStr, Tid};
 pub use crate::sys::linux::cgroup::Container;
-use crate::sys::linux::sockets;
+use crate::sys::linux::{processes, sockets};
 use crate::target::{Identity, Process};
 
 /// No shorter stretch tells how busy a process is: the kernel counts in hundredths of a second.
@@ -34,6 +34,8 @@ pub struct Found {
     pub user: Option<u32>,
     /// `None` where it may not be read, or has only begun.
     pub python: Option<PythonVersion>,
+    /// Whether it is a PyPy, which is listed and not read.
+    pub is_pypy: bool,
     pub role: Option<Role>,
     /// TCP ports on which it listens, in order; `None` where that may not be known.
     pub ports: Option<Vec<u16>>,
@@ -54,9 +56,10 @@ impl Found {
             command: process.command().to_vec(),
             user: status.and_then(|status| Some(status.uids?[0])),
             python: None,
+            is_pypy: false,
             role: None,
             ports: None,
-            threads: process.tasks().map_or(0, |tasks| tasks.len()),
+            threads: process.living_threads(),
             cpu: 0.0,
             container: None,
             refused: false,
@@ -68,24 +71,37 @@ impl Found {
         self.who.pid
     }
 
-    /// Finds out what it is for, by a look `inside` or from outside alone.
-    fn look(&mut self, inside: bool) {
+    /// Finds out what it is for, by a look `inside` or from outside alone; `false` when it turns out to be
+    /// no Python, or none any more.
+    fn look(&mut self, inside: bool) -> bool {
         let process = Process::open(self.pid()).ok();
         let Some(process) = process.filter(|it| it.identity() == self.who) else {
-            return;
+            return false;
         };
         let outside = evidence_outside(&process).role();
-        self.role = match inside.then(|| look(process)) {
-            None => outside,
-            Some(Ok(look)) => {
+        if !inside {
+            self.role = outside;
+            return true;
+        }
+        let is_named_so = process.is_named_python();
+        match look(process) {
+            Ok(look) => {
                 self.python = Some(look.python);
-                look.evidence.role()
+                self.role = look.evidence.role();
+                return true;
             }
-            Some(Err(error)) => {
-                self.refused = matches!(error, OpenError::Locate(LocateError::PermissionDenied));
-                outside
-            }
-        };
+            Err(OpenError::Locate(error)) => match error {
+                LocateError::NotPython | LocateError::Gone => return false,
+                // Only a program of that name is about to make itself one.
+                LocateError::NotReady | LocateError::Finalized if !is_named_so => return false,
+                LocateError::PermissionDenied => self.refused = true,
+                LocateError::PyPy => self.is_pypy = true,
+                _ => {}
+            },
+            Err(OpenError::Layout(_)) => {}
+        }
+        self.role = outside;
+        true
     }
 
     /// Whether it is a process of a program, by the name of its executable.
@@ -120,15 +136,18 @@ impl Survey {
     /// Python.
     #[must_use]
     pub fn take() -> Survey {
-        let mut survey = Survey::glance(&pids());
+        let mut survey = Survey::glance(&processes::pids());
         survey.describe();
         let busy: Vec<_> = survey.found.iter().map(Busy::now).collect();
         let began = Instant::now();
-        survey.look_inside();
+        let looks: Vec<bool> = survey.found.iter_mut().map(|it| it.look(true)).collect();
         std::thread::sleep(CPU_STRETCH.saturating_sub(began.elapsed()));
         for (found, before) in survey.found.iter_mut().zip(busy) {
             found.cpu = before.map_or(0.0, |before| before.share(found));
         }
+        let mut looks = looks.into_iter();
+        survey.found.retain(|_| looks.next().unwrap_or(true));
+        survey.tell_roles_by_parents();
         survey
     }
 
@@ -136,16 +155,15 @@ impl Survey {
     /// looked into.
     #[must_use]
     pub fn for_target(wanted: &Wanted) -> Survey {
-        let mut survey = Survey::glance(&pids());
+        let mut survey = Survey::glance(&processes::pids());
         survey.describe();
         let fitting = survey.found.iter().filter(|found| wanted.fits(found));
         let closest: Vec<Pid> = fitting
             .flat_map(|found| [Some(found.pid()), survey.above(found).map(Found::pid)])
             .flatten()
             .collect();
-        for found in &mut survey.found {
-            found.look(closest.contains(&found.pid()));
-        }
+        let found = &mut survey.found;
+        found.retain_mut(|found| found.look(closest.contains(&found.pid())));
         survey.tell_roles_by_parents();
         survey
     }
@@ -171,10 +189,10 @@ impl Survey {
         all.sort_unstable();
         all.dedup();
         let mut survey = Survey::glance(&all);
-        for found in &mut survey.found {
+        survey.found.retain_mut(|found| {
             let is_child = pids.contains(&found.parent) && !pids.contains(&found.pid());
-            found.look(!is_child);
-        }
+            found.look(!is_child)
+        });
         survey.tell_roles_by_parents();
         survey
     }
@@ -191,12 +209,13 @@ impl Survey {
     /// The Python processes among these, as far as that shows without a look inside.
     fn glance(pids: &[Pid]) -> Survey {
         let mut survey = Survey::default();
+        let mut glances = Glances::default();
         for &pid in pids.iter().filter(|pid| **pid != Pid::ours()) {
             let Ok(process) = Process::open(pid) else {
                 continue;
             };
             survey.parents.insert(pid, process.parent());
-            if is_python(&process) {
+            if is_python(&process, &mut glances) {
                 survey.found.push(Found::new(&process));
             }
         }
@@ -209,21 +228,15 @@ impl Survey {
         let mut tables: FxHashMap<u64, FxHashMap<u64, u16>> = FxHashMap::default();
         for found in &mut self.found {
             let pid = found.pid();
-            let listening = network_of(pid).map(|network| {
+            let way_in = processes::way_in(pid);
+            let listening = network_of(way_in).map(|network| {
                 tables
                     .entry(network)
-                    .or_insert_with(|| sockets::listening(pid))
+                    .or_insert_with(|| sockets::listening(way_in))
             });
-            found.ports = listening.and_then(|listening| ports_of(pid, listening));
+            found.ports = listening.and_then(|listening| ports_of(way_in, listening));
             found.container = Container::of(pid);
         }
-    }
-
-    fn look_inside(&mut self) {
-        for found in &mut self.found {
-            found.look(true);
-        }
-        self.tell_roles_by_parents();
     }
 
     /// Roles that only show in who started whom.
@@ -333,34 +346,25 @@ fn may_reload(parent: &Process, child: &Process) -> bool {
     parent.command() == child.command() || words.any(|word| command.contains(word))
 }
 
-/// The processes of our pid namespace.
-fn pids() -> Vec<Pid> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut pids: Vec<_> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .map(Pid)
-        .collect();
-    pids.sort_unstable();
-    pids
-}
-
-fn is_python(process: &Process) -> bool {
+/// Whether a process is a Python, as far as a glance tells, or the names of its files where it may not be
+/// read.
+pub fn is_python(process: &Process, glances: &mut Glances) -> bool {
     // A thread of the kernel.
     if process.executable().is_none() && process.command().is_empty() {
         return false;
     }
-    process.looks_like_python()
-        || locate::exports_runtime(process, &mut LiveMemory::new(process.pid()))
+    let seen = glances.has_python(process, &mut LiveMemory::new(process.pid()));
+    seen.unwrap_or_else(|| process.looks_like_python())
 }
 
-/// Which network namespace a process is in, as a number.
-fn network_of(pid: Pid) -> Option<u64> {
+/// Which network namespace a thread is in, as a number.
+fn network_of(tid: Tid) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
-    Some(std::fs::metadata(format!("/proc/{pid}/ns/net")).ok()?.ino())
+    Some(std::fs::metadata(format!("/proc/{tid}/ns/net")).ok()?.ino())
 }
 
-fn ports_of(pid: Pid, listening: &FxHashMap<u64, u16>) -> Option<Vec<u16>> {
-    let sockets = sockets::open_sockets(pid).ok()?;
+fn ports_of(tid: Tid, listening: &FxHashMap<u64, u16>) -> Option<Vec<u16>> {
+    let sockets = sockets::open_sockets(tid).ok()?;
     let mut ports: Vec<_> = sockets
         .iter()
         .filter_map(|inode| listening.get(inode).copied())

@@ -155,10 +155,13 @@ impl Choice {
             ));
         } else if top.is_a(RoleKind::Master) {
             self.children = true;
-            self.notes.push(format!(
-                "{pid} is a {name}: its {} are recorded, too",
-                count(children().count(), "child", "children")
-            ));
+            let children = match children().count() {
+                0 => "the children that it starts are".to_owned(),
+                1 => "its child is".to_owned(),
+                several => format!("its {several} children are"),
+            };
+            self.notes
+                .push(format!("{pid} is a {name}: {children} recorded, too"));
         } else if !wanted.is_exact() {
             self.notes.push(match top.role {
                 Some(role) => format!("This is process {pid}, a {}", role.name),
@@ -166,10 +169,6 @@ impl Choice {
             });
         }
     }
-}
-
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 #[cfg(test)]
@@ -187,6 +186,7 @@ mod tests {
             command: vec![TargetStr::new(format!("python app.py {pid}"))],
             user: None,
             python: None,
+            is_pypy: false,
             role: kind.map(|kind| Role { name: "it", kind }),
             ports: Some(vec![8000]),
             threads: 1,

@@ -27,7 +27,8 @@ pub fn open_file(process: &Process, path: &Path) -> io::Result<File> {
     }
     // Looking into another process's root takes our own rights, so this comes first.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(process.directory(), "root", flags, Mode::empty())?;
+    let living = process.living();
+    let root = rustix::fs::openat(living.handle(), "root", flags, Mode::empty())?;
     let identity = identity_of(process)?;
     let _assumed = AssumedIdentity::assume(&identity)?;
     open_regular_in_root(std::os::fd::AsFd::as_fd(&root), path)
@@ -45,9 +46,10 @@ pub fn open_mapping(process: &Process, mapping: &Mapping) -> io::Result<MappedFi
         format!("map_files/{:x}-{:x}", mapping.start.0, mapping.end.0),
         "exe".to_owned(),
     ];
+    let living = process.living();
     for link in &links {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let Ok(handle) = rustix::fs::openat(process.directory(), link, flags, Mode::empty()) else {
+        let Ok(handle) = rustix::fs::openat(living.handle(), link, flags, Mode::empty()) else {
             continue;
         };
         let exact = link != "exe" || file_id(&handle)? == mapping.file_id();

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -12,7 +13,9 @@ use super::maps::{Mapping, parse_maps};
 use crate::model::{Pid, TargetStr, Tid};
 use crate::sys::linux::files::{FileId, file_id_at};
 use crate::sys::linux::pidfd::PidFd;
+use crate::sys::linux::processes;
 use crate::sys::linux::status::{Stat, Status};
+use crate::sys::linux::tasks::living_thread;
 
 /// `/proc/PID/maps` of a process with the most mappings that the kernel allows by default
 /// (`vm.max_map_count`, 65530) and long paths stays below this.
@@ -33,12 +36,13 @@ pub struct Identity {
 pub struct Process {
     pid: Pid,
     handle: Option<PidFd>,
-    /// `/proc/PID`: everything is read through it. Once the process is gone it gives nothing,
-    /// even if its pid is in use again.
-    directory: OwnedFd,
+    /// What it is read through: its main thread's.
+    main: Arc<Directory>,
+    /// The same of another thread where the main thread has ended before it.
+    other: Mutex<Option<Arc<Directory>>>,
     /// `/proc/PID/maps`, opened once: it belongs to the memory that the process had then and gives
     /// nothing after an exec, even of the same program.
-    memory_token: Option<File>,
+    memory_token: Option<MemoryToken>,
     started: u64,
     /// Where the main thread's stack began, which an exec changes: between vfork and exec a process
     /// has its parent's memory, to which `memory_token` then belongs.
@@ -47,6 +51,22 @@ pub struct Process {
     command: Vec<TargetStr>,
     parent: Pid,
     namespace_pids: Vec<Pid>,
+}
+
+/// `/proc/TID` of a thread. Once the thread is gone it gives nothing, even if its number is in use
+/// again. Of a main thread that has ended while others run on there is what belongs to the process
+/// (`stat`, `status`, `task`), and nothing of its memory and its files.
+#[derive(Debug)]
+pub(super) struct Directory {
+    tid: Tid,
+    handle: OwnedFd,
+}
+
+#[derive(Debug)]
+struct MemoryToken {
+    maps: File,
+    /// The thread through which it was opened, and without which it gives nothing.
+    through: Tid,
 }
 
 /// The file that a process runs.
@@ -76,6 +96,8 @@ pub enum OpenError {
     Zombie(Pid),
     #[error("{thread} is a thread of process {process}")]
     Thread { thread: Pid, process: Pid },
+    #[error("/proc is that of another pid namespace")]
+    OtherPidNamespace,
     #[error("process {pid} cannot be looked at: {source}")]
     Unreadable { pid: Pid, source: io::Error },
 }
@@ -84,6 +106,9 @@ impl Process {
     /// # Errors
     /// [`OpenError`] says which of the reasons it was.
     pub fn open(pid: Pid) -> Result<Process, OpenError> {
+        if !processes::proc_is_of_our_namespace() {
+            return Err(OpenError::OtherPidNamespace);
+        }
         // An error means that there is no such process, or that the number is a thread's: the
         // directory tells which.
         let handle = PidFd::open(pid).unwrap_or_default();
@@ -92,29 +117,29 @@ impl Process {
             Some(libc::ENOENT | libc::ESRCH) => OpenError::NoSuchProcess(pid),
             _ => OpenError::Unreadable { pid, source },
         };
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty())
-            .map_err(|error| unreadable(error.into()))?;
-        let status = Status::parse(&read_at(&directory, "status").map_err(unreadable)?);
+        let main = Directory::open(Tid(pid.0)).map_err(unreadable)?;
+        let status = Status::parse(&main.read("status").map_err(unreadable)?);
         if let Some(process) = status.tgid.filter(|tgid| *tgid != pid) {
             return Err(OpenError::Thread {
                 thread: pid,
                 process,
             });
         }
-        let stat = read_stat(&directory).map_err(unreadable)?;
+        let stat = main.stat().map_err(unreadable)?;
         let mut process = Process {
             pid,
             handle,
-            memory_token: open_at(&directory, "maps").ok(),
+            main: Arc::new(main),
+            other: Mutex::new(None),
+            memory_token: None,
             started: stat.started,
-            stack_start: stat.stack_start,
-            executable: read_executable(&directory, pid),
-            command: read_command(&directory, pid),
+            stack_start: 0,
+            executable: None,
+            command: Vec::new(),
             parent: stat.parent,
             namespace_pids: status.namespace_pids,
-            directory,
         };
+        process.describe();
         if process.has_ended(stat) {
             return Err(OpenError::Zombie(pid));
         }
@@ -124,13 +149,52 @@ impl Process {
             Standing::Ended => Err(OpenError::NoSuchProcess(pid)),
             Standing::Same => Ok(process),
             Standing::Replaced => {
-                process.stack_start = process.stat().map_or(0, |stat| stat.stack_start);
-                process.memory_token = open_at(&process.directory, "maps").ok();
-                process.executable = read_executable(&process.directory, pid);
-                process.command = read_command(&process.directory, pid);
+                process.describe();
                 Ok(process)
             }
         }
+    }
+
+    /// Reads what an exec changes.
+    fn describe(&mut self) {
+        let living = self.living();
+        self.stack_start = living.stat().map_or(0, |stat| stat.stack_start);
+        self.memory_token = living.memory_token();
+        self.executable = living.executable();
+        self.command = living.command();
+    }
+
+    /// The directory of a thread that lives, as far as there is one: the main thread's most often.
+    pub(super) fn living(&self) -> Arc<Directory> {
+        if self.main.lives() {
+            return Arc::clone(&self.main);
+        }
+        let mut other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = other.as_ref().filter(|other| other.lives()) {
+            return Arc::clone(other);
+        }
+        match self.another_living() {
+            Some(found) => Arc::clone(other.insert(Arc::new(found))),
+            None => Arc::clone(&self.main),
+        }
+    }
+
+    fn another_living(&self) -> Option<Directory> {
+        // Any of them may end while it is being opened.
+        (0..4).find_map(|_| {
+            let tid = living_thread(self.pid).filter(|tid| *tid != self.main.tid)?;
+            let found = Directory::open(tid).ok()?;
+            // The number is a thread's of this process still, with its directory in hand.
+            let status = Status::parse(&found.read("status").ok()?);
+            (status.tgid == Some(self.pid) && found.lives()).then_some(found)
+        })
+    }
+
+    /// A thread through which its memory and its files can be reached: `/proc/TID`,
+    /// `process_vm_readv`. The main thread, unless that has ended before others.
+    #[must_use]
+    pub fn living_thread(&self) -> Tid {
+        self.living().tid
     }
 
     #[must_use]
@@ -176,10 +240,6 @@ impl Process {
         self.executable.as_ref()
     }
 
-    pub(super) fn directory(&self) -> &OwnedFd {
-        &self.directory
-    }
-
     /// A handle to wait for the process's end with, where the kernel has such: readable then.
     #[must_use]
     pub fn handle(&self) -> Option<BorrowedFd<'_>> {
@@ -189,45 +249,57 @@ impl Process {
     /// Whether it runs; a zombie does not.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        read_stat(&self.directory).is_ok_and(|stat| !self.has_ended(stat))
+        self.main.stat().is_ok_and(|stat| !self.has_ended(stat))
     }
 
     /// A main thread that left its process with `pthread_exit` looks like a zombie while other
     /// threads run on: the handle knows better.
     fn has_ended(&self, stat: Stat) -> bool {
         stat.has_ended()
-            && self
-                .handle
-                .as_ref()
-                .is_none_or(|handle| handle.has_ended().unwrap_or(true))
+            && match &self.handle {
+                Some(handle) => handle.has_ended().unwrap_or(true),
+                None => processes::has_ended(self.pid),
+            }
     }
 
     /// Whether it is still the process that was opened and runs the same program.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let Ok(stat) = read_stat(&self.directory) else {
+        let Ok(main) = self.main.stat() else {
             return Standing::Ended;
         };
-        if self.has_ended(stat) {
+        if self.has_ended(main) {
             return Standing::Ended;
         }
-        let both_known = self.stack_start != 0 && stat.stack_start != 0;
-        if both_known && self.stack_start != stat.stack_start {
+        let living = self.living();
+        let stack_start = living.stat().map_or(0, |stat| stat.stack_start);
+        let both_known = self.stack_start != 0 && stack_start != 0;
+        if both_known && self.stack_start != stack_start {
             return Standing::Replaced;
         }
         if let Some(token) = &self.memory_token {
             let mut byte = [0];
-            if matches!(token.read_at(&mut byte, 0), Ok(1..)) {
+            if matches!(token.maps.read_at(&mut byte, 0), Ok(1..)) {
                 return Standing::Same;
             }
+            // The thread through which it was opened has ended. Whoever calls exec becomes the main
+            // thread, and the main thread had ended: so that none has been called shows in that it
+            // has still.
+            if token.through != self.main.tid && main.has_ended() {
+                return self.by_executable(&living);
+            }
             // No memory: a new program, or a process on its way out that is no zombie yet.
-            return match read_at(&self.directory, "maps") {
+            return match living.read("maps") {
                 Ok(maps) if !maps.is_empty() => Standing::Replaced,
                 Ok(_) if self.executable.is_none() => Standing::Same,
                 _ => Standing::Ended,
             };
         }
-        match (&self.executable, read_executable(&self.directory, self.pid)) {
+        self.by_executable(&living)
+    }
+
+    fn by_executable(&self, living: &Directory) -> Standing {
+        match (&self.executable, living.executable()) {
             (Some(then), Some(now)) if then.id != now.id => Standing::Replaced,
             _ => Standing::Same,
         }
@@ -237,10 +309,8 @@ impl Process {
     /// `PermissionDenied` when we may not know; an error of kind `NotFound` or a raw `ESRCH` when
     /// the process is gone. A process on its way out and a thread of the kernel have no mappings.
     pub fn maps(&self) -> io::Result<Vec<Mapping>> {
-        Ok(parse_maps(&read_limited(
-            open_at(&self.directory, "maps")?,
-            MAX_MAPS_SIZE,
-        )?))
+        let maps = self.living().open_file("maps")?;
+        Ok(parse_maps(&read_limited(maps, MAX_MAPS_SIZE)?))
     }
 
     /// The kernel's ids of its threads, in our pid namespace.
@@ -249,7 +319,7 @@ impl Process {
     /// When the process is gone.
     pub fn tasks(&self) -> io::Result<Vec<Tid>> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let tasks = rustix::fs::openat(&self.directory, "task", flags, Mode::empty())?;
+        let tasks = rustix::fs::openat(&self.main.handle, "task", flags, Mode::empty())?;
         let mut ids = Vec::new();
         for entry in rustix::fs::Dir::new(tasks)? {
             let entry = entry?;
@@ -265,11 +335,19 @@ impl Process {
         Ok(ids)
     }
 
+    /// How many threads it has. A main thread that has ended before the others does not count.
+    #[must_use]
+    pub fn living_threads(&self) -> usize {
+        let ended = usize::from(self.main.stat().is_ok_and(|stat| stat.has_ended()));
+        self.tasks()
+            .map_or(0, |tasks| tasks.len().saturating_sub(ended))
+    }
+
     /// Whether its environment, as it was at the start of its program, has a variable of one of these
     /// names; `false` also where we may not know, and when the process is gone.
     #[must_use]
     pub fn has_variable(&self, names: &[&str]) -> bool {
-        let environment = read_at(&self.directory, "environ").unwrap_or_default();
+        let environment = self.living().read("environ").unwrap_or_default();
         let mut variables = environment.split(|byte| *byte == 0);
         variables.any(|variable| {
             let name = variable.split(|byte| *byte == b'=').next();
@@ -284,7 +362,7 @@ impl Process {
         const MANY: usize = 64;
         let tasks = self.tasks().unwrap_or_default();
         let lists = tasks.into_iter().take(MANY).filter_map(|tid| {
-            let list = read_at(&self.directory, &format!("task/{tid}/children")).ok()?;
+            let list = self.main.read(&format!("task/{tid}/children")).ok()?;
             String::from_utf8(list).ok()
         });
         let parse = |list: String| {
@@ -297,10 +375,8 @@ impl Process {
     /// All descendants, parents before their children.
     #[must_use]
     pub fn descendants(&self) -> Vec<Pid> {
-        let children = remoteprocess::Process::new(self.pid.0)
-            .and_then(|process| process.child_processes())
-            .unwrap_or_default();
-        children.into_iter().map(|(pid, _)| Pid(pid)).collect()
+        let below = processes::descendants(self.pid);
+        below.into_iter().map(|(pid, _)| pid).collect()
     }
 
     /// `/proc/PID/stat` as it is now.
@@ -308,7 +384,7 @@ impl Process {
     /// # Errors
     /// When the process is gone.
     pub fn stat(&self) -> io::Result<Stat> {
-        read_stat(&self.directory)
+        self.main.stat()
     }
 
     /// `/proc/PID/status` as it is now.
@@ -316,74 +392,108 @@ impl Process {
     /// # Errors
     /// When the process is gone.
     pub fn status(&self) -> io::Result<Status> {
-        Ok(Status::parse(&read_at(&self.directory, "status")?))
+        Ok(Status::parse(&self.main.read("status")?))
     }
 
     /// Whether the names of its files suggest Python. A renamed or embedded Python is not found so,
     /// and not all that is found so is one.
     #[must_use]
     pub fn looks_like_python(&self) -> bool {
-        let named = |path: &[u8]| {
-            let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-            name.windows(6)
-                .any(|part| part.eq_ignore_ascii_case(b"python"))
-        };
-        self.executable
-            .as_ref()
-            .is_some_and(|exe| named(exe.path.untrusted().as_bytes()))
-            || self
-                .command
-                .first()
-                .is_some_and(|program| named(program.untrusted().as_bytes()))
+        self.is_named_python()
             || self.maps().is_ok_and(|maps| {
                 maps.iter()
-                    .any(|mapping| mapping.permissions.execute && named(mapping.file_path()))
+                    .any(|mapping| mapping.permissions.execute && names_python(mapping.file_path()))
             })
+    }
+
+    /// Whether its program is called so.
+    #[must_use]
+    pub fn is_named_python(&self) -> bool {
+        let named = |text: &TargetStr| names_python(text.untrusted().as_bytes());
+        self.executable.as_ref().is_some_and(|exe| named(&exe.path))
+            || self.command.first().is_some_and(named)
     }
 }
 
-fn open_at(directory: &OwnedFd, name: &str) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-    Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?.into())
+/// Whether the last part of a path has the word in it.
+fn names_python(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    name.windows(6)
+        .any(|part| part.eq_ignore_ascii_case(b"python"))
 }
 
-fn read_at(directory: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
-    read_limited(open_at(directory, name)?, MAX_TEXT_SIZE)
+impl Directory {
+    fn open(tid: Tid) -> io::Result<Directory> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(format!("/proc/{tid}"), flags, Mode::empty())?;
+        Ok(Directory { tid, handle })
+    }
+
+    pub(super) fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
+    /// Whether the thread has not ended, nor is about to.
+    fn lives(&self) -> bool {
+        self.stat().is_ok_and(|stat| !stat.is_ending())
+    }
+
+    fn open_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        Ok(rustix::fs::openat(&self.handle, name, flags, Mode::empty())?.into())
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        read_limited(self.open_file(name)?, MAX_TEXT_SIZE)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Stat::parse(&self.read("stat")?).ok_or_else(|| Errno::SRCH.into())
+    }
+
+    fn memory_token(&self) -> Option<MemoryToken> {
+        Some(MemoryToken {
+            maps: self.open_file("maps").ok()?,
+            through: self.tid,
+        })
+    }
+
+    fn executable(&self) -> Option<Executable> {
+        let id = file_id_at(&self.handle, "exe").ok()?;
+        // The crate gives text with what is no UTF-8 replaced; such a path we read ourselves.
+        let path = match remoteprocess::Process::new(self.tid.0).and_then(|process| process.exe()) {
+            Ok(path) if !path.contains(char::REPLACEMENT_CHARACTER) => {
+                TargetStr::from_bytes(path.as_bytes())
+            }
+            _ => {
+                let link = rustix::fs::readlinkat(&self.handle, "exe", Vec::new()).ok()?;
+                TargetStr::from_bytes(link.as_bytes())
+            }
+        };
+        Some(Executable { id, path })
+    }
+
+    fn command(&self) -> Vec<TargetStr> {
+        // The crate refuses arguments that are no UTF-8; such a command line we read ourselves.
+        let process = remoteprocess::Process::new(self.tid.0);
+        if let Ok(command) = process.and_then(|process| process.cmdline()) {
+            let words = command.iter();
+            return words
+                .map(|word| TargetStr::from_bytes(word.as_bytes()))
+                .collect();
+        }
+        let Ok(text) = self.read("cmdline") else {
+            return Vec::new();
+        };
+        text.split(|byte| *byte == 0)
+            .filter(|argument| !argument.is_empty())
+            .map(TargetStr::from_bytes)
+            .collect()
+    }
 }
 
 fn read_limited(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(limit).read_to_end(&mut text)?;
     Ok(text)
-}
-
-fn read_stat(directory: &OwnedFd) -> io::Result<Stat> {
-    Stat::parse(&read_at(directory, "stat")?).ok_or_else(|| Errno::SRCH.into())
-}
-
-fn read_executable(directory: &OwnedFd, pid: Pid) -> Option<Executable> {
-    let id = file_id_at(directory, "exe").ok()?;
-    // The crate gives text with what is no UTF-8 replaced; such a path we read ourselves.
-    let path = match remoteprocess::Process::new(pid.0).and_then(|process| process.exe()) {
-        Ok(path) if !path.contains(char::REPLACEMENT_CHARACTER) => TargetStr::new(path),
-        _ => {
-            let link = rustix::fs::readlinkat(directory, "exe", Vec::new()).ok()?;
-            TargetStr::from_bytes(link.as_bytes())
-        }
-    };
-    Some(Executable { id, path })
-}
-
-fn read_command(directory: &OwnedFd, pid: Pid) -> Vec<TargetStr> {
-    // The crate refuses arguments that are no UTF-8; such a command line we read ourselves.
-    if let Ok(command) = remoteprocess::Process::new(pid.0).and_then(|process| process.cmdline()) {
-        return command.into_iter().map(TargetStr::new).collect();
-    }
-    let Ok(text) = read_at(directory, "cmdline") else {
-        return Vec::new();
-    };
-    text.split(|byte| *byte == 0)
-        .filter(|argument| !argument.is_empty())
-        .map(TargetStr::from_bytes)
-        .collect()
 }

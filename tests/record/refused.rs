@@ -84,6 +84,8 @@ fn a_process_that_is_no_python_names_those_that_it_started() {
     signal(child, "KILL");
     assert!(text.contains("(sh -c"), "{text}");
     assert!(text.contains("is not a Python process"), "{text}");
+    // Nothing was sampled.
+    assert!(!text.contains("Press Control-C"), "{text}");
     assert!(text.contains(&format!("use `--pid {child}`")), "{text}");
     assert!(text.contains("p\\u{1b}[2J.py"), "{text}");
     assert!(text.contains("`--subprocesses`"), "{text}");

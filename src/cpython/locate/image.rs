@@ -43,6 +43,9 @@ pub(super) struct Load {
     pub start: Addr,
     /// Bytes in memory; those beyond the file's are `.bss`.
     pub size: u64,
+    /// The same in the file, and where there.
+    pub file_size: u64,
+    pub offset: u64,
     pub writable: bool,
     pub executable: bool,
 }
@@ -62,21 +65,49 @@ pub(super) struct Images<'m> {
     pub foreign: usize,
 }
 
+/// Where a beginning of an ELF file is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Among {
+    /// Where files are mapped from their beginning.
+    Files,
+    /// In memory that is no file's: programs that were packed are unpacked there, and some move
+    /// themselves to large pages.
+    Anonymous,
+}
+
+/// Anonymous mappings of one process that are looked at; one that makes more code itself than this is
+/// no packed program.
+const MAX_ANONYMOUS: usize = 1024;
+
 /// Finds the ELF files that are laid out as programs or libraries; a file that is mapped only to
 /// be read is none.
-pub(super) fn images<'m, M: Memory>(maps: &'m [Mapping], memory: &mut M) -> Images<'m> {
+pub(super) fn images<'m, M: Memory>(
+    maps: &'m [Mapping],
+    memory: &mut M,
+    among: Among,
+) -> Images<'m> {
     let mut found = Images {
         images: Vec::new(),
         unreadable: 0,
         foreign: 0,
     };
+    let has_code = |mapping: &Mapping| is_anonymous(mapping) && mapping.permissions.execute;
+    if among == Among::Anonymous && !maps.iter().any(has_code) {
+        return found;
+    }
+    let mut anonymous = 0;
     for (index, mapping) in maps.iter().enumerate() {
         if found.images.len() >= MAX_IMAGES {
             break;
         }
-        if !mapping.is_file() || mapping.offset != 0 || !mapping.permissions.read {
+        let may_begin = match among {
+            Among::Files => mapping.is_file() && mapping.offset == 0,
+            Among::Anonymous => is_anonymous(mapping) && anonymous < MAX_ANONYMOUS,
+        };
+        if !may_begin || !mapping.permissions.read {
             continue;
         }
+        anonymous += usize::from(among == Among::Anonymous);
         let Ok(header) = memory.read_array::<ELF_HEADER_SIZE>(mapping.start) else {
             found.unreadable += 1;
             continue;
@@ -90,6 +121,12 @@ pub(super) fn images<'m, M: Memory>(maps: &'m [Mapping], memory: &mut M) -> Imag
         }
     }
     found
+}
+
+/// Whether a mapping is neither a file's nor the kernel's (`[stack]`, `[vdso]`); a program may have given
+/// it a name.
+fn is_anonymous(mapping: &Mapping) -> bool {
+    !mapping.is_file() && (mapping.path.is_empty() || mapping.path.starts_with(b"[anon"))
 }
 
 struct Header {
@@ -192,6 +229,8 @@ impl<'m> Image<'m> {
                 .map(|header| Load {
                     start: at(header.vaddr),
                     size: header.memory_size,
+                    file_size: header.file_size,
+                    offset: header.offset,
                     writable: header.flags & 2 != 0,
                     executable: header.flags & 1 != 0,
                 })
@@ -209,15 +248,41 @@ impl<'m> Image<'m> {
         image.is_laid_out(maps).then_some(image)
     }
 
-    /// Whether the code is where the program headers say: a file that a program maps to read it is
-    /// one flat piece without execute permission.
+    /// Whether code and data are where the program headers say: a file that a program maps to read it
+    /// is one flat piece, as a rule without execute permission, in which the data are at their offset
+    /// in the file and not at their address.
     fn is_laid_out(&self, maps: &[Mapping]) -> bool {
-        self.loads
+        let has_code = self
+            .loads
             .iter()
             .filter(|load| load.executable)
             .any(|load| {
                 mapping_at(maps, load.start).is_some_and(|mapping| mapping.permissions.execute)
-            })
+            });
+        has_code && self.loads.iter().all(|load| self.may_be_at(load, maps))
+    }
+
+    /// Whether what is at a segment's address is not another part of the file. It may be no part of it:
+    /// programs copy their code to large pages.
+    fn may_be_at(&self, load: &Load, maps: &[Mapping]) -> bool {
+        let Some(mapping) = mapping_at(maps, load.start) else {
+            return !load.writable;
+        };
+        let within = load.start.0.wrapping_sub(mapping.start.0);
+        !mapping.same_file(self.mapping)
+            || load.file_size == 0
+            || mapping.offset.wrapping_add(within) == load.offset
+    }
+
+    /// Bytes from the beginning of the first segment to the end of the last.
+    pub fn size(&self) -> u64 {
+        let starts = self.loads.iter().map(|load| load.start.0);
+        let ends = self
+            .loads
+            .iter()
+            .map(|load| load.start.0.saturating_add(load.size));
+        let (start, end) = (starts.min().unwrap_or(0), ends.max().unwrap_or(0));
+        end.saturating_sub(start)
     }
 
     pub fn contains(&self, at: Addr) -> bool {
@@ -268,6 +333,9 @@ pub(super) fn build_id_in_notes(mut notes: &[u8]) -> Option<Vec<u8>> {
 /// edit ELF files (patchelf) may put the program headers at the end of the file.
 fn file_offset_in_memory(maps: &[Mapping], index: usize, offset: u64) -> Option<Addr> {
     let first = maps.get(index)?;
+    if !first.is_file() {
+        return (offset < first.len()).then(|| first.start.plus(offset));
+    }
     maps.get(index..)?
         .iter()
         .filter(|mapping| mapping.same_file(first))

@@ -13,6 +13,7 @@
 
 mod dynamic;
 mod file;
+mod glance;
 mod image;
 mod rseq;
 mod version;
@@ -21,7 +22,8 @@ mod walk;
 use std::io;
 
 use self::file::ElfFile;
-use self::image::Image;
+pub use self::glance::Glances;
+use self::image::{Among, Image};
 use self::walk::{Proof, Walk, scan};
 use super::layout::{self, DEBUG_OFFSETS_SIZE_LIMIT, LayoutError};
 use crate::memory::Memory;
@@ -59,11 +61,11 @@ pub enum RuntimeAddress {
 /// Why no interpreter was found.
 #[derive(thiserror::Error, Debug)]
 pub enum LocateError {
-    #[error("no Python interpreter is loaded in process")]
+    #[error("the process has no Python interpreter")]
     NotPython,
-    #[error("it runs PyPy, which spyhole does not read; it reads CPython")]
+    #[error("the process runs PyPy, which spyhole does not read; it reads CPython")]
     PyPy,
-    #[error("it is a 32-bit program; spyhole reads 64-bit ones")]
+    #[error("the process is a 32-bit program; spyhole reads 64-bit ones")]
     NotSixtyFourBit,
     #[error("a Python is loaded from {binary:?}, but its version cannot be told")]
     UnknownVersion { binary: TargetStr },
@@ -74,6 +76,9 @@ pub enum LocateError {
     /// Worth another try a little later.
     #[error("Python is loaded but not initialised yet")]
     NotReady,
+    /// It may be made anew.
+    #[error("Python is loaded, but its interpreter was shut down (Py_Finalize)")]
+    Finalized,
     #[error("no permission to read the memory of the process")]
     PermissionDenied,
     #[error("the process has ended")]
@@ -87,12 +92,27 @@ pub enum LocateError {
 const COOKIE: &[u8; 8] = b"xdebugpy";
 /// More candidates in an image than this are a trap.
 const MAX_COOKIES: usize = 64;
+/// More Pythons than any process has.
+const MAX_PYTHONS: usize = 16;
 
-/// Finds the interpreter of a process.
+/// Finds the interpreter of a process; of several the likeliest, see [`locate_all`].
 ///
 /// # Errors
 /// [`LocateError`] names the reason; after [`LocateError::NotReady`] another try may succeed.
 pub fn locate<M: Memory>(process: &Process, memory: &mut M) -> Result<Located, LocateError> {
+    let found = locate_all(process, memory)?;
+    found.into_iter().next().ok_or(LocateError::NotPython)
+}
+
+/// Finds each Python of a process, at least one, the likeliest first. A program may load several that
+/// know nothing of one another, each with interpreters and a GIL of its own.
+///
+/// # Errors
+/// As [`locate`], when there is none.
+pub fn locate_all<M: Memory>(
+    process: &Process,
+    memory: &mut M,
+) -> Result<Vec<Located>, LocateError> {
     let maps = process.maps().map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => LocateError::PermissionDenied,
         _ if !process.is_alive() => LocateError::Gone,
@@ -114,19 +134,6 @@ pub fn locate<M: Memory>(process: &Process, memory: &mut M) -> Result<Located, L
         (_, Standing::Replaced) => LocateError::Replaced,
         (Failure::NothingReadable, Standing::Same) => LocateError::PermissionDenied,
         (Failure::Known(error), Standing::Same) => error,
-    })
-}
-
-/// Whether some program or library in a process exports what each CPython has: quick, and enough for
-/// those that nothing but this gives away.
-pub fn exports_runtime<M: Memory>(process: &Process, memory: &mut M) -> bool {
-    const NAMES: [&str; 2] = ["_PyRuntime", "_PyThreadState_Current"];
-    let maps = process.maps().unwrap_or_default();
-    let images = image::images(&maps, memory).images;
-    let mut images = images.iter();
-    images.any(|image| {
-        let mut names = NAMES.iter();
-        names.any(|name| dynamic::symbol(image, memory, name).is_some())
     })
 }
 
@@ -168,16 +175,14 @@ enum Source {
 }
 
 impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
-    fn run(mut self, is_executable: impl Fn(&Mapping) -> bool) -> Result<Located, Failure> {
-        let found = image::images(self.maps, self.memory);
+    fn run(mut self, is_executable: impl Fn(&Mapping) -> bool) -> Result<Vec<Located>, Failure> {
+        let found = image::images(self.maps, self.memory, Among::Files);
         let mut images = found.images;
-        if images.is_empty() {
+        if images.is_empty() && found.foreign + found.unreadable > 0 {
             return Err(if found.foreign > 0 {
                 LocateError::NotSixtyFourBit.into()
-            } else if found.unreadable > 0 {
-                Failure::NothingReadable
             } else {
-                LocateError::NotPython.into()
+                Failure::NothingReadable
             });
         }
         // The likely ones first. The executable comes before what is named after Python, as it does
@@ -187,26 +192,74 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             (!is_executable(image.mapping), !named)
         });
 
+        let reason = match self.search_images(&images) {
+            Err(LocateError::NotPython) => {
+                let unpacked = image::images(self.maps, self.memory, Among::Anonymous);
+                images.extend(unpacked.images);
+                self.search_images(&images)
+            }
+            found => found,
+        };
+        let is_pypy = |image: &Image<'_>| contains_word(image.mapping.file_name(), b"pypy");
+        match reason {
+            Err(LocateError::NotPython) if images.iter().any(is_pypy) => {
+                Err(LocateError::PyPy.into())
+            }
+            found => found.map_err(Failure::from),
+        }
+    }
+
+    /// All that the first source yields which yields any.
+    fn search_images(&mut self, images: &[Image<'_>]) -> Result<Vec<Located>, LocateError> {
         let mut reason = LocateError::NotPython;
         for source in [Source::DynamicSymbols, Source::File, Source::Data] {
-            for image in &images {
-                match self.search_image(image, &images, source) {
+            let mut found: Vec<Located> = Vec::new();
+            for image in images {
+                match self.search_image(image, images, source) {
                     Ok(Some(located)) => {
-                        let cpu_id = rseq::cpu_id(&images, self.memory);
-                        return Ok(Located { cpu_id, ..located });
+                        if !self.is_among(&located, &found) && found.len() < MAX_PYTHONS {
+                            found.push(located);
+                        }
                     }
                     Ok(None) => {}
                     Err(error) => reason = more_telling(reason, error),
                 }
             }
+            if !found.is_empty() {
+                let cpu_id = rseq::cpu_id(images, self.memory);
+                for located in &mut found {
+                    located.cpu_id = cpu_id;
+                }
+                return Ok(found);
+            }
             if !matches!(reason, LocateError::NotPython) {
-                return Err(reason.into());
+                return Err(reason);
             }
         }
-        let is_pypy = images
+        Err(reason)
+    }
+
+    /// Whether one of these leads to the same interpreters: an executable that is not
+    /// position-independent and the library from which it has its copies are one Python.
+    fn is_among(&mut self, located: &Located, found: &[Located]) -> bool {
+        let interpreters = self.first_interpreter(located);
+        found
             .iter()
-            .any(|image| contains_word(image.mapping.file_name(), b"pypy"));
-        Err(if is_pypy { LocateError::PyPy } else { reason }.into())
+            .any(|other| self.first_interpreter(other) == interpreters)
+    }
+
+    fn first_interpreter(&mut self, located: &Located) -> Option<Addr> {
+        let head = match located.runtime {
+            RuntimeAddress::Variables { interp_head, .. } => interp_head,
+            RuntimeAddress::Runtime(runtime) => {
+                let layout = match &located.debug_offsets {
+                    Some(bytes) => layout::from_debug_offsets(bytes).ok()?,
+                    None => layout::builtin(located.version).ok()?,
+                };
+                runtime.plus(layout.runtime.interpreters_head.into())
+            }
+        };
+        self.memory.read_addr(head).ok()
     }
 
     fn search_image(
@@ -221,7 +274,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                     return self.try_runtime(image, images, runtime).map(Some);
                 }
                 match dynamic::symbol(image, self.memory, "_PyThreadState_Current") {
-                    Some(current) => self.try_variables(images, Some(current), None),
+                    Some(current) => self.try_variables(image, images, Some(current), None),
                     None => Ok(None),
                 }
             }
@@ -249,7 +302,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             return self.try_runtime(image, images, runtime).map(Some);
         }
         if let Some(interp_head) = interp_head {
-            return self.try_variables(images, current, Some(interp_head));
+            return self.try_variables(image, images, current, Some(interp_head));
         }
         Ok(None)
     }
@@ -298,14 +351,14 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             holders.retain(|holder| walk.is_in_runtime(self.memory, *holder));
         }
         let Some(holder) = self.most_telling(&walk, &holders) else {
-            return Err(LocateError::NotReady);
+            return Err(LocateError::Finalized);
         };
         let runtime = if has_runtime(version) {
             RuntimeAddress::Runtime(Addr(holder.0.wrapping_sub(walk.interpreters_head)))
         } else {
             RuntimeAddress::Variables {
                 interp_head: holder,
-                current_thread: None,
+                current_thread: self.current_thread(&walk, images, holder, None),
             }
         };
         Ok(Some(located(image, version, runtime, None)))
@@ -336,8 +389,29 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 RuntimeAddress::Runtime(runtime),
                 debug_offsets,
             )),
-            Proof::Empty => Err(LocateError::NotReady),
+            Proof::Empty => {
+                let head = runtime.plus(walk.interpreters_head);
+                Err(self.without_interpreter(image, images, head))
+            }
             Proof::Refuted => Err(LocateError::NotPython),
+        }
+    }
+
+    /// A runtime without an interpreter, or whose interpreter has no thread. The text of its version is
+    /// made with the first interpreter, and stays when that is shut down; `interpreters.main`, which
+    /// follows the head, goes with it.
+    fn without_interpreter(
+        &mut self,
+        image: &Image<'_>,
+        images: &[Image<'_>],
+        head: Addr,
+    ) -> LocateError {
+        let mut words = [head, head.plus(8)].into_iter();
+        let are_gone = words.all(|at| self.memory.read_addr(at) == Ok(Addr::NULL));
+        let mut all = std::iter::once(image).chain(images);
+        match are_gone && all.any(|image| self.version_text(image, has_runtime).is_some()) {
+            true => LocateError::Finalized,
+            false => LocateError::NotReady,
         }
     }
 
@@ -365,9 +439,10 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// Takes addresses for those of the variables of 2.7 and 3.6.
+    /// Takes addresses, which are `of` an image, for those of the variables of 2.7 and 3.6.
     fn try_variables(
         &mut self,
+        of: &Image<'_>,
         images: &[Image<'_>],
         current: Option<Addr>,
         interp_head: Option<Addr>,
@@ -375,8 +450,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         // The variables are in the image that also holds the version's text, even if a program
         // that is not position-independent has its own copy of the exported one.
         let is_old = |version| !has_runtime(version);
-        let Some((image, version)) = images
-            .iter()
+        let Some((image, version)) = std::iter::once(of)
+            .chain(images)
             .find_map(|image| Some((image, self.version_text(image, is_old)?)))
         else {
             return Err(LocateError::NotReady);
@@ -392,11 +467,11 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 version,
                 RuntimeAddress::Variables {
                     interp_head,
-                    current_thread: current,
+                    current_thread: self.current_thread(&walk, images, interp_head, current),
                 },
                 None,
             ))),
-            Proof::Empty => Err(LocateError::NotReady),
+            Proof::Empty => Err(LocateError::Finalized),
             Proof::Refuted => Ok(None),
         }
     }
@@ -431,6 +506,33 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         let holders = walk.holders(self.memory, image, self.maps);
         self.most_telling(walk, &holders)
             .ok_or(LocateError::NotReady)
+    }
+
+    /// `_PyThreadState_Current`: `likely` where a symbol was found, the same symbol of another image, or
+    /// its place before `interp_head`, whichever leads to a thread of these interpreters. While nobody
+    /// has the GIL it holds nothing, and a symbol must do. `None` where it cannot be told.
+    fn current_thread(
+        &mut self,
+        walk: &Walk,
+        images: &[Image<'_>],
+        interp_head: Addr,
+        likely: Option<Addr>,
+    ) -> Option<Addr> {
+        let exported = images
+            .iter()
+            .filter_map(|image| dynamic::symbol(image, self.memory, "_PyThreadState_Current"));
+        let named: Vec<Addr> = likely.into_iter().chain(exported).collect();
+        // See `find_interp_head`.
+        let near = [8, 16].map(|before| Addr(interp_head.0.wrapping_sub(before)));
+        let mut empty = None;
+        for &variable in named.iter().chain(&near) {
+            match walk.prove_current(self.memory, interp_head, variable) {
+                Proof::Proven => return Some(variable),
+                Proof::Empty if named.contains(&variable) => empty = empty.or(Some(variable)),
+                Proof::Empty | Proof::Refuted => {}
+            }
+        }
+        empty
     }
 
     /// Of several pointers to an interpreter, the one that leads to the most of them:
@@ -499,10 +601,14 @@ fn located(
     runtime: RuntimeAddress,
     debug_offsets: Option<Vec<u8>>,
 ) -> Located {
+    let binary = match image.mapping.is_file() {
+        true => image.mapping.display_path(),
+        false => TargetStr::new("[anonymous memory]"),
+    };
     Located {
         version,
         runtime,
-        binary: image.mapping.display_path(),
+        binary,
         debug_offsets,
         cpu_id: None,
     }

@@ -139,9 +139,13 @@ impl Image {
                 None
             },
         };
-        search.run(|_| true).map_err(|failure| match failure {
+        let found = search.run(|_| true).map_err(|failure| match failure {
             Failure::Known(error) => error,
             Failure::NothingReadable => LocateError::PermissionDenied,
+        });
+        found.map(|found| {
+            assert_eq!(found.len(), 1);
+            found.into_iter().next().expect("one")
         })
     }
 }
@@ -201,6 +205,14 @@ fn a_runtime_without_an_interpreter_is_not_ready() {
     let mut image = Image::new(Table::Gnu);
     image.put_u64(RUNTIME + 32, 0);
     assert!(matches!(image.locate(), Err(LocateError::NotReady)));
+}
+
+#[test]
+fn a_runtime_whose_interpreter_is_gone_was_shut_down() {
+    let mut image = Image::new(Table::Gnu);
+    image.put_u64(RUNTIME + 32, 0);
+    image.put_u64(RUNTIME + 40, 0);
+    assert!(matches!(image.locate(), Err(LocateError::Finalized)));
 }
 
 #[test]

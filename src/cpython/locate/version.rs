@@ -13,15 +13,13 @@ pub(super) fn find_version(
     bytes: &[u8],
     accept: impl Fn(PythonVersion) -> bool,
 ) -> Option<PythonVersion> {
-    bytes
-        .windows(2)
-        .enumerate()
-        .filter(|(_, pair)| *pair == b"2." || *pair == b"3.")
-        .filter(|(at, _)| {
+    memchr::memchr2_iter(b'2', b'3', bytes)
+        .filter(|at| bytes.get(at + 1) == Some(&b'.'))
+        .filter(|at| {
             let before = at.checked_sub(1).and_then(|before| bytes.get(before));
             before.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'.')
         })
-        .find_map(|(at, _)| {
+        .find_map(|at| {
             let text = bytes.get(at..)?;
             parse_version_text(text.get(..MAX_TEXT).unwrap_or(text)).filter(|found| accept(*found))
         })

@@ -88,6 +88,27 @@ impl Walk {
         (is_pointer(thread) && back == interpreter).then_some(Proof::Proven)
     }
 
+    /// Whether `variable` holds a thread state of one of the interpreters from `holder` on; it is empty
+    /// while no thread has the GIL.
+    pub fn prove_current<M: Memory>(&self, memory: &mut M, holder: Addr, variable: Addr) -> Proof {
+        let interpreters = self.interpreters(memory, holder);
+        let mut proof = Proof::Refuted;
+        // Whoever has the GIL lets it go for moments.
+        for _ in 0..16 {
+            proof = match memory.read_addr(variable) {
+                Ok(Addr::NULL) => Proof::Empty,
+                Ok(thread) if is_pointer(thread) => {
+                    match memory.read_addr(thread.plus(self.interpreter)) {
+                        Ok(back) if interpreters.contains(&back) => return Proof::Proven,
+                        _ => Proof::Refuted,
+                    }
+                }
+                _ => Proof::Refuted,
+            };
+        }
+        proof
+    }
+
     /// The interpreters from the one that `holder` points at; the pointer to the newest leads to
     /// all of them.
     pub fn interpreters<M: Memory>(&self, memory: &mut M, holder: Addr) -> Vec<Addr> {

@@ -208,48 +208,33 @@ fn bounded(found: u64, max: usize) -> (usize, bool) {
     }
 }
 
-fn finish(mut text: String, cut: bool) -> TargetStr {
+fn finish(mut text: Vec<u32>, cut: bool) -> TargetStr {
     if cut {
-        text.push(CUT);
+        text.push(CUT.into());
     }
-    TargetStr::new(text)
+    TargetStr::from_code_points(text)
 }
 
 /// Code points of 1, 2 or 4 bytes each.
-fn decode(bytes: &[u8], unit: usize) -> String {
-    let mut text = String::with_capacity(bytes.len() / unit);
-    for code_point in bytes.chunks_exact(unit) {
-        push(&mut text, number_in(code_point, 0, unit));
-    }
-    text
+fn decode(bytes: &[u8], unit: usize) -> Vec<u32> {
+    let points = bytes.chunks_exact(unit);
+    points
+        .map(|point| u32::try_from(number_in(point, 0, unit)).unwrap_or(u32::MAX))
+        .collect()
 }
 
 /// Units of 2.7: UTF-16 in narrow builds, code points in wide ones.
-fn decode_legacy(bytes: &[u8], unit: usize) -> String {
+fn decode_legacy(bytes: &[u8], unit: usize) -> Vec<u32> {
     if unit == 4 {
         return decode(bytes, unit);
     }
     let units = bytes
         .chunks_exact(2)
         .map(|unit| number_in(unit, 0, 2) as u16);
-    let mut text = String::with_capacity(bytes.len() / 2);
-    for code_point in char::decode_utf16(units) {
-        match code_point {
-            Ok(code_point) => text.push(code_point),
-            Err(lone) => push(&mut text, lone.unpaired_surrogate().into()),
-        }
-    }
-    text
-}
-
-/// Appends a code point; a lone surrogate as `backslashreplace` would write it, and what is no
-/// code point at all as the replacement character.
-fn push(text: &mut String, code_point: u64) {
-    match u32::try_from(code_point).ok().and_then(char::from_u32) {
-        Some(char) => text.push(char),
-        None if (0xd800..0xe000).contains(&code_point) => {
-            text.push_str(&format!("\\u{code_point:04x}"));
-        }
-        None => text.push(char::REPLACEMENT_CHARACTER),
-    }
+    char::decode_utf16(units)
+        .map(|point| match point {
+            Ok(char) => char.into(),
+            Err(lone) => lone.unpaired_surrogate().into(),
+        })
+        .collect()
 }

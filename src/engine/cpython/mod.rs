@@ -43,10 +43,11 @@ use crate::model::{
     ThreadKey, Tick, TickOutcome, Tid,
 };
 use crate::sys::linux::stand;
+use crate::sys::linux::tasks::own_name;
 use crate::target::{Process, Standing};
 
 pub use self::once::{Once, look_once};
-pub use self::open::{OpenError, open};
+pub use self::open::{OpenError, open, open_each};
 pub use self::resolving::MISSING_FRAMES;
 
 /// The most tries of one tick to prove what it read. Each halts the threads anew, so that all but the
@@ -86,6 +87,10 @@ impl Engine for CpythonEngine {
 
     fn python(&self) -> PythonVersion {
         self.reader.layout().version
+    }
+
+    fn knows_gil_holder(&self) -> bool {
+        !self.python().free_threaded && self.reader.knows_gil_holder()
     }
 
     fn process(&self) -> ProcessId {
@@ -132,6 +137,12 @@ impl Engine for CpythonEngine {
         if self.options.thread_names && self.resolver.wants_names(tick.at, interner) {
             for names in self.reader.thread_names() {
                 self.resolver.name_threads(&names, interner);
+            }
+            for (thread, tid) in self.resolver.lastingly_nameless(interner) {
+                if let Some(name) = own_name(self.process.pid(), tid) {
+                    let name = interner.intern_text(&name);
+                    interner.name_thread(thread, name);
+                }
             }
         }
         Ok(outcome)

@@ -24,7 +24,7 @@ pub enum OpenError {
 }
 
 /// Makes an engine for a process and enters the process into `interner`, as a child of `parent`
-/// where that is recorded too.
+/// where that is recorded too. Of several Pythons in it the likeliest is read.
 ///
 /// # Errors
 /// When no interpreter is found in the process, or one whose layout is not known.
@@ -34,8 +34,43 @@ pub fn open(
     options: EngineOptions,
     interner: &mut Interner,
 ) -> Result<CpythonEngine, OpenError> {
-    let mut memory = LiveMemory::new(process.pid());
-    let located = locate::locate(&process, &mut memory)?;
+    let located = locate::locate(&process, &mut LiveMemory::new(process.pid()))?;
+    open_located(Arc::new(process), located, parent, options, interner)
+}
+
+/// The same for each Python in the process, the likeliest first; each is entered as if it were a process
+/// of its own. Those beyond the first are left out where their layout is not known.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_each(
+    process: Process,
+    parent: Option<ProcessId>,
+    options: EngineOptions,
+    interner: &mut Interner,
+) -> Result<Vec<CpythonEngine>, OpenError> {
+    let found = locate::locate_all(&process, &mut LiveMemory::new(process.pid()))?;
+    let process = Arc::new(process);
+    let mut engines = Vec::new();
+    for located in found {
+        let process = Arc::clone(&process);
+        match open_located(process, located, parent, options, interner) {
+            Ok(engine) => engines.push(engine),
+            Err(error) if engines.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(engines)
+}
+
+fn open_located(
+    process: Arc<Process>,
+    located: Located,
+    parent: Option<ProcessId>,
+    options: EngineOptions,
+    interner: &mut Interner,
+) -> Result<CpythonEngine, OpenError> {
+    let memory = LiveMemory::new(process.pid());
     let layout = layout_of(&located)?;
     let process_id = interner.add_process(RecordedProcess {
         pid: process.pid(),
@@ -44,7 +79,6 @@ pub fn open(
         python: Some(layout.version),
         generation: None,
     });
-    let process = Arc::new(process);
     let short_files = ShortFiles::new(Some(Arc::clone(&process)));
     let mut engine = CpythonEngine {
         process_id,

@@ -94,7 +94,7 @@ impl Interner {
                 Some(known) => *known = thread,
                 None => {
                     let id = ThreadId(next_index(self.threads.len()));
-                    self.thread_ids.insert(thread.key, id);
+                    self.thread_ids.insert((thread.process, thread.key), id);
                     self.threads.push(thread);
                 }
             }

@@ -7,8 +7,7 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 
 use super::{FONT_SIZE, Graph, LegendEntry};
-use crate::model::TargetStr;
-use crate::output::escape::visible;
+use crate::output::escape::visible_text;
 use crate::output::naming::PathElement;
 use crate::profile::tree::NodeId;
 
@@ -32,7 +31,7 @@ const BOXES_WIDTH: f64 = 1180.0;
 /// Copies what inferno wrote, completed.
 pub(super) fn complete(graph: &dyn Graph, laid_out: &[u8], out: &mut dyn Write) -> io::Result<()> {
     // A note may quote the target.
-    let visible = |note: String| visible(&TargetStr::new(note)).into_owned();
+    let visible = |note: String| visible_text(&note).into_owned();
     let completer = Completer {
         graph,
         notes: graph.notes().into_iter().take(NOTES).map(visible).collect(),

@@ -12,6 +12,7 @@ pub mod monotonic;
 pub mod output_file;
 pub mod pidfd;
 pub mod privilege;
+pub mod processes;
 pub mod ptrace;
 pub mod punctual;
 pub mod signals;

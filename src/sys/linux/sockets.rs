@@ -5,19 +5,19 @@ use std::path::Path;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::Pid;
+use crate::model::Tid;
 
 /// State `TCP_LISTEN` (include/net/tcp_states.h), as `/proc/net/tcp` has it.
 const LISTENING: &str = "0A";
 /// Real processes have fewer descriptors open than this.
 const MAX_DESCRIPTORS: usize = 1 << 20;
 
-/// TCP ports on which some socket of a process's network namespace listens, by the socket's inode.
+/// TCP ports on which some socket of the network namespace of a thread listens, by the socket's inode.
 #[must_use]
-pub fn listening(pid: Pid) -> FxHashMap<u64, u16> {
+pub fn listening(tid: Tid) -> FxHashMap<u64, u16> {
     let mut ports = FxHashMap::default();
     for table in ["tcp", "tcp6"] {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}"));
+        let text = std::fs::read_to_string(format!("/proc/{tid}/net/{table}"));
         ports.extend(text.unwrap_or_default().lines().filter_map(parse_line));
     }
     ports
@@ -35,12 +35,12 @@ fn parse_line(line: &str) -> Option<(u64, u16)> {
     Some((inode, port))
 }
 
-/// The inodes of the sockets that a process has open.
+/// The inodes of the sockets that a thread, and with it as a rule its process, has open.
 ///
 /// # Errors
-/// `PermissionDenied` where we may not know, or the process is gone.
-pub fn open_sockets(pid: Pid) -> io::Result<Vec<u64>> {
-    let entries = std::fs::read_dir(format!("/proc/{pid}/fd"))?;
+/// `PermissionDenied` where we may not know, or the thread is gone.
+pub fn open_sockets(tid: Tid) -> io::Result<Vec<u64>> {
+    let entries = std::fs::read_dir(format!("/proc/{tid}/fd"))?;
     let links = entries.take(MAX_DESCRIPTORS).flatten();
     Ok(links
         .filter_map(|entry| socket_inode(&std::fs::read_link(entry.path()).ok()?))
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn our_own_listener_is_found() {
-        let ours = Pid::ours();
+        let ours = Tid(nix::unistd::gettid().as_raw());
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(address) else {
                 assert_ne!(address, "127.0.0.1:0");

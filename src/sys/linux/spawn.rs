@@ -12,8 +12,8 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::credentials::{Caller, set_thread_groups};
 use super::pidfd::PidFd;
+use super::processes;
 use super::signals::Before;
-use super::status::Stat;
 use crate::model::{Ending, Pid};
 
 /// What to start, and how.
@@ -225,7 +225,7 @@ impl Started {
         match self.scope {
             Scope::AllThatIsBelowUs => living_descendants(self.pid()),
             Scope::ItsTree => {
-                let alive = |pid| Stat::of_process(pid).is_some_and(|stat| !stat.has_ended());
+                let alive = |pid| !processes::has_ended(pid);
                 let below = descendants(self.pid());
                 let below = below.into_iter().filter(|(pid, _)| alive(*pid)).count();
                 below + usize::from(self.ended.is_none())
@@ -255,7 +255,7 @@ fn collect_in_background() {
                 std::thread::sleep(Duration::from_secs(1));
                 let waited_for = waited_for();
                 for pid in children() {
-                    let ended = || Stat::of_process(pid).is_some_and(|stat| stat.has_ended());
+                    let ended = || processes::has_ended(pid);
                     if !waited_for.contains(&pid) && ended() {
                         collect(pid);
                     }
@@ -304,7 +304,7 @@ fn living_descendants(program: Pid) -> usize {
     descendants(us)
         .into_iter()
         .filter(|(pid, parent)| {
-            let ended = Stat::of_process(*pid).is_none_or(|stat| stat.has_ended());
+            let ended = processes::has_ended(*pid);
             if ended && *parent == us && *pid != program {
                 collect(*pid);
             }
@@ -324,10 +324,5 @@ fn collect(pid: Pid) -> Option<WaitStatus> {
 
 /// Each with its parent.
 fn descendants(top: Pid) -> Vec<(Pid, Pid)> {
-    remoteprocess::Process::new(top.0)
-        .and_then(|process| process.child_processes())
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(pid, parent)| (Pid(pid), Pid(parent)))
-        .collect()
+    processes::descendants(top)
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::status::{Stat, Status};
-use crate::model::{Nanos, Pid, Tid};
+use crate::model::{Nanos, Pid, TargetStr, Tid};
 
 /// The open files of one kernel thread.
 #[derive(Debug)]
@@ -128,6 +128,31 @@ pub fn thread_ids(pid: Pid) -> Vec<Tid> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .map(Tid)
         .collect()
+}
+
+/// A thread that can be read through: the main thread unless it has ended, as after `pthread_exit`;
+/// `/proc/PID` and `process_vm_readv` give nothing then while the threads that run on give all.
+/// `None` when the process has ended, or all of it is about to.
+#[must_use]
+pub fn living_thread(pid: Pid) -> Option<Tid> {
+    let lives = |tid: &Tid| Stat::of_thread(pid, *tid).is_some_and(|stat| !stat.is_ending());
+    let main = Tid(pid.0);
+    if lives(&main) {
+        return Some(main);
+    }
+    thread_ids(pid).into_iter().find(lives)
+}
+
+/// What the kernel calls a thread, if that is another name than its main thread has, which each begins
+/// with. At most 15 bytes.
+#[must_use]
+pub fn own_name(pid: Pid, tid: Tid) -> Option<TargetStr> {
+    let name = |tid: Tid| {
+        let name = std::fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
+        Some(name.strip_suffix(b"\n").unwrap_or(&name).to_vec())
+    };
+    let (own, main) = (name(tid)?, name(Tid(pid.0))?);
+    (!own.is_empty() && own != main).then(|| TargetStr::from_bytes(&own))
 }
 
 /// The id that a thread has in its own, innermost pid namespace.

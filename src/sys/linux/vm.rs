@@ -4,29 +4,29 @@ use std::io::{self, IoSliceMut};
 
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 
-use crate::model::{Addr, Pid};
+use crate::model::{Addr, Tid};
 
 /// The most ranges that the kernel takes in one call (`IOV_MAX`).
 pub const MAX_RANGES: usize = 1024;
 
-/// Reads the ranges (address, length in bytes) one after the other into `into` and returns how
-/// many bytes came before the first byte that could not be read. At most [`MAX_RANGES`] ranges are
+/// Reads the ranges (address, length in bytes) of the memory of a thread's process one after the other
+/// into `into` and returns how many bytes came before the first byte that could not be read. At most [`MAX_RANGES`] ranges are
 /// looked at.
 ///
 /// # Errors
-/// ESRCH when the process is gone, EPERM when we may not read it, EFAULT when the first range is
+/// ESRCH when the thread has ended, EPERM when we may not read it, EFAULT when the first range is
 /// not mapped.
-pub fn read_ranges(pid: Pid, ranges: &[(Addr, usize)], into: &mut [u8]) -> io::Result<usize> {
+pub fn read_ranges(tid: Tid, ranges: &[(Addr, usize)], into: &mut [u8]) -> io::Result<usize> {
     // Sized to the call, since clearing the longest array costs more than a short read.
     match ranges.len() {
-        0..=4 => read_up_to::<4>(pid, ranges, into),
-        5..=128 => read_up_to::<128>(pid, ranges, into),
-        _ => read_up_to::<MAX_RANGES>(pid, ranges, into),
+        0..=4 => read_up_to::<4>(tid, ranges, into),
+        5..=128 => read_up_to::<128>(tid, ranges, into),
+        _ => read_up_to::<MAX_RANGES>(tid, ranges, into),
     }
 }
 
 fn read_up_to<const N: usize>(
-    pid: Pid,
+    tid: Tid,
     ranges: &[(Addr, usize)],
     into: &mut [u8],
 ) -> io::Result<usize> {
@@ -38,6 +38,6 @@ fn read_up_to<const N: usize>(
         };
     }
     let remote = remote.get(..ranges.len()).unwrap_or(&remote);
-    let pid = nix::unistd::Pid::from_raw(pid.0);
-    Ok(process_vm_readv(pid, &mut [IoSliceMut::new(into)], remote)?)
+    let tid = nix::unistd::Pid::from_raw(tid.0);
+    Ok(process_vm_readv(tid, &mut [IoSliceMut::new(into)], remote)?)
 }

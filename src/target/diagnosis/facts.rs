@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::model::{Pid, TargetStr};
+use crate::sys::linux::processes;
 use crate::sys::linux::tasks::thread_ids;
 use crate::target::{Process, Stat, Status};
 
@@ -38,6 +39,8 @@ pub struct Ourselves {
     pub filtered: bool,
     /// Whether we are in the first user namespace, where capabilities count for everything.
     pub in_first_user_namespace: bool,
+    /// Whether the numbers in `/proc` are those of our pid namespace.
+    pub proc_is_ours: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,6 +105,7 @@ impl Facts {
                 bounding: own.bounding.unwrap_or(u64::MAX),
                 filtered: own.seccomp == Some(2),
                 in_first_user_namespace: maps_everything(&uid_map),
+                proc_is_ours: processes::proc_is_of_our_namespace(),
             },
             target: TargetFacts::read(pid, &uid_map),
             ptrace_scope: read("/proc/sys/kernel/yama/ptrace_scope")
@@ -117,13 +121,16 @@ impl TargetFacts {
         let uids = status.uids?;
         // The files in /proc/PID belong to root if the process is not dumpable, else to its
         // effective uid; the directory itself tells nothing (`task_dump_owner`, fs/proc/base.c).
-        let owner = std::fs::metadata(format!("/proc/{pid}/stat")).ok()?.uid();
-        let command = read(format!("/proc/{pid}/cmdline"));
+        let way_in = processes::way_in(pid);
+        let owner = std::fs::metadata(format!("/proc/{way_in}/stat"))
+            .ok()?
+            .uid();
+        let command = read(format!("/proc/{way_in}/cmdline"));
         Some(TargetFacts {
             uids,
             gids: status.gids?,
             permitted: status.permitted.unwrap_or(0),
-            has_ended: stat.has_ended(),
+            has_ended: processes::has_ended(pid),
             kernel_thread: status.kernel_thread.unwrap_or_else(|| {
                 command.is_none_or(|text| text.is_empty()) && stat.parent.0 == 2
             }),

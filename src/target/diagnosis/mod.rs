@@ -37,6 +37,8 @@ pub enum Reason {
     Undumpable,
     MoreCapabilities,
     OtherUserNamespace,
+    /// `/proc` is that of another pid namespace than ours, so no number in it means what it says.
+    OtherPidNamespace,
     /// Yama, with its level (1 to 3).
     PtraceScope(u8),
     /// Nothing else forbids it and a seccomp filter is on us.
@@ -70,6 +72,7 @@ pub enum Remedy {
     Reboot,
     ContainerSeccomp,
     OutsideContainer,
+    OwnProc,
     EndTracer,
     SecurityModule,
 }
@@ -94,6 +97,9 @@ pub fn judge(pid: Pid, attempt: Attempt, facts: &Facts) -> Diagnosis {
 
 fn reason(attempt: Attempt, facts: &Facts) -> Reason {
     let us = &facts.us;
+    if !us.proc_is_ours {
+        return Reason::OtherPidNamespace;
+    }
     let Some(target) = &facts.target else {
         return Reason::NoSuchProcess;
     };
@@ -155,6 +161,7 @@ fn remedy(reason: &Reason, us: &Ourselves) -> Remedy {
         Reason::OtherUser { .. } | Reason::Undumpable | Reason::MoreCapabilities => capability,
         Reason::OtherUserNamespace if us.in_first_user_namespace => capability,
         Reason::OtherUserNamespace => Remedy::OutsideContainer,
+        Reason::OtherPidNamespace => Remedy::OwnProc,
         Reason::PtraceScope(1 | 2) if capability == Remedy::Sudo => Remedy::SudoOrScope,
         Reason::PtraceScope(1 | 2) => Remedy::Scope,
         Reason::PtraceScope(_) => Remedy::Reboot,
@@ -191,6 +198,11 @@ impl Diagnosis {
             }
             Reason::OtherUserNamespace => {
                 format!("process {pid} is in another user namespace (a container)")
+            }
+            Reason::OtherPidNamespace => {
+                "/proc shows the processes of another pid namespace than the one that spyhole runs \
+                 in, so their numbers mean nothing here"
+                    .to_owned()
             }
             Reason::PtraceScope(1) => {
                 "kernel.yama.ptrace_scope is 1: a process may only look at processes that it \
@@ -242,6 +254,10 @@ impl Diagnosis {
             Remedy::OutsideContainer => {
                 "run spyhole on the host with `sudo`, or inside the process's own container"
             }
+            Remedy::OwnProc => {
+                "run spyhole outside of that namespace, or mount a /proc of its own there (`unshare \
+                 --mount-proc`)"
+            }
             Remedy::EndTracer => "end that debugger or tracer, or record with `--nonblocking`",
             Remedy::SecurityModule => {
                 "a security module may be in the way: see `journalctl -k` for AppArmor's or \
@@ -262,19 +278,40 @@ impl fmt::Display for Diagnosis {
     }
 }
 
+/// What a process lacks that has no Python to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lacks {
+    Python,
+    /// The library is there, and no interpreter was made.
+    Interpreter,
+    /// The interpreter was shut down.
+    InterpreterAgain,
+}
+
 /// A process that holds no Python, with those of its descendants that do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NotPython {
     pub pid: Pid,
     pub command: Vec<TargetStr>,
+    pub lacks: Lacks,
     pub python_descendants: Vec<(Pid, Vec<TargetStr>)>,
 }
 
 impl fmt::Display for NotPython {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let command = in_parentheses(&self.command);
-        write!(f, "process {}{command} is not a Python process", self.pid)?;
+        let what = match self.lacks {
+            Lacks::Python => "is not a Python process",
+            Lacks::Interpreter => "has loaded Python and not initialised it",
+            Lacks::InterpreterAgain => {
+                "has loaded Python and shut its interpreter down (Py_Finalize)"
+            }
+        };
+        write!(f, "process {}{command} {what}", self.pid)?;
         match self.python_descendants.as_slice() {
+            [] if self.lacks != Lacks::Python => {
+                f.write_str("\nnone of the processes that it started is a Python process either")
+            }
             [] => f.write_str(
                 "\nnone of the processes that it started is one either; check the number: \
                  `spyhole ps` lists the Python processes",

@@ -11,6 +11,7 @@ pub(super) fn user() -> Ourselves {
         bounding: ALL,
         filtered: false,
         in_first_user_namespace: true,
+        proc_is_ours: true,
     }
 }
 
@@ -217,6 +218,7 @@ fn a_process_without_python_names_those_that_it_started() {
     let mut not_python = NotPython {
         pid: Pid(1),
         command: vec![TargetStr::new("sh")],
+        lacks: Lacks::Python,
         python_descendants: Vec::new(),
     };
     assert!(not_python.to_string().contains("check the number"));
@@ -228,6 +230,25 @@ fn a_process_without_python_names_those_that_it_started() {
     );
     not_python.python_descendants.push((Pid(3), Vec::new()));
     assert!(not_python.to_string().ends_with("\n  2 (python3)\n  3"));
+    not_python.lacks = Lacks::InterpreterAgain;
+    let parent = not_python.to_string();
+    assert!(
+        parent.starts_with("process 1 (sh) has loaded Python and shut"),
+        "{parent}"
+    );
+    assert!(parent.ends_with("\n  2 (python3)\n  3"), "{parent}");
+}
+
+#[test]
+fn nothing_is_blamed_where_the_numbers_are_of_another_namespace() {
+    let us = Ourselves {
+        proc_is_ours: false,
+        ..root()
+    };
+    assert_eq!(
+        judged(&facts(us, target(0))),
+        (Reason::OtherPidNamespace, Remedy::OwnProc)
+    );
 }
 
 #[test]

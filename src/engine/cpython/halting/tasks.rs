@@ -78,6 +78,9 @@ impl Task {
         // The times first: what is scheduled in between is then seen as a change.
         let times = files.times()?;
         let stat = files.stat()?;
+        if stat.has_ended() {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
         Ok(Task {
             started: stat.started,
             running: stat.runs(),

@@ -8,6 +8,7 @@ use crate::engine::cpython::reading::KernelThread;
 use crate::memory::Memory;
 use crate::model::little_endian::u32_at;
 use crate::model::{Addr, Pid, Tid};
+use crate::sys::linux::status::Stat;
 use crate::sys::linux::tasks::{thread_ids, tid_in_own_namespace};
 
 /// How far into the C library's `struct pthread` to look for the kernel's thread id.
@@ -36,6 +37,9 @@ pub struct ThreadIds {
     /// What may still be tried until the next look.
     searches_left: u32,
     listing_left: bool,
+    /// The main thread has ended before the others. The kernel lists it for as long as they run, and
+    /// its thread state stays as it was.
+    main_has_ended: bool,
 }
 
 impl ThreadIds {
@@ -49,6 +53,7 @@ impl ThreadIds {
             native_ids_hold: false,
             searches_left: MAX_SEARCHES,
             listing_left: true,
+            main_has_ended: false,
         }
     }
 
@@ -61,6 +66,29 @@ impl ThreadIds {
     /// The kernel thread of a Python thread: from the thread state where it is kept there (3.11
     /// on), else from the C library's own record of the thread.
     pub fn kernel_thread<M: Memory>(
+        &mut self,
+        tasks: &Tasks,
+        memory: &mut M,
+        thread: &ThreadState,
+    ) -> KernelThread {
+        match self.listed_thread(tasks, memory, thread) {
+            KernelThread::Is(tid) if self.has_ended(tasks, tid) => KernelThread::Gone,
+            kernel => kernel,
+        }
+    }
+
+    /// Whether a thread that the kernel lists has ended: the main thread alone can have.
+    fn has_ended(&mut self, tasks: &Tasks, tid: Tid) -> bool {
+        if tid != Tid(self.pid.0) || tasks.known(tid).is_some() {
+            return false;
+        }
+        self.main_has_ended = self.main_has_ended
+            || Stat::of_thread(self.pid, tid).is_none_or(|stat| stat.has_ended());
+        self.main_has_ended
+    }
+
+    /// The same, of a main thread that has ended before others as well.
+    fn listed_thread<M: Memory>(
         &mut self,
         tasks: &Tasks,
         memory: &mut M,

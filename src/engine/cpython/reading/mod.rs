@@ -176,6 +176,18 @@ impl<M: Moments> Reader<M> {
         Ok((state, memory))
     }
 
+    /// Whether it shows which thread has the GIL: not in a build of before 3.7 without symbols until one
+    /// has it.
+    pub fn knows_gil_holder(&self) -> bool {
+        !matches!(
+            self.runtime,
+            RuntimeAddress::Variables {
+                current_thread: None,
+                ..
+            }
+        )
+    }
+
     /// The names of threads by their Python ids, as they are now, for each interpreter of the last
     /// look in turn. An interpreter is left out whose names change while they are read.
     pub fn thread_names(&mut self) -> impl Iterator<Item = FxHashMap<u64, TargetStr>> {

@@ -18,9 +18,10 @@ use self::thread::ResolvedThread;
 use self::work_functions::WorkFunctions;
 use super::code_table::CodeTable;
 use crate::cpython::frames::RawStack;
+use crate::cpython::thread_names;
 use crate::model::{
     Addr, Counting, GilState, Interner, LabelSetId, Nanos, ProcessId, Proof, Sample, TargetStr,
-    ThreadKey, Tick, Tid,
+    ThreadId, ThreadKey, Tick, Tid,
 };
 
 pub use self::short_file::ShortFiles;
@@ -182,7 +183,7 @@ impl Resolver {
         for thread in self.threads.values() {
             let is_nameless = interner.thread(thread.id).name.is_none();
             nameless |= is_nameless;
-            newcomer |= is_nameless && !thread.asked_for_name;
+            newcomer |= is_nameless && thread.times_asked_for_name == 0;
         }
         let due = self
             .names_asked
@@ -192,7 +193,7 @@ impl Resolver {
         }
         self.names_asked = Some(now);
         for thread in self.threads.values_mut() {
-            thread.asked_for_name = true;
+            thread.times_asked_for_name = thread.times_asked_for_name.saturating_add(1);
         }
         true
     }
@@ -205,5 +206,26 @@ impl Resolver {
                 interner.name_thread(thread.id, name);
             }
         }
+        let mut threads = self.threads.values();
+        let is_main = |thread: &&ResolvedThread| thread.key.tid == Some(Tid(thread.key.pid.0));
+        let idents = self.threads.values().map(|thread| thread.key.python_id);
+        if let Some(main) = threads.find(is_main)
+            && interner.thread(main.id).name.is_none()
+            && let Some(name) = thread_names::of_main_thread(names, idents)
+        {
+            let name = interner.intern_text(name);
+            interner.name_thread(main.id, name);
+        }
+    }
+
+    /// Threads that have no name although it was looked for more than once: the first time it may only
+    /// not have been there yet.
+    pub fn lastingly_nameless(&self, interner: &Interner) -> Vec<(ThreadId, Tid)> {
+        let threads = self.threads.values().filter(|thread| {
+            thread.times_asked_for_name > 1 && interner.thread(thread.id).name.is_none()
+        });
+        threads
+            .filter_map(|thread| Some((thread.id, thread.key.tid?)))
+            .collect()
     }
 }

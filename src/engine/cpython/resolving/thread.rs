@@ -19,7 +19,7 @@ pub(super) struct ResolvedThread {
     /// Whether that stack was proven.
     pub(super) proven: bool,
     /// Its name was looked for, whether or not it was found.
-    pub(super) asked_for_name: bool,
+    pub(super) times_asked_for_name: u32,
     /// The last round in which it was seen.
     pub(super) seen_in: u64,
 }
@@ -58,7 +58,7 @@ impl ResolvedThread {
             generation: 0,
             cut: false,
             proven: false,
-            asked_for_name: false,
+            times_asked_for_name: 0,
             seen_in: 0,
         }
     }
