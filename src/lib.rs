@@ -1,5 +1,28 @@
 //! spyhole looks into a running Python process and shows where its time goes.
 //!
+//! Record a program for a second and draw a flamegraph:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use spyhole::{Flamegraph, Launch, RecordOptions, Recorder, RenderOptions};
+//!
+//! let mut options = RecordOptions::default();
+//! options.duration = Some(std::time::Duration::from_secs(1));
+//! let program = Launch::new(["python3", "-c", "while True: sum(range(1000))"]);
+//! let recorded = Recorder::new(options).start(&program, &(), &mut [])?.finish()?;
+//! let mut svg = Vec::new();
+//! spyhole::write(&Flamegraph, &recorded.profile, &RenderOptions::default(), &mut svg)?;
+//! assert!(svg.starts_with(b"<?xml"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`find`] tells which process is meant, [`Recorder::attach`] records one that runs, [`check`] judges what
+//! was recorded. None of this needs the default features: `cli` is the program, and `py-spy` the engine
+//! for Pythons that our own does not know.
+//!
+//! # How it is laid out
+//!
 //! ```text
 //!  find         open             tick: read, unwind, resolve          count            show
 //!  target/ ───> Engine::open ──> Engine::tick(&mut Interner, ──────>  Profile, ─────>  output/
@@ -10,28 +33,28 @@
 //!
 //! Data goes one way, left to right. Rooms, from the top; imports run downwards:
 //!
-//! - `cli`: arguments, one file a command
+//! - `cli`: arguments, one file a command, and words for people
 //! - [`check`]: judges profiles by rules, and reports to CI
 //! - [`output`]: one file a format
 //! - [`record`]: what to record, into which sinks; starting programs, signals, files kept up to date
-//! - [`sampler`]: the clock and the loop
-//! - [`profile`]: call tree, values, timeline, and the file that holds them
-//! - [`survey`]: which Python processes there are, what each is for, which one is meant
-//! - [`engine`]: what a sampler drives, and its two kinds
-//! - [`frameworks`]: all that is known of Django, Flask, gunicorn and others: data, a file a framework
-//! - [`cpython`]: all knowledge of CPython
-//! - [`target`]: processes: find, describe, permissions, children
-//! - [`memory`]: reading another address space
+//! - `sampler`: the clock and the loop
+//! - `survey`: which Python processes there are, what each is for, which one is meant
+//! - `engine`: what a sampler drives, and its two kinds
+//! - `frameworks`: all that is known of Django, Flask, gunicorn and others: data, a file a framework
+//! - [`profile`]: call tree, values, labels, timeline, and the file that holds them
+//! - `cpython`: all knowledge of CPython
+//! - `target`: processes: find, describe, permissions, children
+//! - `memory`: reading another address space
 //! - `sys`: all unsafe code and system calls
-//! - [`model`]: the words everyone shares
+//! - `model`: the words everyone shares
 //!
-//! Invariants: outside `engine/cpython` and [`cpython`] nobody sees an address; nothing outside
-//! `sys` is unsafe; text from a target is a [`model::TargetStr`] and is escaped by each output.
+//! Invariants: outside `engine/cpython` and `cpython` nobody sees an address; nothing outside `sys` is unsafe
+//! or a system call, and only `target` beside it reads `/proc`; text from a target is a [`TargetStr`] and is
+//! escaped by each output. `tests/architecture.rs` holds the order of imports and these.
+//!
+//! The feature `internals` opens all rooms to this crate's own tests and benches.
 
-#[cfg(feature = "internals")]
 pub mod check;
-#[cfg(not(feature = "internals"))]
-mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "internals")]
@@ -51,14 +74,8 @@ mod memory;
 pub mod model;
 #[cfg(not(feature = "internals"))]
 mod model;
-#[cfg(feature = "internals")]
 pub mod output;
-#[cfg(not(feature = "internals"))]
-mod output;
-#[cfg(feature = "internals")]
 pub mod profile;
-#[cfg(not(feature = "internals"))]
-mod profile;
 pub mod record;
 #[cfg(feature = "internals")]
 pub mod sampler;
@@ -70,3 +87,21 @@ mod sys;
 pub mod target;
 #[cfg(not(feature = "internals"))]
 mod target;
+
+pub use model::{
+    Counting, Ending, Frame, FrameId, FrameKind, Function, FunctionId, GilState, HaltMethod,
+    Halting, Interner, Label, LabelSetId, Nanos, Pid, Process, ProcessId, Proof, PythonVersion,
+    Sample, Stack, StackId, TargetStr, TextId, Thread, ThreadId, ThreadKey, Ticks, Tid,
+};
+pub use output::{
+    ChromeTrace, Flamegraph, Format, LineMode, OutputError, Pprof, Raw, RenderOptions, Speedscope,
+    Unit, write,
+};
+pub use profile::Profile;
+pub use record::{Launch, RecordError, RecordOptions, Recorded, Recorder};
+pub use sampler::{
+    EngineChoice, Engines, Follow, News, OpenFailure, Outage, OutageKind, Refused, Report, SoFar,
+    Stop,
+};
+pub use survey::{Choice, FindError, Found, PickError, Survey, Wanted, find};
+pub use target::{Halted, Identity, diagnosis};

@@ -528,7 +528,8 @@ fn a_python_in_another_root_and_pid_namespace_is_found() {
             panic!("one child expected: {children:?}");
         };
         let process = Process::open(*inner).expect("runs");
-        assert_eq!(process.namespace_pids(), [*inner, Pid(1)]);
+        let status = process.status().expect("its status");
+        assert_eq!(status.namespace_pids, [*inner, Pid(1)]);
         let python = Interpreter {
             name: format!("{root}{path}"),
             version,

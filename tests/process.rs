@@ -72,7 +72,10 @@ fn a_process_is_described() {
             .iter()
             .any(|mapping| mapping.is_file())
     );
-    assert_eq!(process.namespace_pids().first(), Some(&target.pid()));
+    assert_eq!(
+        process.status().expect("its status").namespace_pids.first(),
+        Some(&target.pid())
+    );
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub use grammar::RuleError;
 pub use judge::{Before, ERROR, Judgement, judge};
 pub use looks::Looks;
 pub use names::Unseen;
+#[cfg(feature = "cli")]
 pub(crate) use report::figure;
 pub use rule::Rule;
 pub use rules_file::{RulesError, parse as parse_rules};

@@ -10,8 +10,7 @@ use clap::Parser;
 use super::args::{Cli, Command, Record, Running};
 use super::{ps, terminal};
 use crate::model::Pid;
-use crate::survey::{Choice, PickError, Survey, Wanted, pick};
-use crate::target::Process;
+use crate::survey::{self, Choice, FindError, PickError, Survey, Wanted};
 
 impl Running {
     /// What is named, if anything is.
@@ -32,28 +31,17 @@ impl Running {
 /// # Errors
 /// When nobody, or nobody alone, is meant: the error lists who could be.
 pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Error> {
-    let survey = match wanted {
-        Wanted::Pids(pids) => Survey::with_relatives(pids),
-        _ => Survey::for_target(wanted),
-    };
-    let mut choice = pick(&survey, wanted).map_err(|error| {
-        // To be chosen from by a reader.
-        let error = explain(&error, &Survey::take());
-        match word {
-            Some(word) => anyhow!("there is no program {word:?} to start, and {error}"),
-            None => error,
-        }
-    })?;
-    if let Wanted::Pids(pids) = wanted {
-        // One that is no Python yet, or that may not be read, is not in the survey: opening it tells.
-        for pid in pids.iter().filter(|pid| survey.get(**pid).is_none()) {
-            let process =
-                Process::open(*pid).map_err(|error| super::explain::opening(*pid, &error))?;
-            if !choice.roots.contains(&process.identity()) {
-                choice.roots.push(process.identity());
+    let choice = survey::find(wanted).map_err(|error| match error {
+        FindError::Pick(error) => {
+            // To be chosen from by a reader.
+            let error = explain(&error, &Survey::take());
+            match word {
+                Some(word) => anyhow!("there is no program {word:?} to start, and {error}"),
+                None => error,
             }
         }
-    }
+        FindError::Open { pid, source } => super::explain::opening(pid, &source),
+    })?;
     for note in &choice.notes {
         terminal::say(note);
     }

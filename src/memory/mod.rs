@@ -2,6 +2,7 @@
 //! snapshot, a recording. Knows nothing of Python.
 
 mod live;
+#[cfg(any(test, feature = "internals"))]
 pub mod recorded;
 mod snapshot;
 
@@ -28,6 +29,7 @@ pub trait Memory {
         Ok(bytes)
     }
 
+    #[cfg(any(test, feature = "internals"))]
     fn read_u8(&mut self, at: Addr) -> Result<u8, Fault>
     where
         Self: Sized,

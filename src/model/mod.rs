@@ -19,8 +19,10 @@ pub use ids::{
     Addr, CodeAddr, FrameId, FunctionId, LabelSetId, Nanos, Pid, ProcessId, StackId, TextId,
     ThreadId, ThreadKey, Tid,
 };
+#[cfg(any(feature = "cli", feature = "internals"))]
+pub use interner::TOO_MANY;
 pub use interner::{
-    Frame, FrameKind, Function, Growth, Interner, Process, PythonVersion, Stack, TOO_MANY, Thread,
+    Frame, FrameKind, Function, Growth, Interner, Process, PythonVersion, Stack, Thread,
 };
 pub use labels::{Label, MOST_LABEL_SETS, OTHER_LABEL};
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};

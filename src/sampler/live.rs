@@ -13,7 +13,9 @@ use crate::engine::cpython;
 #[cfg(feature = "py-spy")]
 use crate::engine::pyspy::{self, PySpyEngine};
 use crate::engine::{Engine, EngineOptions, Several};
-use crate::model::{Halting, Interner, ProcessId};
+#[cfg(feature = "py-spy")]
+use crate::model::Halting;
+use crate::model::{Interner, ProcessId};
 use crate::survey::{self, RoleKind};
 use crate::target::{Halted, Identity, OpenError, Process, Standing};
 
@@ -36,6 +38,10 @@ pub enum EngineChoice {
 
 /// The processes of this machine.
 pub struct LiveWorld<'a> {
+    #[cfg_attr(
+        not(feature = "py-spy"),
+        expect(dead_code, reason = "there is one engine")
+    )]
     choice: EngineChoice,
     options: EngineOptions,
     births: Option<Births>,

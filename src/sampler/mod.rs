@@ -22,9 +22,13 @@ pub use clock::{Clock, SystemClock};
 pub use family::Engines;
 pub use live::{EngineChoice, LiveWorld};
 pub use news::News;
-pub use refusal::{OpenFailure, Refusal, RefusalKind, Refused};
+#[cfg(any(test, feature = "internals"))]
+pub use refusal::RefusalKind;
+pub use refusal::{OpenFailure, Refusal, Refused};
 pub use schedule::Schedule;
-pub use world::{Descendant, Descendants, Follow, World};
+#[cfg(any(test, feature = "internals"))]
+pub use world::{Descendant, Descendants};
+pub use world::{Follow, World};
 
 use crate::engine::TickError;
 use crate::model::{Counting, Interner, Nanos, Pid, Sample, Tick, Ticks};

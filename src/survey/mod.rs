@@ -10,7 +10,6 @@ use rustc_hash::FxHashMap;
 
 use self::look::{evidence_outside, look};
 pub use self::pick::{Choice, PickError, Wanted, pick};
-use self::role::Evidence;
 use crate::cpython::locate::{Glances, LocateError};
 use crate::engine::cpython::OpenError;
 use crate::frameworks::{self, ServerProgram};
@@ -19,7 +18,7 @@ use crate::memory::LiveMemory;
 use crate::model::{Pid, PythonVersion, TargetStr, Tid};
 pub use crate::sys::linux::cgroup::Container;
 use crate::sys::linux::{processes, sockets};
-use crate::target::{Identity, Process};
+use crate::target::{Identity, OpenError as OpenProcessError, Process};
 
 /// No shorter stretch tells how busy a process is: the kernel counts in hundredths of a second.
 const CPU_STRETCH: Duration = Duration::from_millis(200);
@@ -229,7 +228,7 @@ impl Survey {
         for found in &mut self.found {
             let pid = found.pid();
             let way_in = processes::way_in(pid);
-            let listening = network_of(way_in).map(|network| {
+            let listening = sockets::network_of(way_in).map(|network| {
                 tables
                     .entry(network)
                     .or_insert_with(|| sockets::listening(way_in))
@@ -324,6 +323,45 @@ impl Busy {
     }
 }
 
+/// Why no process was found.
+#[derive(thiserror::Error, Debug)]
+#[non_exhaustive]
+pub enum FindError {
+    #[error(transparent)]
+    Pick(#[from] PickError),
+    /// One that was named by its id.
+    #[error("process {pid}: {source}")]
+    Open { pid: Pid, source: OpenProcessError },
+}
+
+/// Finds the processes that are meant.
+///
+/// # Errors
+/// When nobody, or nobody alone, is meant, or a process that was named by its id is not there.
+///
+/// ```no_run
+/// let target = spyhole::find(&spyhole::Wanted::Port(8000))?;
+/// println!("{:?}", target.roots);
+/// # Ok::<(), spyhole::FindError>(())
+/// ```
+pub fn find(wanted: &Wanted) -> Result<Choice, FindError> {
+    let survey = match wanted {
+        Wanted::Pids(pids) => Survey::with_relatives(pids),
+        _ => Survey::for_target(wanted),
+    };
+    let mut choice = pick(&survey, wanted)?;
+    if let Wanted::Pids(pids) = wanted {
+        // One that is no Python yet, or that may not be read, is not in the survey: opening it tells.
+        for &pid in pids.iter().filter(|pid| survey.get(**pid).is_none()) {
+            let process = Process::open(pid).map_err(|source| FindError::Open { pid, source })?;
+            if !choice.roots.contains(&process.identity()) {
+                choice.roots.push(process.identity());
+            }
+        }
+    }
+    Ok(choice)
+}
+
 /// What a process is for, as far as that shows without a look inside: the moment it starts.
 #[must_use]
 pub fn role_outside(process: &Process) -> Option<Role> {
@@ -355,12 +393,6 @@ pub fn is_python(process: &Process, glances: &mut Glances) -> bool {
     }
     let seen = glances.has_python(process, &mut LiveMemory::new(process.pid()));
     seen.unwrap_or_else(|| process.looks_like_python())
-}
-
-/// Which network namespace a thread is in, as a number.
-fn network_of(tid: Tid) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    Some(std::fs::metadata(format!("/proc/{tid}/ns/net")).ok()?.ino())
 }
 
 fn ports_of(tid: Tid, listening: &FxHashMap<u64, u16>) -> Option<Vec<u16>> {

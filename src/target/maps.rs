@@ -38,6 +38,7 @@ impl Mapping {
         self.end.0.saturating_sub(self.start.0)
     }
 
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -77,6 +78,7 @@ impl Mapping {
         self.path.strip_suffix(DELETED).unwrap_or(&self.path)
     }
 
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.path.ends_with(DELETED)

@@ -9,7 +9,11 @@ mod process;
 
 pub use files::{MappedFile, open_file, open_mapping};
 pub use halted::Halted;
-pub use maps::{Mapping, Permissions, parse_maps};
-pub use process::{Executable, Identity, OpenError, Process, Standing};
+pub use maps::Mapping;
+#[cfg(any(test, feature = "internals"))]
+pub use maps::{Permissions, parse_maps};
+#[cfg(any(test, feature = "internals"))]
+pub use process::Executable;
+pub use process::{Identity, OpenError, Process, Standing};
 
 pub use crate::sys::linux::status::{Stat, Status};

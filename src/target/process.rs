@@ -50,7 +50,6 @@ pub struct Process {
     executable: Option<Executable>,
     command: Vec<TargetStr>,
     parent: Pid,
-    namespace_pids: Vec<Pid>,
 }
 
 /// `/proc/TID` of a thread. Once the thread is gone it gives nothing, even if its number is in use
@@ -137,7 +136,6 @@ impl Process {
             executable: None,
             command: Vec::new(),
             parent: stat.parent,
-            namespace_pids: status.namespace_pids,
         };
         process.describe();
         if process.has_ended(stat) {
@@ -190,6 +188,7 @@ impl Process {
         })
     }
 
+    #[cfg(any(test, feature = "internals"))]
     /// A thread through which its memory and its files can be reached: `/proc/TID`,
     /// `process_vm_readv`. The main thread, unless that has ended before others.
     #[must_use]
@@ -222,12 +221,6 @@ impl Process {
         self.parent
     }
 
-    /// The process's ids from our pid namespace inwards; the last is the one it knows itself by.
-    #[must_use]
-    pub fn namespace_pids(&self) -> &[Pid] {
-        &self.namespace_pids
-    }
-
     /// Argument by argument.
     #[must_use]
     pub fn command(&self) -> &[TargetStr] {
@@ -240,6 +233,7 @@ impl Process {
         self.executable.as_ref()
     }
 
+    #[cfg(any(test, feature = "internals"))]
     /// A handle to wait for the process's end with, where the kernel has such: readable then.
     #[must_use]
     pub fn handle(&self) -> Option<BorrowedFd<'_>> {
@@ -372,6 +366,7 @@ impl Process {
         lists.flat_map(parse).collect()
     }
 
+    #[cfg(any(feature = "cli", feature = "internals"))]
     /// All descendants, parents before their children.
     #[must_use]
     pub fn descendants(&self) -> Vec<Pid> {
@@ -379,6 +374,7 @@ impl Process {
         below.into_iter().map(|(pid, _)| pid).collect()
     }
 
+    #[cfg(any(test, feature = "internals"))]
     /// `/proc/PID/stat` as it is now.
     ///
     /// # Errors

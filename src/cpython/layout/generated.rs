@@ -199,7 +199,7 @@ fn fields(layout: &Layout) -> Fields {
     };
 
     let (pointer, gil): (_, Option<GilLayout>) = match runtime.gil {
-        GilSource::None | GilSource::CurrentThreadVariable => (None, None),
+        GilSource::CurrentThreadVariable => (None, None),
         GilSource::Runtime(gil) => (None, Some(gil)),
         GilSource::Interpreter { pointer, gil } => (Some(pointer), Some(gil)),
     };

@@ -22,7 +22,9 @@ mod generated;
 mod tables;
 mod words;
 
-pub use debug_offsets::{DEBUG_OFFSETS_SIZE_LIMIT, from_debug_offsets, read_version};
+#[cfg(any(test, feature = "internals"))]
+pub use debug_offsets::read_version;
+pub use debug_offsets::{DEBUG_OFFSETS_SIZE_LIMIT, from_debug_offsets};
 
 use crate::model::PythonVersion;
 
@@ -60,8 +62,6 @@ pub struct RuntimeLayout {
 /// Where the words that tell the GIL's holder are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GilSource {
-    /// No GIL, or none that is known.
-    None,
     /// 2.7 and 3.6: the variable `_PyThreadState_Current`, whose address the locator gives, holds
     /// the thread state that has the GIL, or NULL.
     CurrentThreadVariable,

@@ -9,13 +9,17 @@ mod dict;
 mod text;
 
 pub use attribute::{AttributeReader, attribute};
-pub use dict::{DictEntries, dict_entries, dict_get};
+#[cfg(any(test, feature = "internals"))]
+pub use dict::DictEntries;
+pub use dict::{dict_entries, dict_get};
 pub use text::{read_text, text_equals, with_unicode_unit};
 
 use super::layout::{IntLayout, ObjectLayout};
 use super::words::word;
 use crate::memory::{Fault, Memory};
-use crate::model::{Addr, TargetStr};
+use crate::model::Addr;
+#[cfg(any(test, feature = "internals"))]
+use crate::model::TargetStr;
 
 /// Why an object could not be read.
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,6 +123,7 @@ pub fn read_int<M: Memory>(
     i64::try_from(if negative { -value } else { value }).map_err(|_| nonsense)
 }
 
+#[cfg(any(test, feature = "internals"))]
 /// The name of an object's type, as `tp_name` has it: with the module's name in front for types
 /// that are written in C.
 ///
@@ -136,6 +141,7 @@ pub fn type_name<M: Memory>(
     Ok(TargetStr::from_bytes(&read_c_string(memory, name, MAX)?))
 }
 
+#[cfg(any(test, feature = "internals"))]
 /// The bytes before a zero, or the first `max`. Reads in pieces that end with a page, since what
 /// follows the text may not be there.
 fn read_c_string<M: Memory>(memory: &mut M, at: Addr, max: usize) -> Result<Vec<u8>, Fault> {

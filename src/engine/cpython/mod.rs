@@ -48,6 +48,7 @@ use crate::target::{Process, Standing};
 
 pub use self::once::{Once, look_once};
 pub use self::open::{OpenError, open, open_each};
+#[cfg(any(test, feature = "internals"))]
 pub use self::resolving::MISSING_FRAMES;
 
 /// The most tries of one tick to prove what it read. Each halts the threads anew, so that all but the

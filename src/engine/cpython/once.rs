@@ -11,8 +11,16 @@ pub struct Once {
     pub python: PythonVersion,
     pub interner: Interner,
     pub samples: Vec<Sample>,
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "for who tells how it was read")
+    )]
     pub report: EngineReport,
     /// Why there are no samples, if nothing could be read.
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "for who tells how it was read")
+    )]
     pub failure: Option<TickError>,
 }
 

@@ -56,6 +56,12 @@ fn socket_inode(link: &Path) -> Option<u64> {
         .ok()
 }
 
+/// Which network namespace a thread is in, as a number.
+pub fn network_of(tid: Tid) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Some(std::fs::metadata(format!("/proc/{tid}/ns/net")).ok()?.ino())
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;

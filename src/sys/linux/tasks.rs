@@ -31,6 +31,7 @@ pub struct TaskTimes {
 }
 
 impl TaskTimes {
+    #[cfg(any(test, feature = "py-spy", feature = "internals"))]
     /// For a single question; [`TaskFiles`] stays open for many. `None` when the thread is gone, or the
     /// kernel keeps no such account.
     #[must_use]
@@ -167,6 +168,11 @@ pub fn tid_in_own_namespace(pid: Pid, tid: Tid) -> Option<u64> {
 pub fn wait_channel(pid: Pid, tid: Tid) -> Option<String> {
     let channel = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
     (channel != "0").then_some(channel)
+}
+
+/// Whether a process has a thread of that id.
+pub fn has_thread(pid: Pid, tid: Tid) -> bool {
+    std::fs::exists(format!("/proc/{pid}/task/{tid}")).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::memory::Memory;
 use crate::model::little_endian::u32_at;
 use crate::model::{Addr, Pid, Tid};
 use crate::sys::linux::status::Stat;
-use crate::sys::linux::tasks::{thread_ids, tid_in_own_namespace};
+use crate::sys::linux::tasks::{has_thread, thread_ids, tid_in_own_namespace};
 
 /// How far into the C library's `struct pthread` to look for the kernel's thread id.
 const PTHREAD_SPAN: usize = 1024;
@@ -155,8 +155,7 @@ impl ThreadIds {
     fn host_tid(&mut self, tasks: &Tasks, inner: u64) -> Option<Tid> {
         if self.same_namespace {
             let tid = Tid(i32::try_from(inner).ok()?);
-            let known = tasks.known(tid).is_some()
-                || std::fs::exists(format!("/proc/{}/task/{tid}", self.pid)).unwrap_or(false);
+            let known = tasks.known(tid).is_some() || has_thread(self.pid, tid);
             return known.then_some(tid);
         }
         if let Some(&tid) = self.by_inner_tid.get(&inner)
