@@ -164,13 +164,12 @@ impl Family {
 
     /// When [`attend`](Self::attend) has something to do.
     pub fn next_attention(&self) -> Nanos {
-        let tries = self
-            .members
-            .iter()
-            .filter_map(|member| match &member.state {
-                State::Waiting(waiting) => Some(waiting.next),
-                _ => None,
-            });
+        // Who is not meant is not tried, though it would be due.
+        let meant = self.members.iter().filter(|member| self.is_meant(member));
+        let tries = meant.filter_map(|member| match &member.state {
+            State::Waiting(waiting) => Some(waiting.next),
+            _ => None,
+        });
         let poll = self.looks_around().then_some(self.next_poll);
         let review = self.review.map(|(next, _)| next);
         tries
@@ -217,14 +216,15 @@ impl Family {
         world: &mut dyn World,
         interner: &mut Interner,
     ) -> Result<(), Refused> {
+        // It may find that more is to be looked at.
+        if self.review.is_some_and(|(next, _)| now >= next) {
+            self.review_open(now, world);
+        }
         if self.looks_around() && now >= self.next_poll {
             self.look_around(now, world);
             let soon = matches!(self.follow, Follow::All | Follow::Children)
                 || self.members.iter().any(|member| member.is_young(now));
             self.next_poll = now.saturating_add(if soon { POLL.0 } else { POLL.1 });
-        }
-        if self.review.is_some_and(|(next, _)| now >= next) {
-            self.review_open(now, world);
         }
         for index in 0..self.members.len() {
             let member = &self.members[index];

@@ -38,6 +38,7 @@ impl Clock for FakeClock {
 
     fn sleep_until(&mut self, deadline: Nanos) {
         let mut now = self.0.borrow_mut();
+        assert!(deadline.0 > *now, "a wait that is over before it begins");
         *now = (*now + 50_000).max(deadline.0);
     }
 }
