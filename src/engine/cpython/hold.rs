@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::tasks::Task;
 use super::{CpythonEngine, EngineReport};
 use crate::cpython::threads;
-use crate::model::{Addr, Halting, Tid};
+use crate::model::{Addr, HaltMethod, Halting, Tid};
 use crate::sys::linux::ptrace::{self, PauseError, Paused};
 use crate::sys::linux::stand;
 
@@ -140,7 +140,10 @@ impl CpythonEngine {
     pub(super) fn stand_at(&mut self, cpu: usize) {
         match stand::move_to(cpu) {
             Ok(()) => self.report.moves += 1,
-            Err(_) => self.may_stand = false,
+            Err(_) => {
+                self.may_stand = false;
+                self.report.method = Some(HaltMethod::PauseThread);
+            }
         }
     }
 
