@@ -76,10 +76,10 @@ pub fn read<M: Memory>(
 /// the place of threads, also in `threading`, whose table then has their ids for keys. `idents` are those
 /// of the threads that there are.
 #[must_use]
-pub fn of_main_thread<'a>(
-    names: &'a FxHashMap<u64, TargetStr>,
+pub fn of_main_thread(
+    names: &FxHashMap<u64, TargetStr>,
     idents: impl IntoIterator<Item = u64>,
-) -> Option<&'a TargetStr> {
+) -> Option<&TargetStr> {
     /// What `threading` calls it (`_MainThread` in Lib/threading.py).
     const NAME: &str = "MainThread";
     let mut idents = idents.into_iter();
