@@ -87,6 +87,7 @@ for name in (b"a\nb", b"\0", b") R 0 0"):
             comm.write(name)
         os.write(1, b"ready\n")
         spin_in_child()
+        os._exit(0)
 os.wait()
 "#;
     let _alone = alone();
