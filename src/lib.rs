@@ -48,9 +48,9 @@
 //! - `sys`: all unsafe code and system calls
 //! - `model`: the words everyone shares
 //!
-//! Invariants: outside `engine/cpython` and `cpython` nobody sees an address; nothing outside `sys` is unsafe
-//! or a system call, and only `target` beside it reads `/proc`; text from a target is a [`TargetStr`] and is
-//! escaped by each output. `tests/architecture.rs` holds the order of imports and these.
+//! Invariants: outside `engine/cpython` and `cpython` nobody sees an address; nothing outside `sys` is
+//! unsafe, and only `target` beside it makes system calls and reads `/proc`; text from a target is a
+//! [`TargetStr`] and is escaped by each output. `tests/architecture.rs` holds the order of imports and these.
 //!
 //! The feature `internals` opens all rooms to this crate's own tests and benches.
 

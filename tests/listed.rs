@@ -57,6 +57,40 @@ fn other_programs_are_not_listed_whatever_they_are_called() {
     }
 }
 
+/// A shell that is called so: what tells a PyPy is the name of its files.
+#[test]
+fn a_pypy_is_listed_as_one_and_the_python_below_it_is_recorded() {
+    let place = Place::new();
+    let copy = copied(&place, "/bin/sh", "pypy3.10").expect("a copy");
+    let program = place.program("busy.py", harness::BUSY);
+    let script = format!("{} {}; :", harness::python().display(), program.display());
+    let target = Target::start(Command::new(copy).args(["-c", &script])).expect("runs");
+    let children = format!("/proc/{0}/task/{0}/children", target.id());
+    let child = std::fs::read_to_string(children).expect("a child");
+    let _ends = EndsWithUs(child.trim().parse().expect("one child"));
+
+    let found = listed(&place, target.id()).expect("is listed");
+    assert_eq!(found["python"], "PyPy");
+    let alone = place.attach(&target, ["-d", "1"]).output().expect("runs");
+    assert_code(&alone, 1);
+    assert!(stderr(&alone).contains("PyPy"), "{}", stderr(&alone));
+
+    let options = ["-s", "-d", "1.5", "-f", "raw", "-o", "-"];
+    let output = place.attach(&target, options).output().expect("runs");
+    assert_code(&output, 0);
+    let (all, at_work) = counts(&stdout(&output), "work (busy.py:");
+    assert!(at_work > 0 && at_work * 10 > all * 8, "{}", stdout(&output));
+}
+
+/// A process that nobody else ends.
+struct EndsWithUs(u32);
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        harness::signal(self.0, "KILL");
+    }
+}
+
 /// A static interpreter that says by no name that it is one: its file is called otherwise, exports no
 /// symbol that is looked for, and has no table of sections.
 fn without_names(place: &Place, python: &Interpreter) -> Option<PathBuf> {
@@ -212,9 +246,10 @@ fn a_parent_whose_interpreter_was_shut_down_names_the_child_that_has_one() {
         let children = format!("/proc/{0}/task/{0}/children", target.id());
         let child = std::fs::read_to_string(children).expect("a child");
         let child: u32 = child.trim().parse().expect("one child");
+        let ends = EndsWithUs(child);
         let output = place.attach(&target, ["-d", "1"]).output().expect("runs");
         let (of_parent, of_child) = (listed(place, target.id()), listed(place, child));
-        harness::signal(child, "KILL");
+        drop(ends);
         assert_eq!(of_parent, None, "{version}");
         let python = of_child
             .as_ref()

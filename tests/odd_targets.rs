@@ -443,3 +443,24 @@ fn the_main_thread_has_its_name_under_greenlets_and_a_nameless_one_the_kernels()
         });
     });
 }
+
+/// A line below the first is none, and never one of those that count from it.
+#[test]
+fn lines_below_the_first_are_no_lines() {
+    let mut pythons = one_of_each_version();
+    pythons.retain(|python| python.version <= (3, 10));
+    with_each(&pythons, |python| {
+        let target = start(python, "lines_below_one.py");
+        Look::at(target.pid()).times(20, |seen| {
+            let made_up = seen[0]
+                .frames
+                .iter()
+                .filter(|it| it.file.ends_with("made_up.py"));
+            let lines: Vec<u32> = made_up.map(|frame| frame.line).collect();
+            assert!(
+                !lines.is_empty() && lines.iter().all(|line| *line == 0),
+                "{seen:#?}"
+            );
+        });
+    });
+}

@@ -88,6 +88,8 @@ pub struct Code {
     pub file: TargetStr,
     /// 0 where there is none.
     pub first_line: u32,
+    /// What the lines of the table are counted from: below 1 where a program made the code up so.
+    lines_from: i32,
     /// In bytes; 0 before 3.11.
     first_traceable: i32,
     line_table: Vec<u8>,
@@ -107,14 +109,12 @@ impl Code {
         let name = memory.read_addr(field(fields.qualname.unwrap_or(fields.name)))?;
         let file = memory.read_addr(field(fields.filename))?;
         let table = memory.read_addr(field(fields.line_table))?;
+        let lines_from = memory.read_u32(field(fields.first_line))?.cast_signed();
         Ok(Code {
             name: objects::read_text(memory, &layout.object, name, MAX_TEXT)?,
             file: objects::read_text(memory, &layout.object, file, MAX_TEXT)?,
-            first_line: memory
-                .read_u32(field(fields.first_line))?
-                .cast_signed()
-                .max(0)
-                .cast_unsigned(),
+            first_line: lines_from.max(0).cast_unsigned(),
+            lines_from,
             first_traceable: match fields.first_traceable {
                 // In units of two bytes.
                 Some(first) => memory
@@ -148,7 +148,7 @@ impl Code {
     pub fn line_at(&self, instruction: i32) -> u32 {
         match u32::try_from(instruction) {
             Ok(offset) => {
-                linetable::line_at(self.line_format, &self.line_table, self.first_line, offset)
+                linetable::line_at(self.line_format, &self.line_table, self.lines_from, offset)
                     .unwrap_or(0)
             }
             Err(_) => self.first_line,

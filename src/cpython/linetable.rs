@@ -9,7 +9,12 @@ use super::layout::LineFormat;
 /// The line of the instruction that begins `offset` bytes after the code's first, as
 /// `PyCode_Addr2Line` has it; `None` where the table gives none.
 #[must_use]
-pub fn line_at(format: LineFormat, table: &[u8], first_line: u32, offset: u32) -> Option<u32> {
+pub fn line_at(
+    format: LineFormat,
+    table: &[u8],
+    first_line: impl Into<i64>,
+    offset: u32,
+) -> Option<u32> {
     ranges(format, table, first_line)
         .find(|range| u64::from(offset) < range.end)?
         .line
@@ -29,13 +34,13 @@ pub struct LineRange {
 pub fn ranges(
     format: LineFormat,
     table: &[u8],
-    first_line: u32,
+    first_line: impl Into<i64>,
 ) -> impl Iterator<Item = LineRange> {
     Ranges {
         format,
         table: table.iter(),
         at: 0,
-        line: i64::from(first_line),
+        line: first_line.into(),
         ended: false,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Fault, Memory, Source};
 use crate::model::{Addr, Pid, Tid};
-use crate::sys::linux::tasks::living_thread;
+use crate::sys::linux::tasks::{has_ended, living_thread};
 use crate::sys::linux::vm;
 
 /// Reads a running process with `process_vm_readv`, and counts what that took.
@@ -50,7 +50,7 @@ impl Source for LiveMemory {
     fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize {
         self.reads += 1;
         let mut read = vm::read_ranges(self.through, ranges, into);
-        if has_ended(&read) && self.find_living_thread() {
+        if read.as_ref().is_err_and(has_ended) && self.find_living_thread() {
             self.reads += 1;
             read = vm::read_ranges(self.through, ranges, into);
         }
@@ -70,9 +70,4 @@ impl LiveMemory {
         }
         self.through != ended
     }
-}
-
-fn has_ended(read: &std::io::Result<usize>) -> bool {
-    read.as_ref()
-        .is_err_and(|error| error.raw_os_error() == Some(libc::ESRCH))
 }

@@ -120,8 +120,10 @@ fn write_list(
 
 fn thread_title(names: Names<'_>, thread: ThreadId) -> String {
     let number = names.thread_number(thread);
-    let name = names.thread_name(thread).unwrap_or_default();
-    let title = format!("Thread {number} \"{name}\"");
+    let title = match names.thread_name(thread) {
+        Some(name) => format!("Thread {number} \"{name}\""),
+        None => format!("Thread {number}"),
+    };
     if names.options.processes {
         let pid = names.interner.thread(thread).key.pid;
         format!("Process {pid} {title}")

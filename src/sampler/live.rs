@@ -227,7 +227,8 @@ fn kind_of(error: &cpython::OpenError) -> RefusalKind {
     match error {
         cpython::OpenError::Layout(_) => RefusalKind::Never,
         cpython::OpenError::Locate(error) => match error {
-            LocateError::NotPython => RefusalKind::NotPython,
+            // What it starts may be a CPython.
+            LocateError::NotPython | LocateError::PyPy => RefusalKind::NotPython,
             LocateError::NotReady
             | LocateError::Finalized
             | LocateError::Replaced

@@ -168,7 +168,7 @@ fn a_seccomp_filter_that_forbids_reading_is_named() {
     let mut command = place.record(["-p", &target.id().to_string(), "-o", "x.svg"]);
     // SAFETY: between fork and exec only system calls are made, on memory that was there before.
     unsafe {
-        command.pre_exec(forbid_reading);
+        command.pre_exec(|| forbid(libc::SYS_process_vm_readv));
     }
     let output = command.output().unwrap();
     assert_code(&output, 1);
@@ -180,8 +180,32 @@ fn a_seccomp_filter_that_forbids_reading_is_named() {
     assert!(text.contains("--security-opt"), "{text}");
 }
 
-/// Lets `process_vm_readv` fail with EPERM from now on, in what is started, too.
-fn forbid_reading() -> std::io::Result<()> {
+/// Where it may not choose its CPU it pauses, and says so.
+#[test]
+fn how_it_looks_is_told_where_it_may_not_choose_its_cpu() {
+    if engine() != "cpython" || !cfg!(target_arch = "x86_64") {
+        return;
+    }
+    let place = Place::new();
+    let target = place.target(BUSY);
+    let mut command = place.attach(&target, ["-d", "1", "-f", "raw", "-o", "-"]);
+    // SAFETY: between fork and exec only system calls are made, on memory that was there before.
+    unsafe {
+        command.pre_exec(|| forbid(libc::SYS_sched_setaffinity));
+    }
+    let output = command.output().unwrap();
+    assert_code(&output, 0);
+    let text = stderr(&output);
+    let how = text.lines().find(|line| line.contains("How: "));
+    let how = how.unwrap_or_else(|| panic!("{text}"));
+    assert!(
+        how.contains("pausing") && !how.contains("standing"),
+        "{how}"
+    );
+}
+
+/// Lets a system call fail with EPERM from now on, in what is started, too.
+fn forbid(call: libc::c_long) -> std::io::Result<()> {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const EQUALS: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
@@ -189,7 +213,7 @@ fn forbid_reading() -> std::io::Result<()> {
     let mut filter = [
         // The number of the call is the first word (struct seccomp_data).
         step(LOAD, 0, 0, 0),
-        step(EQUALS, 0, 1, libc::SYS_process_vm_readv as u32),
+        step(EQUALS, 0, 1, call as u32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];

@@ -157,7 +157,11 @@ impl Engine for CpythonEngine {
         let effort = self.halter.effort();
         let (reads, bytes_read) = self.reader.source().effort();
         EngineReport {
-            method: Some(self.method),
+            method: Some(if self.halter.may_not_stand() {
+                HaltMethod::PauseThread
+            } else {
+                self.method
+            }),
             moves: effort.moves,
             pauses: effort.pauses,
             paused: effort.paused,

@@ -144,6 +144,12 @@ pub fn living_thread(pid: Pid) -> Option<Tid> {
     thread_ids(pid).into_iter().find(lives)
 }
 
+/// Whether a call failed since the thread that it was made through has ended.
+#[must_use]
+pub fn has_ended(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ESRCH)
+}
+
 /// What the kernel calls a thread, if that is another name than its main thread has, which each begins
 /// with. At most 15 bytes.
 #[must_use]

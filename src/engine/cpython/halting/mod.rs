@@ -106,6 +106,11 @@ impl Halter {
         self.effort
     }
 
+    /// Whether we wanted to stand on the CPUs of threads and may not choose our own.
+    pub fn may_not_stand(&self) -> bool {
+        self.policy == Halting::WhenNeeded && !self.may_stand
+    }
+
     /// Before each look: what finding kernel threads may cost in it.
     pub fn begin_look(&mut self) {
         self.thread_ids.allow_searches();
