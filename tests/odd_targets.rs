@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::held::sleeps;
 use common::interpreters::{cache, one_of_each_version};
 use common::look::{Look, mark, script, with_each};
 use common::{Interpreter, Target, interpreters, lacking, skipped};
@@ -336,10 +337,11 @@ fn a_python_in_another_root_and_pid_namespace_is_read() {
         let target = in_another_root(root.trim(), &python, &threads).expect("runs");
         let pid = inner(&target);
         let mut look = Look::at(pid);
-        let sleeps = mark("thread_states.py", "sleeping");
+        let line = mark("thread_states.py", "sleeping");
         look.until("all threads are there, and one sleeps", |seen| {
             let sleeping = seen.iter().find(|seen| seen.has("sleeping"));
-            seen.len() == 7 && sleeping.is_some_and(|it| it.leaf().line == sleeps && !it.on_cpu)
+            seen.len() == 7
+                && sleeping.is_some_and(|it| it.leaf().line == line && sleeps(pid, it.tid))
         });
         look.times(30, |seen| {
             // Each by its id in our namespace, none by the small number that it has in its own.

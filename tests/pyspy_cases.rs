@@ -148,7 +148,7 @@ fn a_long_sleep_is_idle_without_the_gil_on_the_right_lines() {
         ("<module>", mark("longsleep.py", "root")),
     ];
     on_every_version((2, 7), |python| {
-        let target = start(python, "longsleep.py", &[])?;
+        let target = start(python, "longsleep.py", &[])?.asleep();
         let mut observer = Observer::own(target.pid())?;
         wait_until("it sleeps", || {
             let seen = look(&mut observer).unwrap_or_default();

@@ -88,6 +88,13 @@ pub struct Scheduling {
     pub times: u64,
 }
 
+/// Whether a thread sleeps. Where it is, and that it is not at work, does not say so: it may have yet to
+/// come to a CPU to go to sleep there.
+pub fn sleeps(pid: Pid, tid: Option<Tid>) -> bool {
+    tid.and_then(|tid| scheduling(pid, tid))
+        .is_some_and(|now| now.state == 'S')
+}
+
 /// `None` where the thread has ended, or the kernel keeps no such account.
 pub fn scheduling(pid: Pid, tid: Tid) -> Option<Scheduling> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/task/{tid}/{name}")).ok();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use spyhole::model::GilState;
+use spyhole::model::{GilState, Pid};
 
 use crate::common::PATIENCE;
-use crate::common::held::{Scheduling, scheduling};
+use crate::common::held::{Scheduling, scheduling, sleeps};
 use crate::common::look::{Look, Seen, mark, script};
 use crate::{each, each_where, look_at, start};
 
@@ -20,12 +20,15 @@ const FUNCTIONS: [&str; 6] = [
     "sometimes",
 ];
 
+/// Those that wait for ever.
+const STILL: [&str; 3] = ["sleeping", "locked", "reading"];
+
 fn running<'a>(seen: &'a [Seen], function: &str) -> Option<&'a Seen> {
     seen.iter().find(|seen| seen.has(function))
 }
 
 /// Until those that wait wait, and those that work work.
-fn until_at_work(look: &mut Look) {
+fn until_at_work(look: &mut Look, pid: Pid) {
     let at_mark = |seen: &[Seen], function: &str, name: &str| {
         running(seen, function).is_some_and(|seen| seen.leaf().line == mark(STATES, name))
     };
@@ -33,6 +36,9 @@ fn until_at_work(look: &mut Look) {
         let there = ["sleeping", "locked", "reading", "hashing"];
         let main = seen.iter().find(|seen| seen.names() == ["<module>"]);
         there.iter().all(|name| at_mark(seen, name, name))
+            && STILL
+                .iter()
+                .all(|name| running(seen, name).is_some_and(|seen| sleeps(pid, seen.tid)))
             && main.is_some_and(|main| main.leaf().line == mark(STATES, "main"))
             // Whoever hashes with the GIL keeps it, and the others from beginning.
             && (running(seen, "hashing").is_some_and(|seen| seen.gil == GilState::Holds)
@@ -47,7 +53,7 @@ fn no_frame_crosses_over_to_another_thread() {
         let target = start(python, STATES, &[]);
         let mut threads = BTreeMap::new();
         let mut look = look_at(&target);
-        until_at_work(&mut look);
+        until_at_work(&mut look, target.pid());
         look.times(40, |seen| {
             assert_eq!(seen.len(), 7);
             for seen in seen {
@@ -75,11 +81,10 @@ fn no_frame_crosses_over_to_another_thread() {
 #[test]
 fn threads_that_sleep_spin_and_wait_are_told_apart() {
     let line = |name| mark(STATES, name);
-    let still = ["sleeping", "locked", "reading"];
     each(|python| {
         let target = start(python, STATES, &[]);
         let mut look = look_at(&target);
-        until_at_work(&mut look);
+        until_at_work(&mut look, target.pid());
         let tids: Vec<_> = look
             .tick()
             .iter()
@@ -107,7 +112,7 @@ fn threads_that_sleep_spin_and_wait_are_told_apart() {
             let begun = kernels();
             let seen = look.tick();
             let ended = kernels();
-            for name in still {
+            for name in STILL {
                 let thread = running(&seen, name).expect(name);
                 assert!(!thread.on_cpu, "{name}");
                 assert_ne!(thread.gil, GilState::Holds, "{name}");
@@ -174,7 +179,7 @@ fn at_most_one_thread_holds_the_gil_and_it_is_one_that_wants_it() {
         let mut holders: BTreeMap<&str, u32> = BTreeMap::new();
         let wanting = ["spinning", "sometimes", "hashing"];
         let mut look = look_at(&target);
-        until_at_work(&mut look);
+        until_at_work(&mut look, target.pid());
         let mut looks = 0;
         look.until("the GIL is held at many looks", |seen| {
             looks += 1;
