@@ -8,7 +8,7 @@ use super::functions::Functions;
 use super::judge::{self, Before, Judgement, Known, Lack};
 use super::names::{self, Unseen};
 use super::outcome::{Finding, Verdict};
-use super::rule::{Clock, Demand, Rule, Selector};
+use super::rule::{Clock, Demand, Limit, Rule, Selector};
 use super::select::{Run, Shown};
 use crate::model::Ticks;
 use crate::profile::Profile;
@@ -54,10 +54,19 @@ struct Recordings {
 }
 
 impl Recordings {
-    /// How much of what was to be seen was not, from 0 to 1.
-    fn unseen(&self) -> f64 {
-        let failed = self.ticks.lost as f64 / self.ticks.expected.max(1) as f64;
-        failed.max(self.ticks.unseen_share())
+    /// How many of the looks failed, from 0 to 1.
+    fn failed(&self) -> f64 {
+        self.ticks.lost as f64 / self.ticks.expected.max(1) as f64
+    }
+
+    /// How much of the time nobody looked, since we did not come to run ourselves, from 0 to 1. What ran
+    /// then is as likely to be this as that, but its seconds are missing.
+    fn overlooked(&self) -> f64 {
+        let open = self.ticks.open_time.as_secs_f64();
+        match open > 0.0 {
+            true => (self.ticks.gap_time.as_secs_f64() / open).min(1.0),
+            false => 0.0,
+        }
     }
 
     /// Samples, and seconds, of a run as it is on the average.
@@ -98,6 +107,10 @@ pub enum EvidenceError {
     /// A rule about what nothing shows holds whatever the program does.
     #[error("{}", sentences(.0))]
     Unseen(Vec<Unseen>),
+}
+
+fn percent(part: f64) -> u32 {
+    (100.0 * part).round() as u32
 }
 
 fn sentences(unseen: &[Unseen]) -> String {
@@ -232,10 +245,14 @@ impl Evidence {
             None => Before::Apart(before),
         };
         let mut judgements = judge::judge(&self.rules, runs, before, error);
-        let unseen = self.after.unseen().max(self.before.unseen());
-        if unseen > MOST_UNSEEN {
-            for (rule, judgement) in self.rules.iter().zip(&mut judgements) {
-                judgement.doubt(rule.demand, (100.0 * unseen).round() as u32);
+        let failed = self.after.failed().max(self.before.failed());
+        for (rule, judgement) in self.rules.iter().zip(&mut judgements) {
+            if failed > MOST_UNSEEN {
+                judgement.doubt(rule.demand, percent(failed));
+            }
+            let hidden = self.seconds_hidden_from(rule);
+            if hidden > MOST_UNSEEN && judgement.verdict == Verdict::Passed {
+                judgement.doubt(rule.demand, percent(hidden));
             }
         }
         if after.is_some() {
@@ -246,6 +263,19 @@ impl Evidence {
             }
         }
         judgements
+    }
+
+    /// The part of the seconds that a rule is about, from 0 to 1, which nobody saw.
+    fn seconds_hidden_from(&self, rule: &Rule) -> f64 {
+        let now = self.after.overlooked();
+        match rule.limit() {
+            Some(Limit::Seconds { .. }) => now,
+            // Where as much is missing of both versions, the difference is right.
+            Some(Limit::Growth { .. } | Limit::MoreSeconds { .. }) => {
+                now - self.before.overlooked()
+            }
+            Some(Limit::Share(_) | Limit::MoreShare(_)) | None => 0.0,
+        }
     }
 
     /// What is the matter with the rules' names: of each that is about something that no sample shows, in
@@ -392,6 +422,7 @@ mod tests {
 
     use super::*;
     use crate::check::written::{profile, profile_with_idle};
+    use crate::model::Nanos;
 
     const MAIN: &str = "main|/srv/app/main.py|1";
     const LEAF: &str = "leaf|/srv/app/main.py|9";
@@ -497,6 +528,82 @@ mod tests {
         );
     }
 
+    /// A run of so many samples that show the leaf, and so many that do not.
+    fn run(leaf: u64, rest: u64) -> Profile {
+        profile(&[(&[MAIN, LEAF][..], leaf), (&[MAIN][..], rest)])
+    }
+
+    fn in_turn(rule: &str, after: Vec<Profile>, before: Vec<Profile>) -> Evidence {
+        Evidence {
+            in_turn: true,
+            ..evidence(rule, after, before)
+        }
+    }
+
+    #[test]
+    fn what_is_gone_is_told_in_turn_and_against_a_baseline_too() {
+        let before = || (0..12).map(|_| run(30, 70)).collect::<Vec<_>>();
+        let after = || (0..12).map(|_| run(0, 100)).collect::<Vec<_>>();
+        let rule = "leaf < +2points";
+        let known = evidence(rule, before(), Vec::new()).to_baseline("main.py".into());
+        let mut against = evidence(rule, after(), Vec::new());
+        against.set_baseline(&known).expect("a baseline of it");
+        for evidence in [against, in_turn(rule, after(), before())] {
+            assert!(evidence.check_names().is_ok());
+            let judgement = evidence.judge(judge::ERROR).remove(0);
+            assert_eq!(judgement.verdict, Verdict::Inconclusive);
+            assert_eq!(judgement.lacks, Some(Lack::Gone));
+        }
+    }
+
+    #[test]
+    fn runs_of_different_length_count_as_much_as_they_did() {
+        // 50 % of short runs and 10 % of long ones: 14 %, and not 30 %.
+        let runs = |leaf: u64| -> Vec<Profile> {
+            let pairs = (0..12).flat_map(|_| [run(50, 50), run(leaf, 900 - leaf)]);
+            pairs.collect()
+        };
+        let judgement = judged("leaf < 25%", runs(90));
+        assert!((share(&judgement) - 14.0).abs() < 1e-6, "{judgement:?}");
+        assert_eq!(judgement.verdict, Verdict::Passed);
+        let rule = "leaf < +2points";
+        for evidence in [
+            in_turn(rule, runs(180), runs(90)),
+            evidence(rule, runs(180), runs(90)),
+        ] {
+            let judgement = evidence.judge(judge::ERROR).remove(0);
+            let before = judgement.before.expect("measured").value;
+            assert!((before - 14.0).abs() < 1e-6, "{judgement:?}");
+            assert!((share(&judgement) - 23.0).abs() < 1e-6, "{judgement:?}");
+            let change = judgement.change.expect("compared").value;
+            assert!((change - 9.0).abs() < 0.5, "{judgement:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_pass() {
+        let none = || vec![run(0, 0), run(0, 0)];
+        let some = || vec![run(10, 90), run(10, 90)];
+        for rule in [
+            "leaf < 5%",
+            "leaf < 5s",
+            "leaf < +5%",
+            "never leaf",
+            "total < +5%",
+        ] {
+            for evidence in [
+                evidence(rule, Vec::new(), Vec::new()),
+                evidence(rule, none(), none()),
+                evidence(rule, none(), some()),
+                in_turn(rule, none(), none()),
+                in_turn(rule, none(), some()),
+            ] {
+                let judgement = evidence.judge(judge::ERROR).remove(0);
+                assert_eq!(judgement.verdict, Verdict::Inconclusive, "{rule}");
+            }
+        }
+    }
+
     #[test]
     fn nothing_is_said_where_many_looks_failed() {
         let recorded = |lost| {
@@ -520,6 +627,33 @@ mod tests {
             let judgement = judged(rule, vec![recorded(lost)]);
             assert_eq!(judgement.verdict, verdict, "{rule} {lost}: {judgement:?}");
         }
+    }
+
+    #[test]
+    fn time_at_which_nobody_looked_hides_seconds_and_no_shares() {
+        let recorded = |part: u64| {
+            let mut profile = profile(&[(&[MAIN, LEAF][..], 300), (&[MAIN][..], 700)]);
+            profile.recording.ticks.open_time = Nanos(100);
+            profile.recording.ticks.gap_time = Nanos(part);
+            profile
+        };
+        for (rule, part, verdict) in [
+            ("leaf < 90%", 20, Verdict::Passed),
+            ("never copy", 20, Verdict::Passed),
+            ("leaf < 90s", 3, Verdict::Passed),
+            ("leaf < 90s", 20, Verdict::Inconclusive),
+            ("leaf < 1s", 20, Verdict::Failed),
+        ] {
+            let judgement = judged(rule, vec![recorded(part)]);
+            assert_eq!(judgement.verdict, verdict, "{rule} {part}: {judgement:?}");
+        }
+        let compared = |after, before| {
+            let runs = |part| (0..12).map(|_| recorded(part)).collect();
+            let evidence = in_turn("total < +5%", runs(after), runs(before));
+            evidence.judge(judge::ERROR).remove(0).verdict
+        };
+        assert_eq!(compared(12, 11), Verdict::Passed);
+        assert_eq!(compared(20, 2), Verdict::Inconclusive);
     }
 
     #[test]

@@ -482,24 +482,39 @@ impl Case<'_> {
         after: &[Part],
     ) -> Change {
         let length = block_length(after.len());
-        let ratios = |parts: &[Part]| parts.iter().map(|it| it.ratio()).collect::<Vec<_>>();
-        let (before, after) = ((before.0, ratios(before.1)), ratios(after));
-        let blocks = |runs: &[Run], values: &[f64]| -> Vec<f64> {
+        let blocks = |runs: &[Run], parts: &[Part]| -> Vec<f64> {
             let whole = |run: &Run| measure.of(run, run.whole).unwrap_or_default().ratio();
+            let values: Vec<f64> = parts.iter().map(|it| it.ratio()).collect();
             let wholes: Vec<f64> = runs.iter().map(whole).collect();
             let blocks = values.chunks_exact(length).zip(wholes.chunks_exact(length));
             blocks.map(|(part, whole)| of_block(part, whole)).collect()
         };
-        let (before, after) = match measure {
-            Measure::Seconds(_) => (blocks(before.0, &before.1), blocks(self.runs, &after)),
-            // What slows everything changes no share.
-            Measure::Share => (before.1, after),
+        // What slows everything changes no share.
+        let shares = |parts: &[Part]| -> Vec<f64> {
+            let blocks = parts.chunks_exact(length);
+            blocks.map(|it| Summary::of_parts(it).mean).collect()
         };
-        let pairs: Vec<_> = before.iter().copied().zip(after.iter().copied()).collect();
-        Change {
-            before: Summary::of(&before),
-            after: Summary::of(&after),
-            interval: stats::paired(&pairs, form, self.error),
+        let pairs = |before: &[f64], after: &[f64]| -> Vec<(f64, f64)> {
+            before.iter().copied().zip(after.iter().copied()).collect()
+        };
+        match measure {
+            Measure::Seconds(_) => {
+                let (before, after) = (blocks(before.0, before.1), blocks(self.runs, after));
+                Change {
+                    before: Summary::of(&before),
+                    after: Summary::of(&after),
+                    interval: stats::paired(&pairs(&before, &after), form, self.error),
+                }
+            }
+            Measure::Share => Change {
+                before: Summary::of_parts(before.1),
+                after: Summary::of_parts(after),
+                interval: stats::paired(
+                    &pairs(&shares(before.1), &shares(after)),
+                    form,
+                    self.error,
+                ),
+            },
         }
     }
 

@@ -7,6 +7,7 @@ mod harness;
 
 mod codes;
 mod django;
+mod measured;
 mod recipe;
 mod two_versions;
 
