@@ -97,7 +97,7 @@ os.wait()
         target.line();
     }
     let output = place
-        .attach(&target, ["-s", "-d", "1.5", "-f", "raw", "-o", "-"])
+        .attach(&target, ["-s", "-d", "4", "-f", "raw", "-o", "-"])
         .output()
         .unwrap();
     assert_code(&output, 0);
