@@ -13,10 +13,11 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::held::{Scheduling, scheduling_of_all};
 use common::interpreters::one_of_each_version;
 use common::{Interpreter, Target, lacking};
 use spyhole::engine::{Engine, EngineOptions, cpython};
-use spyhole::model::{Counting, Halting, Interner, Nanos, Proof, StackId, Tick};
+use spyhole::model::{Counting, Halting, Interner, Nanos, Proof, StackId, Tick, Tid};
 use spyhole::target::Process;
 
 const WORKLOAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/proving.py");
@@ -28,6 +29,18 @@ struct Outcome {
     unproven: u64,
     lost: u64,
     stacks: BTreeMap<u32, (StackId, u64)>,
+}
+
+/// The engine has tried for so long before it gives up. Who was about to go on all that time and had no
+/// CPU cannot get to where its stack is whole: such a look is made again.
+const STARVED: Duration = Duration::from_millis(5);
+
+/// Whether a thread was ready to run from one account to the other, and did not.
+fn some_waited(before: &BTreeMap<Tid, Scheduling>, after: &BTreeMap<Tid, Scheduling>) -> bool {
+    let mut both = before
+        .iter()
+        .filter_map(|(tid, before)| Some((before, after.get(tid)?)));
+    both.any(|(before, after)| before == after && after.state == 'R')
 }
 
 fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
@@ -43,7 +56,8 @@ fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
     let mut samples = Vec::new();
     let started = Instant::now();
     let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
-    for _ in 0..ticks {
+    let (mut looks, mut starved) = (0, 0);
+    while looks < ticks {
         // Between 0 and 400 µs: in no step with the program.
         chance ^= chance << 13;
         chance ^= chance >> 7;
@@ -54,7 +68,18 @@ fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
             stands_for: Nanos(1),
         };
         samples.clear();
+        let before = scheduling_of_all(target.pid());
+        let begun = Instant::now();
         let result = engine.tick(tick, interner, &mut samples).expect("a tick");
+        if result.lost + result.unproven > 0
+            && begun.elapsed() >= STARVED
+            && some_waited(&before, &scheduling_of_all(target.pid()))
+        {
+            starved += 1;
+            assert!(starved * 10 <= ticks, "{starved} starved looks of {looks}");
+            continue;
+        }
+        looks += 1;
         outcome.lost += u64::from(result.lost);
         for sample in &samples {
             outcome.samples += 1;

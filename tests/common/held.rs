@@ -95,6 +95,15 @@ pub fn sleeps(pid: Pid, tid: Option<Tid>) -> bool {
         .is_some_and(|now| now.state == 'S')
 }
 
+/// The same of all threads of a process.
+pub fn scheduling_of_all(pid: Pid) -> BTreeMap<Tid, Scheduling> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let tids = tasks.into_iter().flatten().flatten();
+    let tids = tids.filter_map(|task| Some(Tid(task.file_name().to_str()?.parse().ok()?)));
+    tids.filter_map(|tid| Some((tid, scheduling(pid, tid)?)))
+        .collect()
+}
+
 /// `None` where the thread has ended, or the kernel keeps no such account.
 pub fn scheduling(pid: Pid, tid: Tid) -> Option<Scheduling> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/task/{tid}/{name}")).ok();
