@@ -632,7 +632,8 @@ mod tests {
     #[test]
     fn time_at_which_nobody_looked_hides_seconds_and_no_shares() {
         let recorded = |part: u64| {
-            let mut profile = profile(&[(&[MAIN, LEAF][..], 300), (&[MAIN][..], 700)]);
+            let turn = [(&[MAIN, LEAF][..], 3), (&[MAIN][..], 7)];
+            let mut profile = profile(&turn.repeat(100));
             profile.recording.ticks.open_time = Nanos(100);
             profile.recording.ticks.gap_time = Nanos(part);
             profile

@@ -403,6 +403,24 @@ impl Family {
         self.patience = None;
     }
 
+    /// Until when it is not said of a process that is not ready that it cannot be recorded; zero once
+    /// that is settled.
+    pub fn patient_until(&self) -> Nanos {
+        self.patience.unwrap_or(Nanos::ZERO)
+    }
+
+    /// Why the one process that was named has not been opened, where it was there before us.
+    pub fn take_refusal_of_root(&mut self) -> Option<Refused> {
+        let [root] = &self.roots[..] else {
+            return None;
+        };
+        let (pid, refused) = (root.pid, self.last_refusal.as_ref()?);
+        match self.patience.is_some() && refused.pid == pid {
+            true => self.last_refusal.take(),
+            false => None,
+        }
+    }
+
     /// Whether the recording has no sense when a root is refused in this way.
     fn is_fatal(&self, kind: RefusalKind, now: Nanos) -> bool {
         if self.engines.opened > 0 || self.roots.len() > 1 {

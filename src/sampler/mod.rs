@@ -206,10 +206,20 @@ pub fn run(
         let mut wake = recorder.family.next_attention();
         // A duration is one even if there never is anybody to look at.
         let since = begun.as_ref().map_or(entered, |(start, _)| *start);
+        // But why there is nobody is only known once a process had time to show its Python.
+        let known = match begun {
+            Some(_) => Nanos::ZERO,
+            None => recorder.family.patient_until(),
+        };
         let end = options
             .duration
-            .map(|duration| since.saturating_add(duration));
+            .map(|duration| since.saturating_add(duration).max(known));
         if end.is_some_and(|end| clock.now() >= end) {
+            if begun.is_none()
+                && let Some(refused) = recorder.family.take_refusal_of_root()
+            {
+                return Err(refused);
+            }
             break Stop::Duration;
         }
         wake = wake.min(end.unwrap_or(wake));

@@ -74,9 +74,9 @@ fn text_of_the_target_does_not_steer_the_terminal() {
             "-o",
             "x\u{1b}]0;y.svg",
             "--",
-            "sh",
+            python().to_str().expect("UTF-8"),
             "-c",
-            ": \u{1b}[31m\u{202e}\r",
+            "for i in range(3000000): pass # \u{1b}[31m\u{202e}\r",
         ])
         .output()
         .unwrap();
