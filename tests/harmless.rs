@@ -27,28 +27,34 @@ fn no_call_is_interrupted_in_which_a_thread_waits() {
             return;
         }
         let place = Place::new();
-        let mut target = Target::start(python.command().arg(script("waits.py"))).expect("it runs");
+        // No signal asks for it: a thread that waits might be chosen to take it.
+        let kept = place.path("waits");
+        let mut command = python.command();
+        command.arg(script("waits.py")).arg(&kept);
+        let mut target = Target::start(&mut command).expect("it runs");
         let pid = target.pid();
         let spyhole = place
             .record(["-p", &pid.to_string(), "-r", "1000", "-o", "x.txt"])
             .spawn()
             .expect("spyhole runs");
         wait_until_sampling(&spyhole);
-        let mut tell = |at: Signal| -> Waits {
-            kill(nix::unistd::Pid::from_raw(pid.0), at).expect("it runs still");
-            let told = target.line().expect("its account");
+        wait_until("each waits", || kept.exists());
+        let told_now = || -> Waits {
+            let told = std::fs::read_to_string(&kept).expect("its account");
             serde_json::from_str(&told).expect("JSON")
         };
-        let before = tell(Signal::SIGUSR1);
+        let before = told_now();
         assert_eq!(before.waits.len(), 3);
         wait_until("each has waited many times", || {
-            let now = tell(Signal::SIGUSR1);
+            let now = told_now();
             let mut waits = now.waits.iter();
             waits.all(|(call, &times)| times >= before.waits[call] + 10)
         });
         signal(spyhole.id(), "INT");
         assert_code(&spyhole.wait_with_output().expect("it ends"), 0);
-        let told = tell(Signal::SIGTERM);
+        kill(nix::unistd::Pid::from_raw(pid.0), Signal::SIGTERM).expect("it runs still");
+        let told = target.line().expect("its account");
+        let told: Waits = serde_json::from_str(&told).expect("JSON");
         assert!(
             told.interrupted.values().all(|&times| times == 0),
             "{told:?}"
