@@ -11,7 +11,9 @@ use std::env;
 use std::fs;
 
 use serde_json::Value;
-use spyhole::check::{Before, ERROR, Looks, Rule, Run, Seen, Shown, Verdict, judge};
+use spyhole::check::{
+    Before, InterimAnalyses, Rule, Run, SIGNIFICANCE, Seen, Shown, Verdict, judge,
+};
 
 const CHECKS: usize = 10_000;
 /// Repeats that stay together.
@@ -91,7 +93,7 @@ fn one_check(
     most: usize,
     chance: &mut Chance,
 ) -> (Verdict, usize) {
-    let mut looks = Looks::new(most, FIRST, ERROR);
+    let mut interim = InterimAnalyses::new(most, FIRST, SIGNIFICANCE);
     let (mut before, mut now): (Vec<Run>, Vec<Run>) = (Vec::new(), Vec::new());
     loop {
         let check = &checks[chance.below(checks.len())];
@@ -100,7 +102,7 @@ fn one_check(
             before.push(run(*was));
             now.push(run(*is));
             let over = now.len() == most;
-            let Some(error) = looks.due(now.len(), over) else {
+            let Some(error) = interim.due(now.len(), over) else {
                 continue;
             };
             let found = judge(rules, &now, Before::InTurn(&before), error);

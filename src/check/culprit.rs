@@ -278,7 +278,7 @@ impl Collected {
     }
 }
 
-/// Looks for where the weight is.
+/// InterimAnalyses for where the weight is.
 struct Search {
     question: Question,
     functions: Vec<Function>,

@@ -443,7 +443,7 @@ mod tests {
 
     fn judged(rule: &str, after: Vec<Profile>) -> Judgement {
         evidence(rule, after, Vec::new())
-            .judge(judge::ERROR)
+            .judge(judge::SIGNIFICANCE)
             .remove(0)
     }
 
@@ -515,7 +515,7 @@ mod tests {
         for rule in ["leaf < +5%", "leaf < +5points", "leaf < 50%"] {
             let gone = evidence(rule, vec![without(), without()], vec![with(), with()]);
             assert!(gone.check_names().is_ok());
-            let judgement = gone.judge(judge::ERROR).remove(0);
+            let judgement = gone.judge(judge::SIGNIFICANCE).remove(0);
             assert_eq!(judgement.verdict, Verdict::Inconclusive, "{rule}");
             assert_eq!(judgement.lacks, Some(Lack::Gone), "{rule}");
         }
@@ -550,7 +550,7 @@ mod tests {
         against.set_baseline(&known).expect("a baseline of it");
         for evidence in [against, in_turn(rule, after(), before())] {
             assert!(evidence.check_names().is_ok());
-            let judgement = evidence.judge(judge::ERROR).remove(0);
+            let judgement = evidence.judge(judge::SIGNIFICANCE).remove(0);
             assert_eq!(judgement.verdict, Verdict::Inconclusive);
             assert_eq!(judgement.lacks, Some(Lack::Gone));
         }
@@ -571,7 +571,7 @@ mod tests {
             in_turn(rule, runs(180), runs(90)),
             evidence(rule, runs(180), runs(90)),
         ] {
-            let judgement = evidence.judge(judge::ERROR).remove(0);
+            let judgement = evidence.judge(judge::SIGNIFICANCE).remove(0);
             let before = judgement.before.expect("measured").value;
             assert!((before - 14.0).abs() < 1e-6, "{judgement:?}");
             assert!((share(&judgement) - 23.0).abs() < 1e-6, "{judgement:?}");
@@ -598,7 +598,7 @@ mod tests {
                 in_turn(rule, none(), none()),
                 in_turn(rule, none(), some()),
             ] {
-                let judgement = evidence.judge(judge::ERROR).remove(0);
+                let judgement = evidence.judge(judge::SIGNIFICANCE).remove(0);
                 assert_eq!(judgement.verdict, Verdict::Inconclusive, "{rule}");
             }
         }
@@ -651,7 +651,7 @@ mod tests {
         let compared = |after, before| {
             let runs = |part| (0..12).map(|_| recorded(part)).collect();
             let evidence = in_turn("total < +5%", runs(after), runs(before));
-            evidence.judge(judge::ERROR).remove(0).verdict
+            evidence.judge(judge::SIGNIFICANCE).remove(0).verdict
         };
         assert_eq!(compared(12, 11), Verdict::Passed);
         assert_eq!(compared(20, 2), Verdict::Inconclusive);

@@ -11,7 +11,7 @@ use super::stats::{self, Form, Interval, Part, Summary};
 
 /// The error that all rules of a check may make together, on either side: to call slower what is not,
 /// or to miss what is beyond its limit.
-pub const ERROR: f64 = 0.01;
+pub const SIGNIFICANCE: f64 = 0.01;
 
 /// Blocks that repeats are put together to, and repeats in one of them at most. With fewer blocks no
 /// difference would be certain.
@@ -646,7 +646,7 @@ mod tests {
 
     fn one(rule: &str, now: &[Run], before: Before<'_>) -> Judgement {
         let rules = [rule.parse::<Rule>().expect("a rule")];
-        judge(&rules, now, before, ERROR).remove(0)
+        judge(&rules, now, before, SIGNIFICANCE).remove(0)
     }
 
     #[test]
@@ -818,7 +818,7 @@ mod tests {
             for run in &mut now {
                 run.figures = vec![run.figures[0]; rules.len()];
             }
-            let after = judge(rules, &now, Before::Nothing, ERROR)[0]
+            let after = judge(rules, &now, Before::Nothing, SIGNIFICANCE)[0]
                 .after
                 .expect("measured");
             after.high - after.low

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::args::Check;
 use super::{exit, target, terminal, words};
 use crate::check::{
-    Baseline, Conditions, ERROR, Estimate, Evidence, Judgement, Looks, Outcome, Rule, Setting,
-    Source, Verdict, Version, figure,
+    Baseline, Conditions, Estimate, Evidence, InterimAnalyses, Judgement, Outcome, Rule,
+    SIGNIFICANCE, Setting, Source, Verdict, Version, figure,
 };
 use crate::output;
 use crate::record::Recorder;
@@ -72,7 +72,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         program,
     } = gathered;
     evidence.check_names()?;
-    let judgements = judgements.unwrap_or_else(|| evidence.judge(ERROR));
+    let judgements = judgements.unwrap_or_else(|| evidence.judge(SIGNIFICANCE));
     if arguments.save.is_some() {
         outputs.save(&evidence.to_baseline(program.clone()).to_toml(), &recorder)?;
     }
@@ -126,7 +126,7 @@ fn setting(evidence: &Evidence) -> Setting {
         runs: evidence.count(Version::After),
         runs_before: evidence.count(Version::Before),
         samples: evidence.samples(),
-        confidence: 100.0 * (1.0 - 2.0 * ERROR),
+        confidence: 100.0 * (1.0 - 2.0 * SIGNIFICANCE),
         ..Setting::default()
     }
 }
@@ -177,7 +177,7 @@ struct Gathering<'a> {
     arguments: &'a Check,
     workload: Workload<'a>,
     evidence: Evidence,
-    looks: Looks,
+    interim: InterimAnalyses,
     most: usize,
     begun: Instant,
     /// Seconds that were recorded.
@@ -211,7 +211,7 @@ impl<'a> Gathering<'a> {
             arguments,
             evidence: Evidence::new(rules, pairs),
             workload,
-            looks: Looks::new(most, first, ERROR),
+            interim: InterimAnalyses::new(most, first, SIGNIFICANCE),
             most,
             begun: Instant::now(),
             seconds: 0.0,
@@ -239,7 +239,7 @@ impl<'a> Gathering<'a> {
                 self.evidence.check_names()?;
             }
             let over = repeat == self.most || self.is_late(repeat);
-            if let Some(error) = self.looks.due(repeat, over) {
+            if let Some(error) = self.interim.due(repeat, over) {
                 // Once one rule is broken the verdict stands; until then all must be certain.
                 let found = match judgements {
                     Some(found) if is_broken(&found) => found,

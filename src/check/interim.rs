@@ -1,13 +1,13 @@
 //! When to look at what has been recorded so far, and how much error each look may make.
 //!
-//! Who looks after every run and stops at the first alarm raises many. So looks are few and planned,
+//! Who looks after every run and stops at the first alarm raises many. So interim analyses are few and planned,
 //! and the error that is allowed to the whole check is spent on them in proportion to the runs that
-//! came since the last one (Lan and DeMets 1983). The parts are added up as if looks were independent
+//! came since the last one (Lan and DeMets 1983). The parts are added up as if they were independent
 //! of each other, which they are not: so the whole errs less than it may, whatever the noise is like.
 
 /// The plan of one check.
 #[derive(Clone, Debug)]
-pub struct Looks {
+pub struct InterimAnalyses {
     most: usize,
     error: f64,
     next: usize,
@@ -17,12 +17,12 @@ pub struct Looks {
 /// Each look has half as many runs again as the one before.
 const STEP: f64 = 1.5;
 
-impl Looks {
+impl InterimAnalyses {
     /// `most` runs, a first look after `first` of them, and a probability of `error` to be wrong on
     /// either side.
     #[must_use]
-    pub fn new(most: usize, first: usize, error: f64) -> Looks {
-        Looks {
+    pub fn new(most: usize, first: usize, error: f64) -> InterimAnalyses {
+        InterimAnalyses {
             most,
             error,
             next: first.min(most),
@@ -61,22 +61,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_are_few() {
-        let mut looks = Looks::new(30, 10, 0.01);
+    fn analyses_are_few() {
+        let mut interim = InterimAnalyses::new(30, 10, 0.01);
         let at: Vec<_> = (1..=30)
-            .filter(|&runs| looks.due(runs, false).is_some())
+            .filter(|&runs| interim.due(runs, false).is_some())
             .collect();
         assert_eq!(at, [10, 15, 23, 30]);
     }
 
     proptest! {
         #[test]
-        fn all_looks_together_err_as_much_as_they_may(most in 1usize..200, first in 1usize..20, stop in 1usize..200) {
-            let mut looks = Looks::new(most, first, 0.01);
+        fn all_analyses_together_err_as_much_as_they_may(most in 1usize..200, first in 1usize..20, stop in 1usize..200) {
+            let mut interim = InterimAnalyses::new(most, first, 0.01);
             let stop = stop.min(most);
-            let spent: f64 = (1..=stop).filter_map(|runs| looks.due(runs, runs == stop)).sum();
+            let spent: f64 = (1..=stop).filter_map(|runs| interim.due(runs, runs == stop)).sum();
             prop_assert!((spent - 0.01).abs() < 1e-9);
-            prop_assert!(looks.due(stop + 1, true).is_none());
+            prop_assert!(interim.due(stop + 1, true).is_none());
         }
     }
 }
