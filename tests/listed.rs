@@ -114,6 +114,24 @@ fn without_names(place: &Place, python: &Interpreter) -> Option<PathBuf> {
     Some(path)
 }
 
+/// Such an interpreter, once it runs; `None` after saying why it does not: its modules may want the symbols.
+fn start_without_names(place: &Place, python: &Interpreter, arguments: &[&str]) -> Option<Target> {
+    let copy = without_names(place, python).expect("a copy");
+    let home = python.path.parent().and_then(Path::parent).expect("a home");
+    let mut command = Command::new(copy);
+    command
+        .args(["-S", "-s"])
+        .args(arguments)
+        .env("PYTHONHOME", home);
+    match Target::start(&mut command) {
+        Ok(target) => Some(target),
+        Err(error) => {
+            skipped(&python.name, &error);
+            None
+        }
+    }
+}
+
 #[test]
 fn a_python_that_no_name_gives_away_is_listed_and_found_by_its_command() {
     let statics = interpreters()
@@ -122,21 +140,11 @@ fn a_python_that_no_name_gives_away_is_listed_and_found_by_its_command() {
     let mut tested = 0;
     for python in statics {
         let place = Place::new();
-        let copy = without_names(&place, python).expect("a copy");
         let code = "import sys\nsys.stdout.write('ready\\n')\nsys.stdout.flush()\nwhile True: sum(range(9))\n";
         let program = place.program("a_word_of_its_own.py", code);
-        let home = python.path.parent().and_then(Path::parent).expect("a home");
-        let mut command = Command::new(&copy);
-        command
-            .args(["-S", "-s"])
-            .arg(&program)
-            .env("PYTHONHOME", home);
-        let target = match Target::start(&mut command) {
-            Ok(target) => target,
-            Err(error) => {
-                skipped(&python.name, &error);
-                continue;
-            }
+        let program = program.to_str().expect("UTF-8");
+        let Some(target) = start_without_names(&place, python, &[program]) else {
+            continue;
         };
         tested += 1;
         let found = listed(&place, target.id()).unwrap_or_else(|| panic!("{}", python.name));
@@ -164,19 +172,9 @@ fn that_nobody_knows_who_has_the_gil_is_said() {
     let mut tested = 0;
     for python in old {
         let place = Place::new();
-        let copy = without_names(&place, python).expect("a copy");
-        let home = python.path.parent().and_then(Path::parent).expect("a home");
-        let mut command = Command::new(&copy);
-        command
-            .args(["-S", "-s", "-c", common::target::WAITING])
-            .env("PYTHONHOME", home);
-        let target = match Target::start(&mut command) {
-            Ok(target) => target,
-            // Its modules want the symbols.
-            Err(error) => {
-                skipped(&python.name, &error);
-                continue;
-            }
+        let arguments = ["-c", common::target::WAITING];
+        let Some(target) = start_without_names(&place, python, &arguments) else {
+            continue;
         };
         tested += 1;
         let output = place

@@ -59,16 +59,6 @@ impl Recordings {
         self.ticks.lost as f64 / self.ticks.expected.max(1) as f64
     }
 
-    /// How much of the time nobody looked, since we did not come to run ourselves, from 0 to 1. What ran
-    /// then is as likely to be this as that, but its seconds are missing.
-    fn overlooked(&self) -> f64 {
-        let open = self.ticks.open_time.as_secs_f64();
-        match open > 0.0 {
-            true => (self.ticks.gap_time.as_secs_f64() / open).min(1.0),
-            false => 0.0,
-        }
-    }
-
     /// Samples, and seconds, of a run as it is on the average.
     fn of_a_run(&self) -> (f64, f64) {
         let runs = self.runs.len().max(1) as f64;
@@ -265,14 +255,15 @@ impl Evidence {
         judgements
     }
 
-    /// The part of the seconds that a rule is about, from 0 to 1, which nobody saw.
+    /// The part of the seconds that a rule is about, from 0 to 1, which nobody saw since we did not come to
+    /// run ourselves. What ran then is as likely to be this as that, so that no share is hidden.
     fn seconds_hidden_from(&self, rule: &Rule) -> f64 {
-        let now = self.after.overlooked();
+        let now = self.after.ticks.gap_share();
         match rule.limit() {
             Some(Limit::Seconds { .. }) => now,
             // Where as much is missing of both versions, the difference is right.
             Some(Limit::Growth { .. } | Limit::MoreSeconds { .. }) => {
-                now - self.before.overlooked()
+                now - self.before.ticks.gap_share()
             }
             Some(Limit::Share(_) | Limit::MoreShare(_)) | None => 0.0,
         }

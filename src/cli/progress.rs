@@ -37,6 +37,19 @@ pub enum Line {
     },
 }
 
+impl Line {
+    /// One that is shown where the terminal can redraw it, unless it is to be hidden.
+    pub fn new(hidden: bool, prefix: &str, duration: Option<Duration>) -> Line {
+        match hidden || !terminal::can_redraw() {
+            true => Line::Hidden,
+            false => Line::Shown {
+                prefix: prefix.to_owned(),
+                duration,
+            },
+        }
+    }
+}
+
 #[derive(Debug)]
 enum News {
     Text(String),

@@ -149,15 +149,8 @@ impl Recording<'_> {
 
     /// A program that shares our terminal writes there, too.
     fn progress(&self, shares_terminal: bool) -> Progress {
-        let hidden =
-            self.arguments.sampling.hideprogress || shares_terminal || !terminal::can_redraw();
-        let line = match hidden {
-            true => Line::Hidden,
-            false => Line::Shown {
-                prefix: String::new(),
-                duration: self.recorder.options().duration,
-            },
-        };
+        let hidden = self.arguments.sampling.hideprogress || shares_terminal;
+        let line = Line::new(hidden, "", self.recorder.options().duration);
         Progress::new(line, true)
     }
 

@@ -7,6 +7,7 @@ pub mod cpython;
 pub mod pyspy;
 mod several;
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 pub use self::several::Several;
@@ -91,4 +92,17 @@ pub struct EngineReport {
     /// `process_vm_readv` calls.
     pub reads: u64,
     pub bytes_read: u64,
+}
+
+impl AddAssign for EngineReport {
+    /// Adds the effort up; the method stays that of the first engine which tells one.
+    fn add_assign(&mut self, more: EngineReport) {
+        self.method = self.method.or(more.method);
+        self.moves += more.moves;
+        self.pauses += more.pauses;
+        self.paused += more.paused;
+        self.refused += more.refused;
+        self.reads += more.reads;
+        self.bytes_read += more.bytes_read;
+    }
 }

@@ -91,11 +91,7 @@ impl<E: Engine> Engine for Several<E> {
             match engine.tick(tick, interner, samples) {
                 Ok(one) => {
                     read += 1;
-                    outcome.threads += one.threads;
-                    outcome.unproven += one.unproven;
-                    outcome.lost += one.lost;
-                    outcome.pauses += one.pauses;
-                    outcome.refused += one.refused;
+                    outcome += one;
                 }
                 Err(error @ (TickError::Gone | TickError::Replaced)) => return Err(error),
                 Err(error @ TickError::Unreadable(_)) => {
@@ -120,12 +116,7 @@ impl<E: Engine> Engine for Several<E> {
     fn report(&self) -> EngineReport {
         let mut sum = self.first.report();
         for report in self.others.iter().map(Engine::report) {
-            sum.moves += report.moves;
-            sum.pauses += report.pauses;
-            sum.paused += report.paused;
-            sum.refused += report.refused;
-            sum.reads += report.reads;
-            sum.bytes_read += report.bytes_read;
+            sum += report;
         }
         sum
     }

@@ -1,5 +1,7 @@
 //! What one tick of the sampler yields.
 
+use std::ops::AddAssign;
+
 use super::{LabelSetId, Nanos, StackId, ThreadId};
 
 /// The instant that a sample belongs to, and the time for which it stands.
@@ -60,4 +62,14 @@ pub struct TickOutcome {
     pub pauses: u32,
     /// Times that a thread was to be paused and we were not allowed to.
     pub refused: u32,
+}
+
+impl AddAssign for TickOutcome {
+    fn add_assign(&mut self, more: TickOutcome) {
+        self.threads += more.threads;
+        self.unproven += more.unproven;
+        self.lost += more.lost;
+        self.pauses += more.pauses;
+        self.refused += more.refused;
+    }
 }

@@ -50,15 +50,22 @@ impl Ticks {
     /// could be read.
     #[must_use]
     pub fn unseen_share(&self) -> f64 {
-        let unseen = self.gap_time.saturating_add(self.lost_time).as_secs_f64();
+        self.share_of_open_time(self.gap_time.saturating_add(self.lost_time))
+    }
+
+    /// The share of the time, from 0 to 1, at which nobody looked.
+    #[must_use]
+    pub fn gap_share(&self) -> f64 {
+        self.share_of_open_time(self.gap_time)
+    }
+
+    fn share_of_open_time(&self, time: Nanos) -> f64 {
         match self.open_time {
             Nanos::ZERO => 0.0,
-            open_time => (unseen / open_time.as_secs_f64()).min(1.0),
+            open_time => (time.as_secs_f64() / open_time.as_secs_f64()).min(1.0),
         }
     }
-}
 
-impl Ticks {
     /// What came after `before` was counted, of which this is the continuation.
     #[must_use]
     pub fn since(self, before: Ticks) -> Ticks {

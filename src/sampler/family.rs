@@ -82,15 +82,6 @@ impl Engines {
         self.python.get_or_insert(engine.python());
         self.report.method = self.report.method.or(engine.report().method);
     }
-
-    pub(super) fn retire(&mut self, report: &EngineReport) {
-        self.report.moves += report.moves;
-        self.report.pauses += report.pauses;
-        self.report.paused += report.paused;
-        self.report.refused += report.refused;
-        self.report.reads += report.reads;
-        self.report.bytes_read += report.bytes_read;
-    }
 }
 
 pub(super) struct Family {
@@ -471,7 +462,7 @@ impl Family {
 
     fn retire(&mut self, index: usize) {
         if let State::Open(open) = &mut self.members[index].state {
-            self.engines.retire(&open.engine.report());
+            self.engines.report += open.engine.report();
             if let Some(used) = open.cpu_used() {
                 self.engines.cpu_used.push((open.engine.process(), used));
             }

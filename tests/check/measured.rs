@@ -88,10 +88,8 @@ fn what_was_renamed_is_gone_and_no_pass() {
 #[test]
 fn a_recording_of_a_program_that_failed_is_refused_unless_it_is_allowed() {
     let place = Place::new();
-    place.program(
-        "p.py",
-        &bench(60000, 500).replace("print('units: 40')", "raise SystemExit(9)"),
-    );
+    let failing = bench(60000, 500).replace("print('units: 40')", "raise SystemExit(9)");
+    place.program("p.py", &failing);
     let output = place.start(["-r", "1000", "-o", "p.pb.gz"]).output();
     assert_code(&output.expect("spyhole"), 9);
     let judge = |options: &[&str]| {
@@ -116,10 +114,7 @@ fn a_recording_of_a_program_that_failed_is_refused_unless_it_is_allowed() {
     );
     assert_code(&judge(&["--allow-failed"]), 10);
 
-    place.program(
-        "bench.py",
-        &bench(60000, 500).replace("print('units: 40')", "raise SystemExit(9)"),
-    );
+    place.program("bench.py", &failing);
     let output = check(&place, ["-e", "never busy"])
         .output()
         .expect("spyhole");

@@ -189,14 +189,8 @@ impl<'a> Workload<'a> {
     }
 
     fn progress(&self, prefix: &str) -> Progress {
-        let hidden = self.arguments.sampling.hideprogress || !terminal::can_redraw();
-        let line = match hidden {
-            true => Line::Hidden,
-            false => Line::Shown {
-                prefix: prefix.to_owned(),
-                duration: self.recorder.options().duration,
-            },
-        };
+        let hidden = self.arguments.sampling.hideprogress;
+        let line = Line::new(hidden, prefix, self.recorder.options().duration);
         Progress::new(line, false)
     }
 

@@ -39,8 +39,8 @@ use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::cpython::threads::ThreadState;
 use crate::memory::Memory;
 use crate::model::{
-    Counting, HaltMethod, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample,
-    ThreadKey, Tick, TickOutcome, Tid,
+    Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, ThreadKey, Tick,
+    TickOutcome, Tid,
 };
 use crate::sys::linux::stand;
 use crate::sys::linux::tasks::own_name;
@@ -69,7 +69,6 @@ pub struct CpythonEngine {
     process: Arc<Process>,
     process_id: ProcessId,
     options: EngineOptions,
-    method: HaltMethod,
     halter: Halter,
     reader: LiveReader,
     resolver: Resolver,
@@ -157,11 +156,7 @@ impl Engine for CpythonEngine {
         let effort = self.halter.effort();
         let (reads, bytes_read) = self.reader.source().effort();
         EngineReport {
-            method: Some(if self.halter.may_not_stand() {
-                HaltMethod::PauseThread
-            } else {
-                self.method
-            }),
+            method: Some(self.halter.method(self.python().free_threaded)),
             moves: effort.moves,
             pauses: effort.pauses,
             paused: effort.paused,

@@ -11,7 +11,7 @@ use crate::cpython::layout::{self, Layout, LayoutError};
 use crate::cpython::locate::{self, LocateError, Located};
 use crate::engine::EngineOptions;
 use crate::memory::{LiveMemory, Snapshot};
-use crate::model::{HaltMethod, Halting, Interner, Nanos, Process as RecordedProcess, ProcessId};
+use crate::model::{Interner, Nanos, Process as RecordedProcess, ProcessId};
 use crate::target::Process;
 
 /// Why a process cannot be read.
@@ -83,12 +83,6 @@ fn open_located(
     let mut engine = CpythonEngine {
         process_id,
         options,
-        method: match options.halting {
-            Halting::WhenNeeded if located.version.free_threaded => HaltMethod::OnTheirCpus,
-            Halting::WhenNeeded => HaltMethod::OnItsCpu,
-            Halting::Always => HaltMethod::PauseThread,
-            Halting::Never => HaltMethod::Nothing,
-        },
         halter: Halter::new(
             process.pid(),
             options.halting,

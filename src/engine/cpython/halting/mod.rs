@@ -26,7 +26,7 @@ use self::thread_ids::ThreadIds;
 use super::reading::{KernelThread, Look, Reader, Scope};
 use crate::cpython::threads::ThreadState;
 use crate::memory::{LiveMemory, Memory, Snapshot};
-use crate::model::{Counting, Halting, Nanos, Pid, Proof, Tid};
+use crate::model::{Counting, HaltMethod, Halting, Nanos, Pid, Proof, Tid};
 use crate::sys::linux::stand;
 
 pub use self::halted::{Extent, Halted};
@@ -106,9 +106,15 @@ impl Halter {
         self.effort
     }
 
-    /// Whether we wanted to stand on the CPUs of threads and may not choose our own.
-    pub fn may_not_stand(&self) -> bool {
-        self.policy == Halting::WhenNeeded && !self.may_stand
+    /// How threads are held still, where we may choose our CPU and where we may not.
+    pub fn method(&self, free_threaded: bool) -> HaltMethod {
+        match self.policy {
+            Halting::WhenNeeded if !self.may_stand => HaltMethod::PauseThread,
+            Halting::WhenNeeded if free_threaded => HaltMethod::OnTheirCpus,
+            Halting::WhenNeeded => HaltMethod::OnItsCpu,
+            Halting::Always => HaltMethod::PauseThread,
+            Halting::Never => HaltMethod::Nothing,
+        }
     }
 
     /// Before each look: what finding kernel threads may cost in it.
