@@ -6,6 +6,7 @@ mod harness;
 
 use std::process::Command;
 
+use common::held::task_states;
 use common::interpreters::one_of_each_version;
 use common::look::{Look, Seen, script, with_each};
 use common::{Interpreter, Target};
@@ -96,6 +97,10 @@ fn an_exec_by_another_thread_is_noticed() {
     let target = start(&mut Command::new(python()), "execs");
     let process = Process::open(target.pid()).expect("runs");
     assert_eq!(process.standing(), Standing::Same);
+    // It says that it is ready before it stops itself.
+    wait_until("it has stopped itself", || {
+        task_states(target.pid()).is_some_and(|states| states.contains(&'T'))
+    });
     signal(target.pid().0.cast_unsigned(), "CONT");
     wait_until("it runs another program", || {
         process.standing() != Standing::Same

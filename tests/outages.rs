@@ -85,9 +85,11 @@ fn time_at_which_spyhole_was_stopped_is_nobodys() {
         .expect("spyhole");
     let lines = begun(&mut recorder);
     sleep(Duration::from_secs(1));
+    let stopped = Instant::now();
     signal(recorder.id(), "STOP");
     sleep(Duration::from_millis(2500));
     signal(recorder.id(), "CONT");
+    let stopped = stopped.elapsed().as_secs_f64();
     let said = rest(lines);
     assert!(recorder.wait().expect("its end").success(), "{said}");
     let lasted = started.elapsed().as_secs_f64();
@@ -97,11 +99,10 @@ fn time_at_which_spyhole_was_stopped_is_nobodys() {
         micros(&stacks, "bbb") as f64 / 1e6,
     );
     let not_seen = number_before(&said, " s, since spyhole itself");
-    assert!((2.3..2.8).contains(&not_seen), "{said}");
-    assert!(
-        aaa + bbb + not_seen < lasted && aaa + bbb + not_seen > 4.8,
-        "{aaa} {bbb} {said}"
-    );
+    // On a busy machine it comes late to a CPU at other times, too.
+    assert!(not_seen > stopped - 0.2, "{stopped} {said}");
+    let told = aaa + bbb + not_seen;
+    assert!(told > 4.7 && told < lasted, "{aaa} {bbb} {said}");
     // Neither has what was not seen.
     assert!((aaa - bbb).abs() < 0.5, "{aaa} {bbb}");
     assert!(!said.contains("every sample proven"), "{said}");

@@ -122,17 +122,14 @@ fn anothers_program_is_refused_with_the_reason() {
     assert!(told.contains("run spyhole with `sudo`"), "{told}");
 }
 
-/// A program that nobody but root may read from its second second on.
+/// A program that nobody but root may read any more once it got SIGUSR1.
 const HIDES: &str = "
-import ctypes, time
+import ctypes, signal
+prctl = ctypes.CDLL(None).prctl
+# PR_SET_DUMPABLE.
+signal.signal(signal.SIGUSR1, lambda *_: prctl(4, 0, 0, 0, 0))
 print('ready', flush=True)
-begun = time.monotonic()
-hidden = False
-while True:
-    if not hidden and time.monotonic() > begun + 1:
-        # PR_SET_DUMPABLE.
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
-        hidden = True
+while True: pass
 ";
 
 #[test]
@@ -143,10 +140,16 @@ fn a_program_that_becomes_unreadable_is_told_with_the_reason() {
     let program = place.program("hides.py", HIDES);
     let target = Target::start(as_nobody(python, &place).arg(&program)).expect("starts");
     let pid = target.id().to_string();
-    let output = as_nobody(&binary, &place)
-        .args(["record", "-d", "4", "-f", "raw", "-o", "-", "--pid", &pid])
-        .output()
+    let recording = as_nobody(&binary, &place)
+        .args(["record", "-r", "1000", "-d", "4", "-f", "raw", "-o", "-"])
+        .args(["--pid", &pid])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("spyhole");
+    wait_until_sampling(&recording);
+    signal(target.id(), "USR1");
+    let output = recording.wait_with_output().expect("ends");
     assert_code(&output, 0);
     let said = stderr(&output);
     assert!(said.contains("it cannot be read any more, since"), "{said}");

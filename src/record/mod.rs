@@ -287,13 +287,10 @@ impl Recorder {
         };
         if let Ok(Recorded { profile, .. }) = &mut recorded {
             profile.recording.ending = own_end;
-        }
-        // Other children of ours may have ended meanwhile.
-        if own_end.is_some()
-            && self.is_devoted
-            && let Ok(Recorded { profile, .. }) = &mut recorded
-        {
-            profile.recording.cpu = Some(usage::of_children().saturating_sub(used_before));
+            // Other children of ours may have ended meanwhile.
+            if own_end.is_some() && self.is_devoted {
+                profile.recording.cpu = Some(usage::of_children().saturating_sub(used_before));
+            }
         }
         // One that ended at our signal may be noticed before the signal is.
         let stopped = self.control.asked_to_stop();

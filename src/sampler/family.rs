@@ -406,7 +406,9 @@ impl Family {
             return None;
         };
         let (pid, refused) = (root.pid, self.last_refusal.as_ref()?);
-        match self.patience.is_some() && refused.pid == pid {
+        // One that is halted may go on at any time: then that is how the recording ended, and no verdict.
+        let is_verdict = !matches!(refused.error, OpenFailure::Halted);
+        match self.patience.is_some() && refused.pid == pid && is_verdict {
             true => self.last_refusal.take(),
             false => None,
         }

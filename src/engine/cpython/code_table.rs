@@ -12,7 +12,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::resolving::ShortFiles;
+use super::short_file::ShortFiles;
 use crate::cpython::code::{Code, Fingerprint};
 use crate::cpython::frames::RawFrame;
 use crate::cpython::layout::Layout;

@@ -25,6 +25,7 @@ mod once;
 mod open;
 mod reading;
 mod resolving;
+mod short_file;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::code_table::CodeTable;
 use super::reading::{KernelSide, KernelThread, Look, Motion, ReadStack, Reader, Scope};
-use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver, ShortFiles};
+use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver};
+use super::short_file::ShortFiles;
 use super::stack_of;
 use crate::cpython::frames::{FrameKind, RawFrame, RawStack};
 use crate::cpython::layout::{self, Layout};

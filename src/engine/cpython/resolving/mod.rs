@@ -8,7 +8,6 @@
 //! It remembers each thread's last stack: what a stack shares with it, from the root on, is not
 //! resolved again.
 
-mod short_file;
 mod thread;
 mod work_functions;
 
@@ -17,14 +16,13 @@ use rustc_hash::FxHashMap;
 use self::thread::ResolvedThread;
 use self::work_functions::WorkFunctions;
 use super::code_table::CodeTable;
+use super::short_file::ShortFiles;
 use crate::cpython::frames::RawStack;
 use crate::cpython::thread_names;
 use crate::model::{
     Addr, Counting, GilState, Interner, LabelSetId, Nanos, ProcessId, Proof, Sample, TargetStr,
     ThreadId, ThreadKey, Tick, Tid,
 };
-
-pub use self::short_file::ShortFiles;
 
 /// How a stack shows that frames are missing at its root.
 pub const MISSING_FRAMES: &str = "<more frames>";

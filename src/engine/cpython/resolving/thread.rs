@@ -1,9 +1,10 @@
 //! What is remembered of a thread from sample to sample.
 
+use super::MISSING_FRAMES;
 use super::work_functions::WorkFunctions;
-use super::{MISSING_FRAMES, ShortFiles};
 use crate::cpython::frames::{RawFrame, RawStack};
 use crate::engine::cpython::code_table::{CodeTable, Meaning};
+use crate::engine::cpython::short_file::ShortFiles;
 use crate::model::{CodeAddr, Interner, ProcessId, StackId, ThreadId, ThreadKey};
 
 #[derive(Debug)]
