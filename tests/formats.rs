@@ -4,20 +4,16 @@ mod golden;
 mod profiles;
 
 use golden::{assert_golden, without_version};
-use profiles::{django, django_changed, render, render_difference};
+use profiles::{django, django_changed, options_with, render, render_difference};
 use spyhole::output::{
     ChromeTrace, FORMATS, Flamegraph, Format, LineMode, OutputError, Raw, RenderOptions,
     Speedscope, Unit,
 };
 use spyhole::profile::Profile;
 
-const THREADS: RenderOptions = RenderOptions {
-    lines: LineMode::Current,
-    full_filenames: false,
-    threads: true,
-    processes: false,
-    unit: None,
-};
+fn with_threads() -> RenderOptions {
+    options_with(|it| it.threads = true)
+}
 
 /// Those that are written as text.
 const OF_TEXT: [&dyn Format; 4] = [&Flamegraph, &Raw, &Speedscope, &ChromeTrace];
@@ -28,18 +24,15 @@ fn raw_is_as_before() {
         "django.txt",
         &render(&Raw, &django(), &RenderOptions::default()),
     );
-    let options = RenderOptions {
-        lines: LineMode::Function,
-        full_filenames: true,
-        threads: true,
-        processes: true,
-        unit: None,
-    };
+    let options = options_with(|it| {
+        it.lines = LineMode::Function;
+        it.full_filenames = true;
+        it.threads = true;
+        it.processes = true;
+        it.unit = None;
+    });
     assert_golden("django_roots_full.txt", &render(&Raw, &django(), &options));
-    let options = RenderOptions {
-        lines: LineMode::None,
-        ..RenderOptions::default()
-    };
+    let options = options_with(|it| it.lines = LineMode::None);
     assert_golden("django_no_lines.txt", &render(&Raw, &django(), &options));
 }
 
@@ -48,10 +41,7 @@ fn counts_add_up_to_what_they_stand_for() {
     let profile = django();
     let total = profile.total();
     let sums = [Unit::Samples, Unit::Wall, Unit::Cpu].map(|unit| {
-        let options = RenderOptions {
-            unit: Some(unit),
-            ..RenderOptions::default()
-        };
+        let options = options_with(|it| it.unit = Some(unit));
         let text = render(&Raw, &profile, &options);
         let counts = text.lines().map(|line| line.rsplit_once(' ').unwrap().1);
         counts
@@ -84,16 +74,13 @@ fn chrometrace_is_as_before() {
 
 #[test]
 fn flamegraph_is_as_before() {
-    let text = render(&Flamegraph, &django(), &THREADS);
+    let text = render(&Flamegraph, &django(), &with_threads());
     assert_golden("django.svg", &without_script(&text));
 }
 
 #[test]
 fn the_flamegraph_of_a_difference_is_as_before() {
-    let options = RenderOptions {
-        lines: LineMode::None,
-        ..RenderOptions::default()
-    };
+    let options = options_with(|it| it.lines = LineMode::None);
     let text = render_difference(&django(), &django_changed(), &options);
     assert_golden("django_difference.svg", &without_script(&text));
 }
@@ -109,7 +96,7 @@ fn without_script(text: &str) -> String {
 fn recordings_put_together_are_shown_alike_in_whatever_order() {
     let together = |mut first: Profile, second: &Profile| {
         first.absorb(second);
-        let text = render(&Flamegraph, &first, &THREADS);
+        let text = render(&Flamegraph, &first, &with_threads());
         let (_, boxes) = text.split_once("<svg class=\"legend\"").expect("boxes");
         // Of two paths of one file, which differ by the checkout, the first is told.
         boxes.replace("/tmp/after/", "/srv/app/")
@@ -145,10 +132,7 @@ fn what_shows_no_labels_adds_up_what_differs_in_them_alone() {
     let (plain, with_labels) = (labelled(false), labelled(true));
     assert!(with_labels.entries().len() > plain.entries().len());
     for unit in [Unit::Samples, Unit::Wall, Unit::Cpu] {
-        let options = RenderOptions {
-            unit: Some(unit),
-            ..RenderOptions::default()
-        };
+        let options = options_with(|it| it.unit = Some(unit));
         for format in [&Raw as &dyn Format, &Flamegraph] {
             let text = render(format, &plain, &options);
             assert_eq!(text, render(format, &with_labels, &options));
@@ -163,7 +147,7 @@ fn an_empty_profile_is_an_error_and_writes_nothing() {
     let profile = profiles::Builder::new(1, &["python"]).finish(10);
     for format in FORMATS {
         let mut out = Vec::new();
-        let result = spyhole::output::write(format, &profile, &THREADS, &mut out);
+        let result = spyhole::output::write(format, &profile, &with_threads(), &mut out);
         assert!(matches!(result, Err(OutputError::Empty)));
         assert!(out.is_empty());
     }
@@ -175,7 +159,7 @@ fn neither_side_of_a_difference_may_be_empty() {
     for (before, after) in [(&empty, &other), (&other, &empty)] {
         let [before, after] = [before, after].map(profiles::one_run);
         let mut out = Vec::new();
-        let result = spyhole::output::write_difference(before, after, &THREADS, &mut out);
+        let result = spyhole::output::write_difference(before, after, &with_threads(), &mut out);
         assert!(matches!(result, Err(OutputError::Empty)));
         assert!(out.is_empty());
     }
@@ -185,8 +169,8 @@ fn neither_side_of_a_difference_may_be_empty() {
 fn the_same_profile_always_gives_the_same_file() {
     for format in OF_TEXT {
         assert_eq!(
-            render(format, &django(), &THREADS),
-            render(format, &django(), &THREADS)
+            render(format, &django(), &with_threads()),
+            render(format, &django(), &with_threads())
         );
     }
 }

@@ -6,9 +6,9 @@ mod profiles;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use profiles::{Builder, render, render_difference};
+use profiles::{Builder, options_with, render, render_difference};
 use quick_xml::events::Event;
-use spyhole::output::{ChromeTrace, Flamegraph, LineMode, Raw, RenderOptions, Speedscope};
+use spyhole::output::{ChromeTrace, Flamegraph, Raw, RenderOptions, Speedscope};
 use spyhole::profile::Profile;
 
 /// A name as a target may have it, and as every output shows it, collapsed stacks apart.
@@ -46,13 +46,12 @@ const NAMES: &[(&str, &str)] = &[
     ("", ""),
 ];
 
-const ROOTS: RenderOptions = RenderOptions {
-    lines: LineMode::Current,
-    full_filenames: false,
-    threads: true,
-    processes: true,
-    unit: None,
-};
+fn with_roots() -> RenderOptions {
+    options_with(|it| {
+        it.threads = true;
+        it.processes = true;
+    })
+}
 
 /// Each name once as a bare function without a file, which makes it a leaf of its own, once with
 /// itself as file, once as a thread's name, once as key and value of a label, and all of them as
@@ -109,7 +108,7 @@ fn assert_nothing_unseen(text: &str) {
 
 #[test]
 fn collapsed_stacks_keep_frames_and_counts_apart() {
-    let text = render(&Raw, &hostile(), &ROOTS);
+    let text = render(&Raw, &hostile(), &with_roots());
     assert_nothing_unseen(&text);
 
     let mut lines = BTreeMap::new();
@@ -147,7 +146,7 @@ fn collapsed_stacks_keep_frames_and_counts_apart() {
 /// inferno's own parser, for which a second number makes a differential profile and `# ` a comment.
 #[test]
 fn inferno_reads_every_collapsed_stack_as_what_it_is() {
-    for options in [ROOTS, RenderOptions::default()] {
+    for options in [with_roots(), RenderOptions::default()] {
         let text = render(&Raw, &hostile(), &options);
         let mut svg = Vec::new();
         let mut inferno = inferno::flamegraph::Options::default();
@@ -168,14 +167,14 @@ fn inferno_reads_every_collapsed_stack_as_what_it_is() {
 
 #[test]
 fn the_flamegraph_is_xml_and_its_tooltips_hold_the_names() {
-    assert_tooltips(&render(&Flamegraph, &hostile(), &ROOTS));
+    assert_tooltips(&render(&Flamegraph, &hostile(), &with_roots()));
 }
 
 #[test]
 fn so_is_the_flamegraph_of_a_difference() {
     let mut changed = hostile();
     changed.recording.notes.clear();
-    assert_tooltips(&render_difference(&hostile(), &changed, &ROOTS));
+    assert_tooltips(&render_difference(&hostile(), &changed, &with_roots()));
 }
 
 fn assert_tooltips(text: &str) {
@@ -228,7 +227,7 @@ fn assert_tooltips(text: &str) {
 
 #[test]
 fn speedscope_holds_the_names() {
-    let text = render(&Speedscope, &hostile(), &ROOTS);
+    let text = render(&Speedscope, &hostile(), &with_roots());
     assert_nothing_unseen(&text);
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let frames = json["shared"]["frames"].as_array().expect("frames");
@@ -250,7 +249,7 @@ fn speedscope_holds_the_names() {
 
 #[test]
 fn chrometrace_holds_the_names() {
-    let text = render(&ChromeTrace, &hostile(), &ROOTS);
+    let text = render(&ChromeTrace, &hostile(), &with_roots());
     assert_nothing_unseen(&text);
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let events = json.as_array().expect("an array");

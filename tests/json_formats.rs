@@ -4,7 +4,7 @@ mod profiles;
 
 use std::collections::HashMap;
 
-use profiles::{Builder, PERIOD, django, render};
+use profiles::{Builder, PERIOD, django, options_with, render};
 use serde_json::Value;
 use spyhole::output::{ChromeTrace, Format, LineMode, RenderOptions, Speedscope};
 use spyhole::profile::Profile;
@@ -65,10 +65,7 @@ fn speedscope_files_are_as_its_schema_says() {
     let schema: Value = serde_json::from_str(include_str!("golden/speedscope-schema.json"))
         .expect("speedscope's schema");
     for lines in [LineMode::Current, LineMode::Function, LineMode::None] {
-        let options = RenderOptions {
-            lines,
-            ..RenderOptions::default()
-        };
+        let options = options_with(|it| it.lines = lines);
         let json = parsed(&Speedscope, &django(), &options);
         check(&schema, &schema, &json, "$").expect("a valid file");
         let frames = json["shared"]["frames"].as_array().expect("frames");

@@ -12,9 +12,9 @@ use std::process::Command;
 use browser::Browser;
 use common::interpreters::cache;
 use common::lacking;
-use profiles::{django, render};
+use profiles::{django, options_with, render};
 use serde_json::Value;
-use spyhole::output::{LineMode, RenderOptions, Speedscope};
+use spyhole::output::{LineMode, Speedscope};
 
 fn speedscope() -> Option<PathBuf> {
     let named = std::env::var_os("SPYHOLE_SPEEDSCOPE").map(PathBuf::from);
@@ -58,10 +58,7 @@ fn speedscope_opens_a_profile() {
     };
     let folder = tempfile::tempdir().expect("a folder");
     for lines in [LineMode::Current, LineMode::None] {
-        let options = RenderOptions {
-            lines,
-            ..RenderOptions::default()
-        };
+        let options = options_with(|it| it.lines = lines);
         let profile = render(&Speedscope, &django(), &options);
         let script = folder.path().join(format!("{lines:?}.js"));
         std::fs::write(&script, loader("django.speedscope.json", &profile)).expect("a file");

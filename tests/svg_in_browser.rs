@@ -6,9 +6,9 @@ mod common;
 mod profiles;
 
 use browser::Browser;
-use profiles::{Builder, django, django_changed, render, render_difference};
+use profiles::{Builder, django, django_changed, options_with, render, render_difference};
 use serde_json::{Value, json};
-use spyhole::output::{Flamegraph, LineMode, RenderOptions};
+use spyhole::output::{Flamegraph, LineMode};
 use spyhole::profile::Profile;
 
 /// Finds the box whose tooltip begins so.
@@ -22,18 +22,12 @@ struct Page {
 
 impl Page {
     fn of(profile: &Profile) -> Option<Page> {
-        let options = RenderOptions {
-            threads: true,
-            ..RenderOptions::default()
-        };
+        let options = options_with(|it| it.threads = true);
         Page::of_svg(&render(&Flamegraph, profile, &options))
     }
 
     fn of_difference(before: &Profile, after: &Profile) -> Option<Page> {
-        let options = RenderOptions {
-            lines: LineMode::None,
-            ..RenderOptions::default()
-        };
+        let options = options_with(|it| it.lines = LineMode::None);
         Page::of_svg(&render_difference(before, after, &options))
     }
 

@@ -231,7 +231,7 @@ impl Interner {
         interner
     }
 
-    /// Whether something came that no table had room for, and [`TOO_MANY`] stands for it.
+    /// Whether something came that no table had room for, and `TOO_MANY` stands for it.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.full
@@ -242,7 +242,7 @@ impl Interner {
         self.full = true;
     }
 
-    /// Whether more than [`MOST_LABEL_SETS`] label sets came, and [`LabelSetId::OTHER`] stands for
+    /// Whether more than `MOST_LABEL_SETS` label sets came, and [`LabelSetId::OTHER`] stands for
     /// the rest.
     #[must_use]
     pub fn labels_are_full(&self) -> bool {

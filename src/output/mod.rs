@@ -102,6 +102,7 @@ impl Unit {
 
 /// How frames are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct RenderOptions {
     pub lines: LineMode,
     /// Show files as the interpreter has them, not from their package on.
@@ -116,6 +117,7 @@ pub struct RenderOptions {
 
 /// Why a profile could not be written.
 #[derive(thiserror::Error, Debug)]
+#[non_exhaustive]
 pub enum OutputError {
     /// Nothing was sampled: there is nothing to show.
     #[error("the profile is empty")]

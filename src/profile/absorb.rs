@@ -14,7 +14,7 @@ impl Profile {
     /// The order in time is of one recording: [`timeline`](Self::timeline) stays that of this one.
     ///
     /// Memory is bounded as that of a single recording is: what the tables have no room for is
-    /// counted as [`TOO_MANY`](crate::model::TOO_MANY).
+    /// counted as `TOO_MANY`.
     pub fn absorb(&mut self, other: &Profile) {
         self.absorb_as(other, None);
     }

@@ -92,7 +92,7 @@ pub trait Watch {
 pub enum Stop {
     /// Its duration was over.
     Duration,
-    /// [`Watch::asked_to_stop`] said so.
+    /// `Watch::asked_to_stop` said so.
     Asked,
     /// No process was left.
     TargetEnded,

@@ -8,6 +8,7 @@ use crate::target::Identity;
 
 /// What names a target.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Wanted {
     /// One process or several, as they are.
     Pids(Vec<Pid>),
@@ -35,6 +36,7 @@ pub struct Choice {
 
 /// Why nothing was chosen.
 #[derive(thiserror::Error, Clone, Debug)]
+#[non_exhaustive]
 pub enum PickError {
     #[error("no Python process that spyhole can see listens on port {port}")]
     NobodyListens { port: u16, unseen: usize },

@@ -349,3 +349,10 @@ pub fn one_run(profile: &Profile) -> Side<'_> {
         runs: NonZeroUsize::MIN,
     }
 }
+
+/// The usual way of showing, changed in something.
+pub fn options_with(change: impl FnOnce(&mut RenderOptions)) -> RenderOptions {
+    let mut options = RenderOptions::default();
+    change(&mut options);
+    options
+}

@@ -3,7 +3,7 @@
 //! for us.
 //!
 //! Names are as they are in the program: nothing in them can break the format. Of command lines only
-//! the words of [`Program`](crate::model::Program) are kept, since the others may hold secrets. Each
+//! the words of `model::Program` are kept, since the others may hold secrets. Each
 //! sample has all three values; process and thread are labels, and after them come the sample's own
 //! labels, as texts.
 //!
