@@ -220,7 +220,7 @@ impl Collected {
                     continue;
                 };
                 if self.question == Question::Level {
-                    // Of a mere limit, what is selected is what is spoken of: no need to look into it.
+                    // A limit concerns the selected function as a whole: what it calls is not looked into.
                     frames.truncate(frames.len() - position);
                 }
             }

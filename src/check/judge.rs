@@ -470,10 +470,11 @@ impl Case<'_> {
         })
     }
 
-    /// Neighbouring repeats make a block, of which the fastest run tells how fast the program is, and all
-    /// runs tell what part of it is spoken of: what else goes on in a machine makes a program slower,
-    /// never faster, and everywhere. As it is done to both versions alike, a block's difference stays as
-    /// likely to be positive as negative if they do not differ.
+    /// Neighbouring repeats form a block. The fastest run of a block tells how long the program takes, since
+    /// other work on the machine makes a program slower and never faster. What share of that time the
+    /// rule's function has is told by all runs of the block, since other work slows all functions alike. Both
+    /// versions are treated the same, so if they do not differ, a block's difference is as likely to be
+    /// positive as negative.
     fn change_in_turn(
         &self,
         measure: Measure,

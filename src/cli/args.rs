@@ -254,7 +254,7 @@ pub struct Running {
     #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = parse_pid)]
     pub pid: Vec<Pid>,
 
-    /// Whoever serves that TCP port
+    /// The process that serves that TCP port
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
@@ -451,7 +451,7 @@ fn parse_duration(text: &str) -> Result<RecordDuration, String> {
 const EXAMPLES: &str = "\
 Examples:
   spyhole ps                                         which Python processes there are
-  spyhole record --port 8000 -d 10 -o profile.svg    ten seconds of whoever serves that port
+  spyhole record --port 8000 -d 10 -o profile.svg    ten seconds of the server at that port
   spyhole record runserver                           the Django server, over reloads, until ^C
   spyhole record -o profile.svg -- python app.py     a program from start to end
   spyhole check --against ../main -- python bench.py is it slower than the other checkout?
@@ -470,18 +470,20 @@ Examples:
   spyhole record -s -o all.svg -- gunicorn app:app   a program and the processes below it
   spyhole record --pid 1234 -d 5 -f raw -o -         collapsed stacks, to standard output
 
-Whoever starts others to do the work is recorded by them: an autoreloader (Django, Flask,
-uvicorn) by the server that it starts anew whenever a file changes, a master (gunicorn, uWSGI,
-Celery, uvicorn) with its workers. A single WORD is a program if there is one of that name; else
-the one running Python in whose command line it is found. --name and -- say which is meant.
+Some processes leave their work to others, and are recorded through those: an autoreloader (Django, \
+Flask, uvicorn) through the server that it starts again whenever a file changes, a master (gunicorn, \
+uWSGI, Celery, uvicorn) together with its workers.
 
-Recording ends with its duration, with ^C, SIGTERM or SIGHUP, or with the process; the file is
-written in each case. A second ^C gives up without a file. The last lines say how often spyhole
-could look, and how many samples it could not prove to be of one moment.
+A single WORD is a program, if there is one of that name. Otherwise it is looked for in the command lines \
+of the running Pythons. --name and -- say which of the two is meant.
 
-A program that spyhole started is ended with the recording (SIGTERM, after 5 seconds SIGKILL), and
-so is all that it started; if it ends first, what it leaves behind runs on. What spyhole only looked
-at runs on in any case.
+A recording ends after its duration, at ^C, SIGTERM or SIGHUP, or when the process ends. The file is \
+written in each case. A second ^C gives up without a file. The last lines tell how often spyhole looked, \
+and which samples it could not prove to be of one moment.
+
+When the recording ends, a program that spyhole started is ended too (SIGTERM, after 5 seconds SIGKILL), \
+with all that it started. If the program ends first, what it leaves behind runs on. A process that \
+spyhole only looked at always runs on.
 
 Exit codes:
   0    the file was written
@@ -489,18 +491,18 @@ Exit codes:
   2    the command line was not understood
   3    nothing was sampled; no file was written
   130  given up at a second ^C
-A program that spyhole started and that failed by itself gives its own code instead of 0 or 3: what
-it exited with, or 128 and the number of the signal that ended it.";
+If a program that spyhole started fails by itself, its code takes the place of 0 or 3: its exit code, or \
+128 and the number of the signal that ended it.";
 
 const PS_HELP: &str = "\
-What a process is for is told by what it is in the middle of. Its children stand below it. CPU is
-of the last fifth of a second, in percent of one CPU. Another user's processes need `sudo`.";
+A process's role is read off the frames that it is in. Its children stand below it. CPU is measured over \
+a fifth of a second, in percent of one CPU. Another user's processes need `sudo`.";
 
 const DOCTOR_HELP: &str = "\
 Without a target it tells what holds for all. With one it also tries to read it.
 
-Exit codes: 0 what was asked about works; 1 it does not, and the lines say why; 2 the command line
-was not understood.";
+Exit codes: 0 what was asked about works; 1 it does not, and the lines say why; 2 the command line was \
+not understood.";
 
 #[cfg(test)]
 mod tests {

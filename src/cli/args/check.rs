@@ -167,13 +167,15 @@ Rules:
   get_name < +2points                more of the time than before, in points of percent
   never copy.deepcopy                no sample may show it
   always package:numpy               some sample must show it
-A function is named by its module and qualified name, or the last parts of that; * stands for
-anything. There are also file:views.py, package:django and category:application, packages, stdlib or database.
-In a file: rules = [\"total < +5%\"], or [[rule]] with check, name and why.
 
-Two versions are compared by blocks of repeats, of which the fastest run tells the time of the whole.
-A rule fails if its figure is beyond the limit and the whole interval is, too. What the samples leave
-open is inconclusive: a warning, unless --strict. Recording ends when the verdict is certain.
+A function is named by its module and qualified name, or by the last parts of that; * stands for anything. \
+Instead of a function a rule may name file:views.py, package:django or category:application (also \
+packages, stdlib, database). In a file: rules = [\"total < +5%\"], or [[rule]] with check, name and why.
+
+A rule fails if its figure and the whole interval around it are beyond the limit. If the samples leave it \
+open, the rule is inconclusive: a warning, or with --strict a failure. Recording ends when the verdict is \
+certain. Two versions are run in turn and compared by blocks of repeats; the fastest run of a block tells \
+how long the whole takes.
 
 Examples:
   spyhole check --against ../main -- python bench.py        is it slower than the other checkout?
