@@ -11,7 +11,7 @@ pub struct Conditions {
     pub python: String,
     /// As `--mode` takes it.
     pub mode: String,
-    /// InterimAnalyses a second.
+    /// Looks a second that were asked for.
     pub rate: u32,
     /// What ran it: seconds of another machine mean nothing here.
     pub machine: String,

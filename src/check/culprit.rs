@@ -278,7 +278,7 @@ impl Collected {
     }
 }
 
-/// InterimAnalyses for where the weight is.
+/// Finds where the weight is.
 struct Search {
     question: Question,
     functions: Vec<Function>,

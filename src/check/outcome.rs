@@ -92,7 +92,7 @@ pub struct Setting {
     pub python: String,
     /// As `--mode` takes it.
     pub mode: String,
-    /// InterimAnalyses a second.
+    /// Looks a second that were asked for.
     pub rate: u32,
     /// Recordings of the version that is judged, and of the one before.
     pub runs: usize,
