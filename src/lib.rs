@@ -35,6 +35,7 @@
 //!
 //! - `cli`: arguments, one file a command, and words for people
 //! - [`check`]: judges profiles by rules, and reports to CI
+//! - [`dump`]: one moment of a process, every thread with its stack
 //! - [`output`]: one file a format
 //! - [`record`]: what to record, into which sinks; starting programs, signals, files kept up to date
 //! - `sampler`: the clock and the loop
@@ -61,6 +62,7 @@ pub mod cli;
 pub mod cpython;
 #[cfg(not(feature = "internals"))]
 mod cpython;
+pub mod dump;
 #[cfg(feature = "internals")]
 pub mod engine;
 #[cfg(not(feature = "internals"))]

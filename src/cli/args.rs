@@ -70,8 +70,9 @@ pub enum Command {
     #[command(hide = true, aliases = ["t", "to"])]
     Top(Reserved),
 
-    #[command(hide = true, aliases = ["d", "du", "dum"])]
-    Dump(Reserved),
+    /// Show what each thread of a running process does at this moment
+    #[command(aliases = ["d", "du", "dum"], after_help = DUMP_HELP)]
+    Dump(Dump),
 
     /// Write completions for a shell to standard output
     #[command(hide = true)]
@@ -108,6 +109,51 @@ pub struct Doctor {
     /// A process id, or a word of a command line
     #[arg(value_name = "TARGET")]
     pub word: Option<String>,
+}
+
+/// `spyhole dump`.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("target")
+    .args(["pid", "port", "name", "container", "word", "core"]).required(true))]
+pub struct Dump {
+    #[command(flatten)]
+    pub running: Running,
+
+    /// A process id, or a word of a command line
+    #[arg(value_name = "TARGET")]
+    pub word: Option<String>,
+
+    /// Show the Python processes below it, too
+    #[arg(short, long)]
+    pub subprocesses: bool,
+
+    /// Write JSON: all threads in one array, with py-spy's fields and more
+    #[arg(short, long)]
+    pub json: bool,
+
+    /// Show each thread by itself, even where others have the same stack
+    #[arg(long)]
+    pub all: bool,
+
+    /// Show whole paths of files instead of those below the package
+    #[arg(long)]
+    pub full_filenames: bool,
+
+    /// Hold no running thread still, not even for microseconds: its stack may be of several moments
+    #[arg(long)]
+    pub nonblocking: bool,
+
+    /// Show arguments and local variables
+    #[arg(short, long, action = clap::ArgAction::Count, hide = true)]
+    pub locals: u8,
+
+    /// Read a core file
+    #[arg(short, long, value_name = "FILE", hide = true)]
+    pub core: Option<PathBuf>,
+
+    /// Show native (C, C++, Rust) frames, too
+    #[arg(short, long, hide = true)]
+    pub native: bool,
 }
 
 /// A command of py-spy's that a later version will have: whatever follows it, the answer is that.
@@ -454,6 +500,7 @@ Examples:
   spyhole record --port 8000 -d 10 -o profile.svg    ten seconds of the server at that port
   spyhole record runserver                           the Django server, over reloads, until ^C
   spyhole record -o profile.svg -- python app.py     a program from start to end
+  spyhole dump --port 8000                           what each thread does at this moment
   spyhole check --against ../main -- python bench.py is it slower than the other checkout?
 
 spyhole record --help tells the rest.";
@@ -497,6 +544,23 @@ If a program that spyhole started fails by itself, its code takes the place of 0
 const PS_HELP: &str = "\
 A process's role is read off the frames that it is in. Its children stand below it. CPU is measured over \
 a fifth of a second, in percent of one CPU. Another user's processes need `sudo`.";
+
+const DUMP_HELP: &str = "\
+Examples:
+  spyhole dump --pid 1234
+  spyhole dump --port 8000            the server at that port, with all its threads
+  spyhole dump -s gunicorn            a master with its workers, by a word of the command line
+  spyhole dump --json --pid 1234 | jq '.[] | select(.owns_gil) | .frames[0]'
+
+All threads are read at one moment. A thread that runs is held still for some microseconds; one that waits is \
+not touched. If a stack could not be proven to be of that moment, a note says so. Threads with the same stack \
+are shown once.
+
+A thread is active if it has a CPU or is ready to run, else idle. It is shown what an idle thread waits for: \
+the GIL, or a system call.
+
+Exit codes: 0 all that was named was shown; 1 something could not be read, and the lines say why; 2 the command \
+line was not understood.";
 
 const DOCTOR_HELP: &str = "\
 Without a target it tells what holds for all. With one it also tries to read it.

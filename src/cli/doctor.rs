@@ -2,14 +2,11 @@
 
 use std::time::Instant;
 
-use regex::Regex;
-
 use super::args::Doctor;
 use super::terminal::{self, command_line, escape};
 use super::{exit, explain, target};
-use crate::engine::cpython;
+use crate::engine::cpython::{self, OnceOptions};
 use crate::model::{Pid, Proof};
-use crate::survey::Wanted;
 use crate::target::Process;
 use crate::target::diagnosis::{Check, Facts, Machine, Weight, checks};
 
@@ -18,7 +15,7 @@ use crate::target::diagnosis::{Check, Facts, Machine, Weight, checks};
 /// # Errors
 /// When the target is not found, or standard output cannot be written.
 pub fn run(arguments: &Doctor) -> Result<u8, anyhow::Error> {
-    let pids: Vec<Pid> = match wanted(arguments) {
+    let pids: Vec<Pid> = match arguments.running.wanted_or(arguments.word.as_deref()) {
         None => Vec::new(),
         Some(wanted) => {
             let choice = target::choose(&wanted, None)?;
@@ -48,17 +45,6 @@ pub fn run(arguments: &Doctor) -> Result<u8, anyhow::Error> {
         }
     }
     Ok(code)
-}
-
-/// What is named, if anything is.
-fn wanted(arguments: &Doctor) -> Option<Wanted> {
-    let Some(word) = &arguments.word else {
-        return arguments.running.wanted();
-    };
-    match word.parse() {
-        Ok(number) if number > 0 => Some(Wanted::Pids(vec![Pid(number)])),
-        _ => Some(Wanted::Name(Regex::new(&regex::escape(word)).ok()?)),
-    }
 }
 
 fn lines(checks: &[Check]) -> String {
@@ -91,7 +77,8 @@ fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
     let began = Instant::now();
     let process = Process::open(pid).map_err(|error| explain::opening(pid, &error))?;
     let command = command_line(process.command());
-    let once = cpython::look_once(process).map_err(|error| explain::locating(pid, &error))?;
+    let once = cpython::look_once(process, OnceOptions::default())
+        .map_err(|error| explain::locating(pid, &error))?;
     if let Some(error) = once.failure {
         return Err(explain::symptom(pid, error.into()));
     }

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod doctor;
+mod dump;
 mod empty;
 mod explain;
 mod progress;
@@ -49,7 +50,7 @@ pub fn main() -> ExitCode {
         Command::Ps(arguments) => ps::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Top(_) => return not_yet("top"),
-        Command::Dump(_) => return not_yet("dump"),
+        Command::Dump(arguments) => dump::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::command(), "spyhole", &mut script);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use clap::Parser;
+use regex::Regex;
 
 use super::args::{Cli, Command, Record, Running};
 use super::{ps, terminal};
@@ -22,6 +23,17 @@ impl Running {
             .map(Wanted::Port)
             .or_else(|| self.name.clone().map(Wanted::Name))
             .or_else(|| self.container.clone().map(Wanted::Container))
+    }
+
+    /// The same, or what a word names: a process id, or a part of a command line.
+    pub fn wanted_or(&self, word: Option<&str>) -> Option<Wanted> {
+        let Some(word) = word else {
+            return self.wanted();
+        };
+        match word.parse() {
+            Ok(number) if number > 0 => Some(Wanted::Pids(vec![Pid(number)])),
+            _ => Some(Wanted::Name(Regex::new(&regex::escape(word)).ok()?)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Interpreters and their thread states, and who holds the GIL. Knows nothing of kernel threads.
 
+use std::ops::Range;
+
 use super::chain::Ring;
 use super::eval_loop::{self, EvalLoop};
 use super::layout::{GilLayout, GilSource, Layout, LeafFrame};
@@ -173,20 +175,55 @@ pub fn gil<M: Memory>(
                 switch_number: 0,
             }))
         }
-        (GilSource::Runtime(gil), RuntimeAddress::Runtime(runtime)) => {
-            gil_words(memory, &gil, *runtime).map(Some)
-        }
+        _ => match gil_place(memory, layout, runtime, interpreter)? {
+            Some((address, gil)) => gil_words(memory, &gil, address).map(Some),
+            None => Ok(None),
+        },
+    }
+}
+
+/// The memory of the GIL that governs an interpreter, with the condition variables and mutexes that a
+/// thread waits for it by, which follow its words (`struct _gil_runtime_state` in CPython's
+/// Include/internal/pycore_gil.h). `None` where there is none, and before 3.7, where these are variables of
+/// their own.
+///
+/// # Errors
+/// When a word on the way to it cannot be read.
+pub fn gil_memory<M: Memory>(
+    memory: &mut M,
+    layout: &Layout,
+    runtime: &RuntimeAddress,
+    interpreter: Addr,
+) -> Result<Option<Range<u64>>, Fault> {
+    /// Two `pthread_cond_t` and two `pthread_mutex_t` of the GNU C library, which has the largest.
+    const LOCKS: u64 = 2 * (48 + 40);
+    Ok(
+        gil_place(memory, layout, runtime, interpreter)?.map(|(address, gil)| {
+            let start = address.plus(gil.switch_number.into());
+            start.0..start.plus(8 + LOCKS).0
+        }),
+    )
+}
+
+/// Where the words of a GIL are counted from, and their layout.
+fn gil_place<M: Memory>(
+    memory: &mut M,
+    layout: &Layout,
+    runtime: &RuntimeAddress,
+    interpreter: Addr,
+) -> Result<Option<(Addr, GilLayout)>, Fault> {
+    match (layout.runtime.gil, runtime) {
+        (GilSource::Runtime(gil), RuntimeAddress::Runtime(runtime)) => Ok(Some((*runtime, gil))),
         (GilSource::Interpreter { pointer, gil }, _) => {
             let address = memory.read_addr(interpreter.plus(pointer.into()))?;
             if address.is_null() {
                 return Ok(None);
             }
-            if let Some(enabled) = gil.enabled
-                && memory.read_u32(address.plus(enabled.into()))? == 0
-            {
-                return Ok(None);
-            }
-            gil_words(memory, &gil, address).map(Some)
+            let is_on = match gil.enabled {
+                Some(enabled) => memory.read_u32(address.plus(enabled.into()))? != 0,
+                None => true,
+            };
+            Ok(is_on.then_some((address, gil)))
         }
         _ => Ok(None),
     }

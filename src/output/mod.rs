@@ -29,6 +29,7 @@ pub use chrometrace::ChromeTrace;
 pub use escape::visible;
 pub(crate) use escape::visible_text;
 pub use format::{About, Format};
+pub(crate) use naming::{Names, PathElement};
 pub use pprof::Pprof;
 pub use raw::Raw;
 pub use speedscope::Speedscope;

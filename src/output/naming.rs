@@ -8,7 +8,7 @@ use super::{LineMode, RenderOptions};
 /// What one element of a path through the call tree stands for: a box of a graph, a frame of a collapsed
 /// stack.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum PathElement {
+pub enum PathElement {
     Process(ProcessId),
     Thread(ThreadId),
     Frame(FrameId),
@@ -18,7 +18,7 @@ pub(super) enum PathElement {
 
 /// Gives names, visible throughout, to what the interner holds.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a> {
+pub struct Names<'a> {
     pub interner: &'a Interner,
     pub options: &'a RenderOptions,
 }

@@ -1,7 +1,7 @@
 //! One look at the stacks of a process, for what they tell of what it is for.
 
 use super::role::{Evidence, SeenFrame};
-use crate::engine::cpython::{self, Once, OpenError};
+use crate::engine::cpython::{self, Once, OnceOptions, OpenError};
 use crate::frameworks::{self, unqualified};
 use crate::model::{Interner, PythonVersion, Sample, TargetStr};
 use crate::target::Process;
@@ -25,7 +25,7 @@ pub(super) fn look(process: Process) -> Result<Look, OpenError> {
         interner,
         mut samples,
         ..
-    } = cpython::look_once(process)?;
+    } = cpython::look_once(process, OnceOptions::default())?;
     let is_main = |sample: &Sample| {
         let tid = interner.thread(sample.thread).key.tid;
         tid.is_some_and(|tid| tid.0 == main.0)

@@ -26,7 +26,15 @@ impl Target {
     /// Starts a program and waits for its line `ready`, without the time that it takes to get
     /// there mattering: the line comes or the output ends.
     pub fn start(command: &mut Command) -> Result<Target, String> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        Target::start_with_input(command, Stdio::null())
+    }
+
+    /// The same of one that reads from its standard input.
+    pub fn start_with_input(
+        command: &mut Command,
+        input: impl Into<Stdio>,
+    ) -> Result<Target, String> {
+        command.stdin(input).stdout(Stdio::piped());
         let child =
             patiently(|| command.spawn()).map_err(|error| format!("{command:?}: {error}"))?;
         Target::wait_ready(child).map_err(|error| format!("{command:?}: {error}"))

@@ -26,9 +26,9 @@ fn what_is_not_understood_is_a_usage_error() {
 }
 
 #[test]
-fn top_and_dump_say_that_they_are_to_come() {
+fn top_says_that_it_is_to_come() {
     let place = Place::new();
-    for command in ["t", "top", "d", "dump"] {
+    for command in ["t", "top"] {
         let output = place
             .spyhole([command, "--pid", "1", "-x"])
             .output()
@@ -37,7 +37,7 @@ fn top_and_dump_say_that_they_are_to_come() {
         assert!(stderr(&output).contains("no '"), "{}", stderr(&output));
     }
     let help = stdout(&place.spyhole(["--help"]).output().unwrap());
-    assert!(help.contains("record") && !help.contains("dump"), "{help}");
+    assert!(help.contains("record") && !help.contains("top"), "{help}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ use crate::sys::linux::stand;
 use crate::sys::linux::tasks::own_name;
 use crate::target::{Process, Standing};
 
-pub use self::once::{Once, look_once};
+pub use self::once::{Doing, Once, OnceOptions, look_once};
 pub use self::open::{OpenError, open, open_each};
 #[cfg(any(test, feature = "internals"))]
 pub use self::resolving::MISSING_FRAMES;

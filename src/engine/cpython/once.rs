@@ -1,9 +1,27 @@
 //! One look at a process, to tell what it is in the middle of, not where its time goes.
 
+use std::ops::Range;
+
+use syscalls::Sysno;
+
 use super::{CpythonEngine, OpenError, open};
 use crate::engine::{Engine, EngineOptions, EngineReport, TickError};
-use crate::model::{Counting, Halting, Interner, Nanos, PythonVersion, Sample, Tick};
+use crate::model::{Counting, Halting, Interner, Nanos, Pid, PythonVersion, Sample, Tick, Tid};
+use crate::sys::linux::tasks::InKernel;
 use crate::target::Process;
+
+/// When the look is made, as far as the engine knows: so long after the one that it warms up with that it
+/// asks again what is not asked in every tick, as for the names of threads.
+const LATER: Nanos = Nanos(3_600_000_000_000);
+
+/// How to look, and what to find out besides the stacks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OnceOptions {
+    pub halting: Halting,
+    pub thread_names: bool,
+    /// What each thread waits for.
+    pub waits: bool,
+}
 
 /// Every thread, waiting or not, at one moment.
 #[derive(Debug)]
@@ -11,42 +29,83 @@ pub struct Once {
     pub python: PythonVersion,
     pub interner: Interner,
     pub samples: Vec<Sample>,
+    /// What the thread of each sample did when the look was over, if that was asked for.
+    pub doings: Vec<Doing>,
     #[cfg_attr(
         not(feature = "cli"),
         allow(dead_code, reason = "for who tells how it was read")
     )]
     pub report: EngineReport,
     /// Why there are no samples, if nothing could be read.
-    #[cfg_attr(
-        not(feature = "cli"),
-        allow(dead_code, reason = "for who tells how it was read")
-    )]
     pub failure: Option<TickError>,
+}
+
+/// What a thread does, for all that the kernel knows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Doing {
+    /// It has a CPU, or is ready to run.
+    Runs,
+    WaitsForGil,
+    /// It waits in the system call of this name.
+    WaitsIn(&'static str),
+    /// It waits elsewhere, as for a page of memory, or is stopped.
+    Waits,
+    /// That may not be known.
+    Unknown,
 }
 
 /// Looks once at every thread.
 ///
 /// # Errors
 /// As [`open`].
-pub fn look_once(process: Process) -> Result<Once, OpenError> {
-    let options = EngineOptions {
-        halting: Halting::WhenNeeded,
-        thread_names: false,
+pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenError> {
+    let pid = process.pid();
+    let engine_options = EngineOptions {
+        halting: options.halting,
+        thread_names: options.thread_names,
         counting: Counting::Wall,
     };
     let mut interner = Interner::default();
-    let mut engine: CpythonEngine = open(process, None, options, &mut interner)?;
+    let mut engine: CpythonEngine = open(process, None, engine_options, &mut interner)?;
     let mut samples = Vec::new();
     let tick = Tick {
-        at: Nanos(1),
+        at: LATER,
         stands_for: Nanos(1),
     };
     let failure = engine.tick(tick, &mut interner, &mut samples).err();
+    let mut doings = Vec::new();
+    if options.waits {
+        let gils = engine.reader.gil_memory();
+        doings.extend(samples.iter().map(|sample| {
+            let tid = interner.thread(sample.thread).key.tid;
+            tid.map_or(Doing::Unknown, |tid| Doing::of(pid, tid, &gils))
+        }));
+    }
     Ok(Once {
         python: engine.python(),
         report: engine.report(),
         interner,
         samples,
+        doings,
         failure,
     })
+}
+
+impl Doing {
+    /// `gils` is where the GILs lie, with what a thread waits for them by.
+    fn of(pid: Pid, tid: Tid, gils: &[Range<u64>]) -> Doing {
+        match InKernel::of(pid, tid) {
+            None => Doing::Unknown,
+            Some(InKernel::Runs) => Doing::Runs,
+            Some(InKernel::Outside) => Doing::Waits,
+            // A thread waits for the GIL in a futex of its condition variable or mutex.
+            Some(InKernel::Call(_, argument)) if gils.iter().any(|gil| gil.contains(&argument)) => {
+                Doing::WaitsForGil
+            }
+            Some(InKernel::Call(number, _)) => {
+                let number = usize::try_from(number).ok().and_then(Sysno::new);
+                number.map_or(Doing::Waits, |call| Doing::WaitsIn(call.name()))
+            }
+        }
+    }
 }

@@ -170,6 +170,39 @@ pub fn tid_in_own_namespace(pid: Pid, tid: Tid) -> Option<u64> {
     u64::try_from(innermost.0).ok()
 }
 
+/// What a thread does for the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InKernel {
+    /// It runs, or is ready to.
+    Runs,
+    /// It waits in a system call: the number, and the first argument.
+    Call(u64, u64),
+    /// It waits elsewhere, as for a page of memory, or is stopped.
+    Outside,
+}
+
+impl InKernel {
+    /// From `/proc/PID/task/TID/syscall`; `None` where that may not be read (proc_pid_syscall in the
+    /// kernel's fs/proc/base.c).
+    #[must_use]
+    pub fn of(pid: Pid, tid: Tid) -> Option<InKernel> {
+        InKernel::parse(&std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?)
+    }
+
+    fn parse(text: &str) -> Option<InKernel> {
+        let mut words = text.split_ascii_whitespace();
+        match words.next()? {
+            "running" => Some(InKernel::Runs),
+            "-1" => Some(InKernel::Outside),
+            number => {
+                let argument = words.next()?.strip_prefix("0x")?;
+                let argument = u64::from_str_radix(argument, 16).ok()?;
+                Some(InKernel::Call(number.parse().ok()?, argument))
+            }
+        }
+    }
+}
+
 /// The function of the kernel in which a thread waits; `None` where it runs, or that may not be known.
 pub fn wait_channel(pid: Pid, tid: Tid) -> Option<String> {
     let channel = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
@@ -194,6 +227,23 @@ mod tests {
         if let Some(times) = files.times().unwrap() {
             assert!(times.times_scheduled > 0);
         }
+    }
+
+    #[test]
+    fn what_a_thread_waits_in_is_told_by_its_first_words() {
+        assert_eq!(InKernel::parse("running\n"), Some(InKernel::Runs));
+        let outside = "-1 0x7ffc3ec45b48 0x7f6febf972ad\n";
+        assert_eq!(InKernel::parse(outside), Some(InKernel::Outside));
+        let futex = "202 0x55d0c8 0x189 0x0 0x7ffd 0x0 0xffffffff 0x7ffd18 0x7f66\n";
+        assert_eq!(
+            InKernel::parse(futex),
+            Some(InKernel::Call(202, 0x0055_d0c8))
+        );
+        for odd in ["", "202", "202 55d0c8", "x 0x1", "-2 0x1"] {
+            assert_eq!(InKernel::parse(odd), None, "{odd}");
+        }
+        let own = Tid(nix::unistd::gettid().as_raw());
+        assert!(InKernel::of(Pid::ours(), own).is_some());
     }
 
     #[test]

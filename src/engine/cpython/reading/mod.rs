@@ -7,6 +7,8 @@
 
 mod look;
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use super::code_table::CodeTable;
@@ -186,6 +188,17 @@ impl<M: Moments> Reader<M> {
                 ..
             }
         )
+    }
+
+    /// The memory of each GIL, as far as that is known, with what a thread waits for it by.
+    pub fn gil_memory(&mut self) -> Vec<Range<u64>> {
+        let (memory, layout, runtime) = (&mut self.memory, &self.layout, &self.runtime);
+        let interpreters = self.look.interpreters.iter();
+        interpreters
+            .filter_map(|interpreter| {
+                threads::gil_memory(memory.now(), layout, runtime, *interpreter).ok()?
+            })
+            .collect()
     }
 
     /// The names of threads by their Python ids, as they are now, for each interpreter of the last

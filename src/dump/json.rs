@@ -1,0 +1,120 @@
+//! A dump for programs: an array of threads, the newest of a process first, as py-spy's is.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Dump, DumpedThread};
+use crate::engine::cpython::Doing;
+use crate::model::{GilState, Proof, TargetStr, TextId};
+use crate::output::visible;
+
+/// py-spy's fields in its order, then ours.
+#[derive(Serialize)]
+struct Thread {
+    pid: i32,
+    thread_id: u64,
+    thread_name: Option<String>,
+    os_thread_id: Option<i32>,
+    active: bool,
+    owns_gil: bool,
+    frames: Vec<Frame>,
+    process_info: ProcessInfo,
+    /// `null` in builds without a GIL, and where it is not known.
+    holds_gil: Option<bool>,
+    waits_for_gil: bool,
+    /// The system call that it waits in.
+    waits_in: Option<&'static str>,
+    /// Whether the stack is known to be whole and of one moment.
+    proven: bool,
+}
+
+#[derive(Serialize)]
+struct Frame {
+    name: String,
+    filename: String,
+    module: Option<String>,
+    short_filename: String,
+    line: u32,
+    /// The first line of the function.
+    first_line: u32,
+}
+
+#[derive(Serialize)]
+struct ProcessInfo {
+    pid: i32,
+    command_line: String,
+    /// py-spy has the whole process here.
+    parent: Option<Box<ProcessInfo>>,
+    python: Option<String>,
+    executable: Option<String>,
+}
+
+pub fn write(dumps: &[Dump], out: &mut dyn Write) -> io::Result<()> {
+    let threads = dumps
+        .iter()
+        .flat_map(|dump| dump.threads.iter().rev().map(|it| thread(dump, it)));
+    serde_json::to_writer_pretty(&mut *out, &threads.collect::<Vec<_>>())?;
+    writeln!(out)
+}
+
+fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
+    let (sample, interner) = (&thread.sample, &dump.interner);
+    let of = interner.thread(sample.thread);
+    let text = |id: TextId| visible(interner.text(id)).into_owned();
+    let frames = interner.frames_of(sample.stack).map(|frame| {
+        let frame = interner.frame(frame);
+        let function = interner.function(frame.function);
+        Frame {
+            name: text(function.name),
+            filename: text(function.file),
+            module: None,
+            short_filename: text(function.short_file),
+            line: frame.line,
+            first_line: function.first_line,
+        }
+    });
+    Thread {
+        pid: dump.pid.0,
+        thread_id: of.key.python_id,
+        thread_name: of.name.map(text),
+        os_thread_id: of.key.tid.map(|tid| tid.0),
+        active: thread.is_active(),
+        owns_gil: sample.gil == GilState::Holds,
+        frames: frames.collect(),
+        process_info: process_info(dump),
+        holds_gil: match sample.gil {
+            GilState::Holds => Some(true),
+            GilState::DoesNotHold => Some(false),
+            GilState::Unknown => None,
+        },
+        waits_for_gil: thread.doing == Doing::WaitsForGil,
+        waits_in: match thread.doing {
+            Doing::WaitsIn(call) => Some(call),
+            _ => None,
+        },
+        proven: sample.proof == Proof::Proven,
+    }
+}
+
+fn process_info(dump: &Dump) -> ProcessInfo {
+    let words = |words: &[TargetStr]| {
+        let words: Vec<_> = words.iter().map(|word| visible(word)).collect();
+        words.join(" ")
+    };
+    ProcessInfo {
+        pid: dump.pid.0,
+        command_line: words(&dump.command),
+        parent: dump.parent.as_ref().map(|(pid, command)| {
+            Box::new(ProcessInfo {
+                pid: pid.0,
+                command_line: words(command),
+                parent: None,
+                python: None,
+                executable: None,
+            })
+        }),
+        python: Some(dump.python.to_string()),
+        executable: dump.executable.as_ref().map(|it| visible(it).into_owned()),
+    }
+}

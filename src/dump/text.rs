@@ -1,0 +1,138 @@
+//! A dump as text:
+//!
+//! ```text
+//! Process 4242: python manage.py runserver
+//! Python v3.11.7 (/usr/bin/python3.11)
+//!
+//! Thread 4242 (idle): "MainThread", waits in epoll_wait
+//!     select (selectors.py:468)
+//!     <module> (manage.py:22)
+//! Thread 4250 (active+gil): "worker_0"
+//!     ...
+//! Thread 4251 (idle): "worker_1", waits in futex; 2 more with the same stack: 4252 "worker_2", 4253
+//!     ...
+//! ```
+
+use std::io::{self, Write};
+
+use super::{Dump, DumpOptions, DumpedThread};
+use crate::engine::cpython::Doing;
+use crate::model::{GilState, TargetStr};
+use crate::output::{Names, PathElement, RenderOptions, visible, visible_text};
+use crate::target::Halted;
+
+pub fn write(dump: &Dump, options: &DumpOptions, out: &mut dyn Write) -> io::Result<()> {
+    let command = |words: &[TargetStr]| visible_text(&TargetStr::joined(words)).into_owned();
+    writeln!(out, "Process {}: {}", dump.pid, command(&dump.command))?;
+    write!(out, "Python v{}", dump.python)?;
+    match &dump.executable {
+        Some(path) => writeln!(out, " ({})", visible(path))?,
+        None => writeln!(out)?,
+    }
+    if let Some((pid, words)) = &dump.parent {
+        writeln!(out, "Parent Process {pid}: {}", command(words))?;
+    }
+    for note in notes(dump) {
+        writeln!(out, "Note: {note}")?;
+    }
+    writeln!(out)?;
+    let render = RenderOptions {
+        full_filenames: options.full_filenames,
+        ..RenderOptions::default()
+    };
+    let names = Names {
+        interner: &dump.interner,
+        options: &render,
+    };
+    for group in groups(dump, options) {
+        let Some((first, others)) = group.split_first() else {
+            continue;
+        };
+        let (id, state) = (names.thread_number(first.sample.thread), state(first));
+        write!(out, "Thread {id} ({state})")?;
+        if let Some(name) = names.thread_name(first.sample.thread) {
+            write!(out, ": \"{name}\"")?;
+        }
+        if let Some(waits) = waits(first) {
+            write!(out, ", {waits}")?;
+        }
+        if !others.is_empty() {
+            let who = others.iter().map(|thread| {
+                let id = names.thread_number(thread.sample.thread);
+                match names.thread_name(thread.sample.thread) {
+                    Some(name) => format!("{id} \"{name}\""),
+                    None => id,
+                }
+            });
+            let (many, who) = (others.len(), who.collect::<Vec<_>>().join(", "));
+            write!(out, "; {many} more with the same stack: {who}")?;
+        }
+        writeln!(out)?;
+        for frame in dump.interner.frames_of(first.sample.stack) {
+            writeln!(out, "    {}", names.label(PathElement::Frame(frame)))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a reader should know before he believes it, a sentence each.
+fn notes(dump: &Dump) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(dump.halted.map(|halted| {
+        match halted {
+            Halted::Stopped => "the process is stopped (SIGSTOP, ^Z) and runs on at SIGCONT",
+            Halted::Traced => "the process is held by a tracer, such as a debugger",
+            Halted::Frozen => "the process is frozen (its cgroup, as by docker pause)",
+        }
+        .to_owned()
+    }));
+    match (dump.unproven(), dump.threads.len()) {
+        (0, _) => {}
+        (unproven, all) => notes.push(format!(
+            "{unproven} of {all} stacks could not be proven to be of one moment"
+        )),
+    }
+    if dump.threads.is_empty() {
+        notes.push(match dump.others {
+            1 => "its only thread is in no Python code".to_owned(),
+            others => format!("none of its {others} threads is in Python code"),
+        });
+    }
+    notes
+}
+
+/// Threads that are alike, each group at the place of its oldest.
+fn groups<'a>(dump: &'a Dump, options: &DumpOptions) -> Vec<Vec<&'a DumpedThread>> {
+    let mut groups: Vec<Vec<&DumpedThread>> = Vec::new();
+    for thread in &dump.threads {
+        let alike = |group: &&mut Vec<&DumpedThread>| {
+            let key =
+                |it: &DumpedThread| (it.sample.stack, it.sample.gil, it.is_active(), it.doing);
+            group.first().is_some_and(|first| key(first) == key(thread))
+        };
+        match groups.iter_mut().find(alike).filter(|_| !options.all) {
+            Some(group) => group.push(thread),
+            None => groups.push(vec![thread]),
+        }
+    }
+    groups
+}
+
+fn state(thread: &DumpedThread) -> &'static str {
+    match (thread.is_active(), thread.sample.gil) {
+        (true, GilState::Holds) => "active+gil",
+        (true, _) => "active",
+        (false, GilState::Holds) => "idle+gil",
+        (false, _) => "idle",
+    }
+}
+
+/// What a thread that is not active waits for, where that is known.
+fn waits(thread: &DumpedThread) -> Option<String> {
+    match thread.doing {
+        _ if thread.is_active() => None,
+        Doing::WaitsForGil => Some("waits for the GIL".to_owned()),
+        Doing::WaitsIn(call) => Some(format!("waits in {call}")),
+        Doing::Runs | Doing::Waits | Doing::Unknown => None,
+    }
+}
