@@ -40,8 +40,8 @@ use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::cpython::threads::ThreadState;
 use crate::memory::Memory;
 use crate::model::{
-    Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, ThreadKey, Tick,
-    TickOutcome, Tid,
+    Addr, Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, ThreadKey,
+    Tick, TickOutcome, Tid,
 };
 use crate::sys::linux::stand;
 use crate::sys::linux::tasks::own_name;
@@ -291,7 +291,7 @@ impl CpythonEngine {
             };
             let times = self.halter.take_times(thread.tid);
             let raw = RawSample {
-                state: thread.state.address,
+                root: thread.root,
                 thread: ThreadKey {
                     pid: self.process.pid(),
                     python_id: thread.state.thread_id,
@@ -332,13 +332,13 @@ impl CpythonEngine {
     }
 }
 
-/// What is to be resolved of a thread; `None` when the thread is gone.
+/// What is to be resolved of a thread; `None` when the thread is gone, or is part of another.
 fn stack_of(thread: &RawThread) -> Option<Reading<'_>> {
     match &thread.stack {
         ReadStack::Read(stack) => Some(Reading::Stack(stack)),
         ReadStack::Unchanged => Some(Reading::Unchanged),
         ReadStack::Lost => Some(Reading::Lost),
-        ReadStack::Gone => None,
+        ReadStack::Gone | ReadStack::Joined => None,
     }
 }
 
@@ -353,10 +353,7 @@ impl KernelSide for BeforeRead<'_> {
         self.halter.kernel_thread(memory, state)
     }
 
-    fn stack_is_unchanged(&mut self, tid: Option<Tid>, state: &ThreadState) -> bool {
-        self.halter.slept_through(tid)
-            && self
-                .resolver
-                .has_proven_stack(state.address, state.thread_id, tid)
+    fn stack_is_unchanged(&mut self, tid: Option<Tid>, root: Addr, python_id: u64) -> bool {
+        self.halter.slept_through(tid) && self.resolver.has_proven_stack(root, python_id, tid)
     }
 }

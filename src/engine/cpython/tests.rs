@@ -85,7 +85,7 @@ impl KernelSide for NoKernel {
         }
     }
 
-    fn stack_is_unchanged(&mut self, _: Option<Tid>, _: &ThreadState) -> bool {
+    fn stack_is_unchanged(&mut self, _: Option<Tid>, _: Addr, _: u64) -> bool {
         false
     }
 }
@@ -150,7 +150,7 @@ fn recorded_memory_becomes_named_stacks_of_named_threads() {
         for thread in &reader.last_look().threads {
             assert_eq!(thread.proof, Proof::Proven);
             let raw = RawSample {
-                state: thread.state.address,
+                root: thread.root,
                 thread: key(thread.state.thread_id, thread.tid),
                 stack: stack_of(thread).expect("a stack"),
                 proof: thread.proof,
@@ -246,7 +246,7 @@ impl ByHand {
     /// Resolves a stack of thread 5 and gives its lines.
     fn resolve(&mut self, stack: Reading<'_>, tick: Tick, cpu: Nanos) -> Option<Sample> {
         let raw = RawSample {
-            state: Addr(0x5000),
+            root: Addr(0x5000),
             thread: key(5, None),
             stack,
             proof: Proof::Proven,

@@ -95,7 +95,7 @@ impl Halter {
     fn nothing_ran(&self, reader: &mut LiveReader) -> bool {
         let look = reader.last_look();
         let slept = look.threads.iter().all(|thread| match thread.stack {
-            ReadStack::Gone => true,
+            ReadStack::Gone | ReadStack::Joined => true,
             ReadStack::Lost => false,
             ReadStack::Read(_) | ReadStack::Unchanged => {
                 let task = thread.tid.and_then(|tid| self.tasks.known(tid));

@@ -28,8 +28,12 @@ impl Halter {
             let Some(thread) = look.threads.get(index) else {
                 break;
             };
-            let stood = matches!(thread.stack, ReadStack::Unchanged | ReadStack::Gone)
-                || self.stood_still(thread, look, halted, gils_unchanged, scope);
+            let needs_no_proof = matches!(
+                thread.stack,
+                ReadStack::Unchanged | ReadStack::Joined | ReadStack::Gone
+            );
+            let stood =
+                needs_no_proof || self.stood_still(thread, look, halted, gils_unchanged, scope);
             if !stood {
                 verdict = Verdict::Moved;
             } else if thread.proof == Proof::Unproven && verdict == Verdict::Proven {
