@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::code_table::CodeTable;
-use super::reading::{KernelSide, KernelThread, Look, Motion, ReadStack, Reader, Scope};
+use super::reading::{KernelSide, KernelThread, Look, Motion, Patience, ReadStack, Reader, Scope};
 use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver};
 use super::short_file::ShortFiles;
 use super::stack_of;
@@ -87,6 +87,10 @@ impl KernelSide for NoKernel {
 
     fn stack_is_unchanged(&mut self, _: Option<Tid>, _: Addr, _: u64) -> bool {
         false
+    }
+
+    fn patience_with(&mut self, _: Option<Tid>, _: &ThreadState) -> Patience {
+        Patience::Full
     }
 }
 

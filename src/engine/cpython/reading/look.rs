@@ -34,10 +34,22 @@ pub struct RawThread {
     /// Until somebody has told whether the thread stood still: whether its chain of frames is whole.
     pub proof: Proof,
     pub stack: ReadStack,
+    pub patience: Patience,
     /// Some word that names the stack has changed since it was read.
     pub ran_on: bool,
     /// Its part of the reader's witnesses, where they are kept.
     pub(super) witnesses: Range<usize>,
+}
+
+/// What may be done in a tick to prove a thread's stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Patience {
+    /// It is looked at again until it is proven.
+    Full,
+    /// It is read, and not looked at again for its own sake.
+    OneTry,
+    /// It is not even read.
+    None,
 }
 
 /// What came of reading one thread's stack.
@@ -140,6 +152,12 @@ impl Look {
                 thread.ran_on |= ran_on.contains(&thread.root);
             }
         }
+    }
+
+    /// Whether some stack was not read or is not proven.
+    pub fn has_unproven(&self) -> bool {
+        let mut threads = self.threads.iter();
+        threads.any(|thread| thread.proof == Proof::Unproven)
     }
 
     pub(super) fn remember_gil_holders(&mut self) {

@@ -20,7 +20,7 @@ use crate::cpython::threads::{self, Gil, ThreadState};
 use crate::memory::{Fault, Memory, Moments, Snapshot, Source};
 use crate::model::{Addr, GilState, Proof, TargetStr, Tid};
 
-pub use self::look::{Look, RawThread, ReadStack, Scope, ThreadPlace};
+pub use self::look::{Look, Patience, RawThread, ReadStack, Scope, ThreadPlace};
 use self::sharing::{Place, Role, Sharing};
 
 /// Frames of all threads together that one look takes: those of a thousand threads of usual depth, or
@@ -81,6 +81,9 @@ pub trait KernelSide {
     /// Whether the stack of the thread that has its root in a thread state is known, and the same as at
     /// the last look.
     fn stack_is_unchanged(&mut self, tid: Option<Tid>, root: Addr, python_id: u64) -> bool;
+
+    /// What may be done to prove the stack of a thread.
+    fn patience_with(&mut self, tid: Option<Tid>, state: &ThreadState) -> Patience;
 }
 
 /// Whether threads can go on while they are read.
@@ -306,6 +309,7 @@ impl<M: Moments> Reader<M> {
             gil: gil_state(self.look.gil_of(state.interpreter), &state),
             proof: Proof::Unproven,
             stack: ReadStack::Lost,
+            patience: Patience::Full,
             witnesses: 0..0,
             ran_on: false,
         };
@@ -323,7 +327,10 @@ impl<M: Moments> Reader<M> {
                 };
                 thread.proof = Proof::Proven;
             } else {
-                self.read_stack(&mut thread, motion, codes);
+                thread.patience = kernel.patience_with(thread.tid, &thread.state);
+                if thread.patience != Patience::None {
+                    self.read_stack(&mut thread, motion, codes);
+                }
             }
         }
         self.look.threads.push(thread);

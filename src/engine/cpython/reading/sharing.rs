@@ -219,7 +219,7 @@ fn join(
     let (&top, callers) = members.split_first()?;
     let first = threads.get_mut(top)?;
     let mut root = first.state.address;
-    let (mut gil, mut proof) = (first.gil, first.proof);
+    let (mut gil, mut proof, mut patience) = (first.gil, first.proof, first.patience);
     let mut whole = match std::mem::replace(&mut first.stack, ReadStack::Lost) {
         ReadStack::Read(stack) => Some(stack),
         _ => None,
@@ -236,6 +236,7 @@ fn join(
         }
         if caller.proof == Proof::Unproven {
             proof = Proof::Unproven;
+            patience = caller.patience;
         }
         let stack = std::mem::replace(&mut caller.stack, ReadStack::Joined);
         caller.proof = Proof::Proven;
@@ -258,7 +259,7 @@ fn join(
         }
     }
     let first = threads.get_mut(top)?;
-    (first.gil, first.proof) = (gil, proof);
+    (first.gil, first.proof, first.patience) = (gil, proof, patience);
     first.stack = whole.map_or(ReadStack::Lost, ReadStack::Read);
     Some(Joined { top, root })
 }
@@ -287,6 +288,7 @@ fn height(thread: &RawThread, attached: bool) -> (u8, Addr) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::look::Patience;
     use super::*;
     use crate::cpython::frames::RawFrame;
     use crate::cpython::threads::Gil;
@@ -410,6 +412,7 @@ mod tests {
             gil,
             proof: Proof::Proven,
             stack: ReadStack::Read(RawStack { frames, cut: false }),
+            patience: Patience::Full,
             ran_on: false,
             witnesses: 0..0,
         }
