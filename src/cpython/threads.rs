@@ -35,6 +35,15 @@ pub struct ThreadState {
     pub base_frame: Option<Addr>,
 }
 
+impl ThreadState {
+    /// Whether it has frames: one of a thread that is being made, or that waits in C code for work, has
+    /// none.
+    #[must_use]
+    pub fn has_frames(&self) -> bool {
+        !self.leaf.is_null() && Some(self.leaf) != self.base_frame
+    }
+}
+
 /// The words of one GIL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gil {

@@ -75,6 +75,16 @@ pub enum GilSource {
     },
 }
 
+impl GilSource {
+    /// Whether the GIL's holder is the very thread state that runs. In 3.7 to 3.11 it is another of the same
+    /// kernel thread once that has swapped its states, until it takes the GIL anew: `PyThreadState_Swap`
+    /// leaves the GIL alone (Python/pystate.c).
+    #[must_use]
+    pub fn names_the_running_state(self) -> bool {
+        !matches!(self, GilSource::Runtime(_))
+    }
+}
+
 /// `struct _gil_runtime_state` (`Include/internal/pycore_gil.h`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GilLayout {

@@ -20,6 +20,7 @@
 //! halting, and work without it where memory does not change.
 
 mod code_table;
+mod doubts;
 mod halting;
 mod once;
 mod open;
@@ -33,15 +34,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::code_table::CodeTable;
+use self::doubts::Doubts;
 use self::halting::{Activity, Extent, Halted, Halter, LiveReader, Verdict};
-use self::reading::{KernelSide, KernelThread, Motion, RawThread, ReadStack, Scope};
+use self::reading::{KernelSide, KernelThread, Motion, Patience, RawThread, ReadStack, Scope};
 use self::resolving::{RawSample, Reading, Resolver};
 use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::cpython::threads::ThreadState;
 use crate::memory::Memory;
 use crate::model::{
-    Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, ThreadKey, Tick,
-    TickOutcome, Tid,
+    Addr, Counting, Halting, Interner, Nanos, ProcessId, Proof, PythonVersion, Sample, ThreadKey,
+    Tick, TickOutcome, Tid,
 };
 use crate::sys::linux::stand;
 use crate::sys::linux::tasks::own_name;
@@ -74,6 +76,7 @@ pub struct CpythonEngine {
     reader: LiveReader,
     resolver: Resolver,
     codes: CodeTable,
+    doubts: Doubts,
     /// Which threads this tick is about.
     scope: Scope,
     /// The CPU that the last tick stood on, unless it had nothing to read.
@@ -191,6 +194,7 @@ impl CpythonEngine {
     /// Looks at all threads of this tick; again, in the same tick, while a stack is unproven.
     fn read_until_proven(&mut self) -> Result<(), TickError> {
         let mut result = Ok(());
+        self.doubts.begin_tick();
         // Without halting, trying until it works would prefer code that stands still.
         let tries = match self.options.halting {
             Halting::WhenNeeded | Halting::Always => MAX_TRIES,
@@ -220,7 +224,7 @@ impl CpythonEngine {
             attempt += 1;
             let verdict = self.halter.prove(&halted, &mut self.reader, &self.scope);
             let unhalted = halted.is_nothing();
-            if verdict != Verdict::Proven || unhalted {
+            if unhalted || self.reader.last_look().has_unproven() {
                 self.codes.distrust_last_look();
             }
             self.halter.release(halted);
@@ -237,6 +241,10 @@ impl CpythonEngine {
             if self.process.standing() != Standing::Same {
                 break;
             }
+        }
+        if result.is_ok() {
+            self.doubts
+                .note(self.reader.last_look(), !self.scope.is_partial());
         }
         result
     }
@@ -262,6 +270,7 @@ impl CpythonEngine {
         let mut kernel = BeforeRead {
             halter: &mut self.halter,
             resolver: &self.resolver,
+            doubts: &self.doubts,
         };
         let read = self
             .reader
@@ -291,7 +300,7 @@ impl CpythonEngine {
             };
             let times = self.halter.take_times(thread.tid);
             let raw = RawSample {
-                state: thread.state.address,
+                root: thread.root,
                 thread: ThreadKey {
                     pid: self.process.pid(),
                     python_id: thread.state.thread_id,
@@ -332,20 +341,21 @@ impl CpythonEngine {
     }
 }
 
-/// What is to be resolved of a thread; `None` when the thread is gone.
+/// What is to be resolved of a thread; `None` when the thread is gone, or is part of another.
 fn stack_of(thread: &RawThread) -> Option<Reading<'_>> {
     match &thread.stack {
         ReadStack::Read(stack) => Some(Reading::Stack(stack)),
         ReadStack::Unchanged => Some(Reading::Unchanged),
         ReadStack::Lost => Some(Reading::Lost),
-        ReadStack::Gone => None,
+        ReadStack::Gone | ReadStack::Joined => None,
     }
 }
 
-/// What halting and resolving know of threads before they are read.
+/// What is known of threads before they are read.
 struct BeforeRead<'a> {
     halter: &'a mut Halter,
     resolver: &'a Resolver,
+    doubts: &'a Doubts,
 }
 
 impl KernelSide for BeforeRead<'_> {
@@ -353,10 +363,12 @@ impl KernelSide for BeforeRead<'_> {
         self.halter.kernel_thread(memory, state)
     }
 
-    fn stack_is_unchanged(&mut self, tid: Option<Tid>, state: &ThreadState) -> bool {
-        self.halter.slept_through(tid)
-            && self
-                .resolver
-                .has_proven_stack(state.address, state.thread_id, tid)
+    fn stack_is_unchanged(&mut self, tid: Option<Tid>, root: Addr, python_id: u64) -> bool {
+        self.halter.slept_through(tid) && self.resolver.has_proven_stack(root, python_id, tid)
+    }
+
+    fn patience_with(&mut self, tid: Option<Tid>, state: &ThreadState) -> Patience {
+        let slept = || tid.is_none() || self.halter.slept_through(tid);
+        self.doubts.patience_with(state, slept)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::CpythonEngine;
 use super::code_table::CodeTable;
+use super::doubts::Doubts;
 use super::halting::Halter;
 use super::reading::{Reader, Scope};
 use super::resolving::Resolver;
@@ -93,6 +94,7 @@ fn open_located(
         reader: Reader::new(Snapshot::new(memory), layout, located.runtime),
         resolver: Resolver::new(process_id, short_files, options.counting),
         codes: CodeTable::default(),
+        doubts: Doubts::default(),
         scope: Scope::default(),
         stood_at: None,
         identity_asked: Nanos::ZERO,

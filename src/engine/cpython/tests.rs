@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::code_table::CodeTable;
-use super::reading::{KernelSide, KernelThread, Look, Motion, ReadStack, Reader, Scope};
+use super::reading::{KernelSide, KernelThread, Look, Motion, Patience, ReadStack, Reader, Scope};
 use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver};
 use super::short_file::ShortFiles;
 use super::stack_of;
@@ -85,8 +85,12 @@ impl KernelSide for NoKernel {
         }
     }
 
-    fn stack_is_unchanged(&mut self, _: Option<Tid>, _: &ThreadState) -> bool {
+    fn stack_is_unchanged(&mut self, _: Option<Tid>, _: Addr, _: u64) -> bool {
         false
+    }
+
+    fn patience_with(&mut self, _: Option<Tid>, _: &ThreadState) -> Patience {
+        Patience::Full
     }
 }
 
@@ -150,7 +154,7 @@ fn recorded_memory_becomes_named_stacks_of_named_threads() {
         for thread in &reader.last_look().threads {
             assert_eq!(thread.proof, Proof::Proven);
             let raw = RawSample {
-                state: thread.state.address,
+                root: thread.root,
                 thread: key(thread.state.thread_id, thread.tid),
                 stack: stack_of(thread).expect("a stack"),
                 proof: thread.proof,
@@ -246,7 +250,7 @@ impl ByHand {
     /// Resolves a stack of thread 5 and gives its lines.
     fn resolve(&mut self, stack: Reading<'_>, tick: Tick, cpu: Nanos) -> Option<Sample> {
         let raw = RawSample {
-            state: Addr(0x5000),
+            root: Addr(0x5000),
             thread: key(5, None),
             stack,
             proof: Proof::Proven,

@@ -2,7 +2,7 @@
 //! slept.
 
 use super::{Halter, LiveReader, Look, Scope};
-use crate::engine::cpython::reading::{ReadStack, ThreadPlace};
+use crate::engine::cpython::reading::{Patience, ReadStack, ThreadPlace};
 use crate::model::{Counting, Nanos, Proof};
 
 /// How often to read what the threads that ran lately and their process have used, until the figures
@@ -95,7 +95,9 @@ impl Halter {
     fn nothing_ran(&self, reader: &mut LiveReader) -> bool {
         let look = reader.last_look();
         let slept = look.threads.iter().all(|thread| match thread.stack {
-            ReadStack::Gone => true,
+            ReadStack::Gone | ReadStack::Joined => true,
+            // What was given up is read again when something runs.
+            ReadStack::Lost if thread.patience == Patience::None => true,
             ReadStack::Lost => false,
             ReadStack::Read(_) | ReadStack::Unchanged => {
                 let task = thread.tid.and_then(|tid| self.tasks.known(tid));

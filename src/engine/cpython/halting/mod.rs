@@ -23,7 +23,7 @@ use self::idle::Idle;
 use self::presumption::Presumption;
 use self::tasks::{Task, Tasks};
 use self::thread_ids::ThreadIds;
-use super::reading::{KernelThread, Look, Reader, Scope};
+use super::reading::{KernelThread, Look, Patience, Reader, Scope};
 use crate::cpython::threads::ThreadState;
 use crate::memory::{LiveMemory, Memory, Snapshot};
 use crate::model::{Counting, HaltMethod, Halting, Nanos, Pid, Proof, Tid};
@@ -169,7 +169,9 @@ impl Halter {
             self.look_again(scope);
             let all_ran = !look.threads.iter().any(|thread| {
                 let task = thread.tid.and_then(|tid| self.tasks.known(tid));
-                thread.proof == Proof::Unproven && task.is_some_and(|task| !task.ran)
+                thread.proof == Proof::Unproven
+                    && thread.patience == Patience::Full
+                    && task.is_some_and(|task| !task.ran)
             });
             if all_ran || started.elapsed() >= LONGEST_WAIT {
                 return;

@@ -1,13 +1,14 @@
 //! Whether what was read is true: did each thread stand still for as long as it was looked at?
 
 use super::{Halted, Halter, LiveReader, Look, Scope};
-use crate::engine::cpython::reading::{RawThread, ReadStack};
+use crate::engine::cpython::reading::{Patience, RawThread, ReadStack};
 use crate::model::{Proof, Tid};
 
 /// What came of a look at all threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Each chain was whole, and its thread stood still for as long as it was read.
+    /// Each chain was whole, and its thread stood still for as long as it was read, but for those that are
+    /// not tried again.
     Proven,
     /// All stood still, but one where its chain was not whole, as while a frame is being linked.
     Unlinked,
@@ -16,7 +17,7 @@ pub enum Verdict {
 }
 
 impl Halter {
-    /// Whether all that was read is proven. Marks the threads of which it is not.
+    /// Whether all that is to be proven in this tick is. Marks the threads of which it is not.
     pub fn prove(&mut self, halted: &Halted, reader: &mut LiveReader, scope: &Scope) -> Verdict {
         if halted.is_nothing() {
             reader.read_witnesses_again();
@@ -28,9 +29,15 @@ impl Halter {
             let Some(thread) = look.threads.get(index) else {
                 break;
             };
-            let stood = matches!(thread.stack, ReadStack::Unchanged | ReadStack::Gone)
-                || self.stood_still(thread, look, halted, gils_unchanged, scope);
-            if !stood {
+            let needs_no_proof = matches!(
+                thread.stack,
+                ReadStack::Unchanged | ReadStack::Joined | ReadStack::Gone
+            );
+            let stood =
+                needs_no_proof || self.stood_still(thread, look, halted, gils_unchanged, scope);
+            if thread.patience != Patience::Full {
+                // It is not looked at again, whatever came of it.
+            } else if !stood {
                 verdict = Verdict::Moved;
             } else if thread.proof == Proof::Unproven && verdict == Verdict::Proven {
                 verdict = Verdict::Unlinked;

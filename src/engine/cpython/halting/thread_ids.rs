@@ -71,9 +71,13 @@ impl ThreadIds {
         memory: &mut M,
         thread: &ThreadState,
     ) -> KernelThread {
-        match self.listed_thread(tasks, memory, thread) {
-            KernelThread::Is(tid) if self.has_ended(tasks, tid) => KernelThread::Gone,
-            kernel => kernel,
+        let kernel = self.listed_thread(tasks, memory, thread);
+        match kernel.tid() {
+            Some(tid) if self.has_ended(tasks, tid) => KernelThread::Gone,
+            // Whoever forked is the main thread of the child, and no other has its record: it is found by
+            // that where its thread state still has the id that it had in the parent.
+            Some(tid) if tid == Tid(self.pid.0) => KernelThread::Is(tid),
+            _ => kernel,
         }
     }
 
@@ -105,8 +109,9 @@ impl ThreadIds {
             return match memory.read_u32(pthread.plus(offset)) {
                 Ok(inner) => self
                     .host_tid(tasks, inner.into())
-                    .map_or(KernelThread::Gone, KernelThread::Is),
-                Err(_) => KernelThread::Unknown,
+                    .map_or(KernelThread::Gone, KernelThread::Recorded),
+                // A thread's record is there for as long as the thread is.
+                Err(_) => KernelThread::Gone,
             };
         }
         if self.searches_left == 0 {
@@ -121,7 +126,7 @@ impl ThreadIds {
         match self.search_pthread(tasks, memory, pthread, only_usual) {
             Some((offset, tid)) => {
                 self.tid_in_pthread = Some(offset);
-                KernelThread::Is(tid)
+                KernelThread::Recorded(tid)
             }
             None if only_usual => KernelThread::Gone,
             None => KernelThread::Unknown,

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashSet;
+
 use crate::cpython::frames::RawStack;
 use crate::cpython::threads::{Gil, ThreadState};
 use crate::model::{Addr, GilState, Proof, Tid};
@@ -25,14 +27,29 @@ pub struct RawThread {
     pub state: ThreadState,
     /// The kernel thread that runs it, where it could be told.
     pub tid: Option<Tid>,
+    /// Of the thread states that make up this thread's stack together, the one at its root: the same while
+    /// others come and go on top of it. Itself where it is the only one.
+    pub root: Addr,
     pub gil: GilState,
     /// Until somebody has told whether the thread stood still: whether its chain of frames is whole.
     pub proof: Proof,
     pub stack: ReadStack,
+    pub patience: Patience,
     /// Some word that names the stack has changed since it was read.
     pub ran_on: bool,
     /// Its part of the reader's witnesses, where they are kept.
     pub(super) witnesses: Range<usize>,
+}
+
+/// What may be done in a tick to prove a thread's stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Patience {
+    /// It is looked at again until it is proven.
+    Full,
+    /// It is read, and not looked at again for its own sake.
+    OneTry,
+    /// It is not even read.
+    None,
 }
 
 /// What came of reading one thread's stack.
@@ -41,6 +58,8 @@ pub enum ReadStack {
     /// It was not read, since it is the same as at the look before.
     Unchanged,
     Read(RawStack),
+    /// It is part of the stack of another thread state, which the same kernel thread runs.
+    Joined,
     /// Nothing could be read.
     Lost,
     /// No kernel thread runs this thread state any more.
@@ -121,6 +140,24 @@ impl Look {
     /// Whether it took all the frames that one look may take, so that some threads are cut or lost.
     pub fn is_full(&self) -> bool {
         self.frames_left == 0
+    }
+
+    /// A stack of several parts has changed if one of them has.
+    pub(super) fn mark_joined_that_ran_on(&mut self) {
+        let parts = self.threads.iter();
+        let ran_on = parts.filter(|it| it.ran_on && matches!(it.stack, ReadStack::Joined));
+        let ran_on: FxHashSet<Addr> = ran_on.map(|part| part.root).collect();
+        if !ran_on.is_empty() {
+            for thread in &mut self.threads {
+                thread.ran_on |= ran_on.contains(&thread.root);
+            }
+        }
+    }
+
+    /// Whether some stack was not read or is not proven.
+    pub fn has_unproven(&self) -> bool {
+        let mut threads = self.threads.iter();
+        threads.any(|thread| thread.proof == Proof::Unproven)
     }
 
     pub(super) fn remember_gil_holders(&mut self) {

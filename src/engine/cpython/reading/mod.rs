@@ -6,6 +6,7 @@
 //! verified in the [`CodeTable`] at once, while the memory of the stack's own moment is at hand.
 
 mod look;
+mod sharing;
 
 use std::ops::Range;
 
@@ -21,7 +22,8 @@ use crate::cpython::threads::{self, Gil, ThreadState};
 use crate::memory::{Fault, Memory, Moments, Snapshot, Source};
 use crate::model::{Addr, GilState, Proof, TargetStr, Tid};
 
-pub use self::look::{Look, RawThread, ReadStack, Scope, ThreadPlace};
+pub use self::look::{Look, Patience, RawThread, ReadStack, Scope, ThreadPlace};
+use self::sharing::{Place, Role, Sharing};
 
 /// Frames of all threads together that one look takes: those of a thousand threads of usual depth, or
 /// of four of the longest stacks. Threads that come when this is used up are cut, or lost, and looked
@@ -44,6 +46,9 @@ pub struct Reader<M> {
     witnesses: Vec<Witness>,
     /// Working space, kept so that no tick allocates.
     states: Vec<ThreadState>,
+    /// The kernel threads of `states`.
+    kernel_threads: Vec<KernelThread>,
+    sharing: Sharing,
     spare_stacks: Vec<RawStack>,
 }
 
@@ -51,6 +56,9 @@ pub struct Reader<M> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KernelThread {
     Is(Tid),
+    /// The C library's record of the thread says so, and nothing else does. Of a thread that stayed in
+    /// the parent when C code forked, the record may have become that of a thread which came later.
+    Recorded(Tid),
     /// There is none: the thread has ended, or stayed in the parent when this process was forked
     /// and its thread state came along (2.7 never clears these away, others a moment later).
     Gone,
@@ -60,7 +68,7 @@ pub enum KernelThread {
 impl KernelThread {
     pub fn tid(self) -> Option<Tid> {
         match self {
-            KernelThread::Is(tid) => Some(tid),
+            KernelThread::Is(tid) | KernelThread::Recorded(tid) => Some(tid),
             KernelThread::Gone | KernelThread::Unknown => None,
         }
     }
@@ -72,8 +80,12 @@ pub trait KernelSide {
     /// a thread tells it where the thread state does not.
     fn kernel_thread<M: Memory>(&mut self, memory: &mut M, state: &ThreadState) -> KernelThread;
 
-    /// Whether the stack is known, and the same as at the last look.
-    fn stack_is_unchanged(&mut self, tid: Option<Tid>, state: &ThreadState) -> bool;
+    /// Whether the stack of the thread that has its root in a thread state is known, and the same as at
+    /// the last look.
+    fn stack_is_unchanged(&mut self, tid: Option<Tid>, root: Addr, python_id: u64) -> bool;
+
+    /// What may be done to prove the stack of a thread.
+    fn patience_with(&mut self, tid: Option<Tid>, state: &ThreadState) -> Patience;
 }
 
 /// Whether threads can go on while they are read.
@@ -95,6 +107,8 @@ impl<M: Moments> Reader<M> {
             look: Look::default(),
             witnesses: Vec::new(),
             states: Vec::new(),
+            kernel_threads: Vec::new(),
+            sharing: Sharing::default(),
             spare_stacks: Vec::new(),
         }
     }
@@ -134,12 +148,19 @@ impl<M: Moments> Reader<M> {
         self.memory.refresh();
         self.list_threads(scope)?;
         codes.begin_look(self.code_objects_freed());
-        for index in 0..self.states.len() {
-            if let Some(&state) = self.states.get(index) {
-                let thread = self.read_thread(state, motion, codes, kernel);
-                self.look.threads.push(thread);
-            }
+        self.kernel_threads.clear();
+        for state in &self.states {
+            let found = kernel.kernel_thread(&mut self.memory, state);
+            self.kernel_threads.push(found);
         }
+        self.sharing
+            .assign(&self.states, &self.kernel_threads, &self.look);
+        for index in 0..self.states.len() {
+            self.read_thread(index, motion, codes, kernel);
+        }
+        let attached = self.layout.runtime.gil.names_the_running_state();
+        let threads = &mut self.look.threads;
+        self.sharing.join(attached, threads, &mut self.spare_stacks);
         Ok(())
     }
 
@@ -217,7 +238,7 @@ impl<M: Moments> Reader<M> {
             wait(reading);
             self.memory.refresh();
             for thread in &mut self.look.threads {
-                let ReadStack::Read(_) = &thread.stack else {
+                let (ReadStack::Read(_) | ReadStack::Joined) = &thread.stack else {
                     continue;
                 };
                 let ThreadState {
@@ -234,6 +255,7 @@ impl<M: Moments> Reader<M> {
                     || !witnesses.all(|(at, value)| memory.read_u64(*at) == Ok(*value));
             }
         }
+        self.look.mark_joined_that_ran_on();
     }
 
     /// Fills `look` and `states` with interpreters, GILs and thread states.
@@ -275,33 +297,56 @@ impl<M: Moments> Reader<M> {
 
     fn read_thread(
         &mut self,
-        state: ThreadState,
+        index: usize,
         motion: Motion,
         codes: &mut CodeTable,
         kernel: &mut impl KernelSide,
-    ) -> RawThread {
-        let kernel_thread = kernel.kernel_thread(&mut self.memory, &state);
+    ) {
+        let (states, threads) = (&self.states, &self.kernel_threads);
+        let (Some(&state), Some(&kernel_thread)) = (states.get(index), threads.get(index)) else {
+            return;
+        };
+        let role = self.sharing.role(index);
+        let place = match role {
+            Role::Part(group) => self.sharing.last_place(index, group),
+            Role::Alone | Role::Stale => Some(Place {
+                is_top: true,
+                root: state.address,
+            }),
+        };
+        let is_gone = kernel_thread == KernelThread::Gone || role == Role::Stale;
         let mut thread = RawThread {
             state,
-            tid: kernel_thread.tid(),
+            tid: kernel_thread.tid().filter(|_| !is_gone),
+            root: place.map_or(state.address, |place| place.root),
             gil: gil_state(self.look.gil_of(state.interpreter), &state),
             proof: Proof::Unproven,
             stack: ReadStack::Lost,
+            patience: Patience::Full,
             witnesses: 0..0,
             ran_on: false,
         };
-        if kernel_thread == KernelThread::Gone {
+        let unchanged = |place: &Place| {
+            kernel.stack_is_unchanged(thread.tid, place.root, thread.state.thread_id)
+        };
+        if is_gone {
             thread.stack = ReadStack::Gone;
             thread.proof = Proof::Proven;
         } else if !self.look.is_full() {
-            if kernel.stack_is_unchanged(thread.tid, &state) {
-                thread.stack = ReadStack::Unchanged;
+            if let Some(place) = place.filter(unchanged) {
+                thread.stack = match place.is_top {
+                    true => ReadStack::Unchanged,
+                    false => ReadStack::Joined,
+                };
                 thread.proof = Proof::Proven;
             } else {
-                self.read_stack(&mut thread, motion, codes);
+                thread.patience = kernel.patience_with(thread.tid, &thread.state);
+                if thread.patience != Patience::None {
+                    self.read_stack(&mut thread, motion, codes);
+                }
             }
         }
-        thread
+        self.look.threads.push(thread);
     }
 
     fn read_stack(&mut self, thread: &mut RawThread, motion: Motion, codes: &mut CodeTable) {

@@ -34,7 +34,7 @@ const NAME_INTERVAL: Nanos = Nanos(1_000_000_000);
 #[derive(Debug)]
 pub struct Resolver {
     process: ProcessId,
-    /// By the address of the thread state.
+    /// By the address of the thread state at the root.
     threads: FxHashMap<Addr, ResolvedThread>,
     /// Counts [`begin`](Self::begin)s.
     round: u64,
@@ -46,8 +46,8 @@ pub struct Resolver {
 /// One thread at one instant, as it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct RawSample<'a> {
-    /// The address of its thread state.
-    pub state: Addr,
+    /// The address of its thread state; of several, the one at the root of its stack.
+    pub root: Addr,
     pub thread: ThreadKey,
     pub stack: Reading<'a>,
     pub proof: Proof,
@@ -90,8 +90,8 @@ impl Resolver {
 
     /// Whether the stack of a thread's last sample is proven: only then may it be given as
     /// [`Reading::Unchanged`].
-    pub fn has_proven_stack(&self, state: Addr, python_id: u64, tid: Option<Tid>) -> bool {
-        self.threads.get(&state).is_some_and(|thread| {
+    pub fn has_proven_stack(&self, root: Addr, python_id: u64, tid: Option<Tid>) -> bool {
+        self.threads.get(&root).is_some_and(|thread| {
             thread.proven && thread.key.tid == tid && thread.key.python_id == python_id
         })
     }
@@ -113,7 +113,7 @@ impl Resolver {
         let new = |interner: &mut Interner| ResolvedThread::new(raw.thread, process, interner);
         let thread = self
             .threads
-            .entry(raw.state)
+            .entry(raw.root)
             .or_insert_with(|| new(interner));
         if thread.key != raw.thread {
             *thread = new(interner);
