@@ -16,10 +16,10 @@ const MAX_COMPARED: usize = 1024;
 /// What tells one code object from another that was at the same address before or comes there
 /// afterwards.
 ///
-/// What it cannot tell apart shows the same name and file. Up to 3.11 two code objects are one to it that
-/// differ in nothing but a line table of more than 1000 bytes, of the same length, behind these; or in
-/// the bytecode alone, of which nothing is shown. The texts of a code object without a version, as one
-/// has from the four thousand millionth on, are compared in 3.12 and later, too.
+/// Up to 3.11 two code objects are still one to it that differ in nothing but a text or a line table of the
+/// same length, behind its first [`MAX_COMPARED`] bytes; or in the bytecode alone, of which nothing is
+/// shown. Code objects of 3.12 and later are compared in the same way where they have no number, as those
+/// have none that are made after the four thousand millionth.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fingerprint {
     /// The code object between its first and last field that we use.
@@ -27,7 +27,13 @@ pub struct Fingerprint {
     len: usize,
     /// What its pointers lead to, addresses and bytes: the lengths and contents of its name, its file and its
     /// line table. What else these objects hold may change while they live.
-    beneath: Vec<(Addr, Box<[u8]>)>,
+    beneath: Vec<Piece>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Piece {
+    at: Addr,
+    bytes: Box<[u8]>,
 }
 
 impl Fingerprint {
@@ -74,8 +80,8 @@ impl Fingerprint {
     /// # Errors
     /// When they cannot be read.
     pub fn holds_beneath<M: Memory>(&self, memory: &mut M) -> Result<bool, Fault> {
-        for (at, bytes) in &self.beneath {
-            if !memory.holds(*at, bytes)? {
+        for piece in &self.beneath {
+            if !memory.holds(piece.at, &piece.bytes)? {
                 return Ok(false);
             }
         }
@@ -84,13 +90,15 @@ impl Fingerprint {
 
     /// Where [`holds_beneath`](Self::holds_beneath) will look: ranges (address, length in bytes).
     pub fn places_beneath(&self) -> impl Iterator<Item = (Addr, usize)> + use<'_> {
-        self.beneath.iter().map(|(at, bytes)| (*at, bytes.len()))
+        self.beneath
+            .iter()
+            .map(|piece| (piece.at, piece.bytes.len()))
     }
 
     /// Bytes that it keeps of what lies beneath.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.beneath.iter().map(|(_, bytes)| bytes.len()).sum()
+        self.beneath.iter().map(|piece| piece.bytes.len()).sum()
     }
 }
 
@@ -125,7 +133,7 @@ fn read_beneath<M: Memory>(
     memory: &mut M,
     layout: &Layout,
     code: CodeAddr,
-) -> Result<Vec<(Addr, Box<[u8]>)>, ObjectError> {
+) -> Result<Vec<Piece>, ObjectError> {
     let CodeLayout {
         filename,
         name,
@@ -156,7 +164,8 @@ fn read_beneath<M: Memory>(
 }
 
 /// As much as is compared of a range (address, length in bytes).
-fn piece<M: Memory>(memory: &mut M, (at, len): (Addr, u64)) -> Result<(Addr, Box<[u8]>), Fault> {
+fn piece<M: Memory>(memory: &mut M, (at, len): (Addr, u64)) -> Result<Piece, Fault> {
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(MAX_COMPARED);
-    Ok((at, memory.read_vec(at, len)?.into_boxed_slice()))
+    let bytes = memory.read_vec(at, len)?.into_boxed_slice();
+    Ok(Piece { at, bytes })
 }
