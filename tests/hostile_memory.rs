@@ -16,7 +16,8 @@ use common::{Interpreter, ProcMemory, Target};
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use spyhole::cpython::code::{Code, Fingerprint};
+use spyhole::cpython::code::Code;
+use spyhole::cpython::fingerprint::Fingerprint;
 use spyhole::cpython::frames::{self, RawStack};
 use spyhole::cpython::layout::{Layout, builtin};
 use spyhole::cpython::linetable;
@@ -110,7 +111,8 @@ fn unwind<M: Memory>(memory: &mut M, layout: &Layout, roots: &Roots) -> Vec<Stri
                 break;
             }
             let code = codes.entry(frame.code).or_insert_with(|| {
-                Fingerprint::read(memory, layout, frame.code).ok()?;
+                let fingerprint = Fingerprint::read(memory, layout, frame.code).ok()?;
+                assert!(fingerprint.size() <= 3 * (8 + 1024));
                 let code = Code::read(memory, layout, frame.code).ok()?;
                 kept += 512 + code.size();
                 Some(code)

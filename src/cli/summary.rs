@@ -149,6 +149,9 @@ fn how(report: &Report) -> String {
     if ticks.pauses > 0 && ticks.pauses_refused > 0 {
         text += &format!("; refused {} times", ticks.pauses_refused);
     }
+    if engines.report.through_file {
+        text += "; through /proc/PID/mem: process_vm_readv is refused";
+    }
     if ticks.unproven * 10 > ticks.samples {
         text += "; what is unproven leans towards code that stands still";
     }

@@ -4,8 +4,8 @@ use super::frames::RawFrame;
 use super::layout::{Layout, LineFormat};
 use super::linetable;
 use super::objects::{self, ObjectError};
-use crate::memory::{Fault, Memory};
-use crate::model::{Addr, CodeAddr, TargetStr};
+use crate::memory::Memory;
+use crate::model::{CodeAddr, TargetStr};
 
 /// Names and paths beyond this many characters are cut.
 const MAX_TEXT: usize = 4096;
@@ -13,72 +13,6 @@ const MAX_TEXT: usize = 4096;
 /// A line table beyond this is not read; its frames have no line. CPython's own test suite holds
 /// tables of 37 kB.
 const MAX_LINE_TABLE: usize = 4 << 20;
-
-/// The bytes of a code object between its first and last field that we use: two code objects that
-/// were made one after the other at the same address differ here, as good as always.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fingerprint {
-    bytes: [u8; Fingerprint::MAX],
-    len: usize,
-}
-
-impl Fingerprint {
-    const MAX: usize = 160;
-
-    /// # Errors
-    /// When the code object cannot be read.
-    pub fn read<M: Memory>(
-        memory: &mut M,
-        layout: &Layout,
-        code: CodeAddr,
-    ) -> Result<Fingerprint, Fault> {
-        let (start, len) = Fingerprint::span(layout);
-        let mut fingerprint = Fingerprint {
-            bytes: [0; Fingerprint::MAX],
-            len,
-        };
-        let into = fingerprint.bytes.get_mut(..len).unwrap_or_default();
-        memory.read(code.0.plus(start.into()), into)?;
-        Ok(fingerprint)
-    }
-
-    /// Whether the code object there still is the one of which this was read.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn holds<M: Memory>(
-        &self,
-        memory: &mut M,
-        layout: &Layout,
-        code: CodeAddr,
-    ) -> Result<bool, Fault> {
-        let (start, len) = Fingerprint::span(layout);
-        let bytes = self.bytes.get(..len).unwrap_or_default();
-        memory.holds(code.0.plus(start.into()), bytes)
-    }
-
-    /// Where [`read`](Self::read) and [`holds`](Self::holds) will look.
-    #[must_use]
-    pub fn place(layout: &Layout, code: CodeAddr) -> (Addr, usize) {
-        let (start, len) = Fingerprint::span(layout);
-        (code.0.plus(start.into()), len)
-    }
-
-    /// Start and length within a code object.
-    fn span(layout: &Layout) -> (u32, usize) {
-        let fields = &layout.code;
-        let starts = [
-            fields.first_line,
-            fields.filename,
-            fields.name,
-            fields.line_table,
-        ];
-        let start = starts.into_iter().min().unwrap_or(0);
-        let end = starts.into_iter().chain(fields.qualname).max().unwrap_or(0) + 8;
-        let len = (end.saturating_sub(start) as usize).min(Fingerprint::MAX);
-        (start, len)
-    }
-}
 
 /// What a code object says of itself.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 mod chain;
 pub mod code;
 mod eval_loop;
+pub mod fingerprint;
 pub mod frames;
 pub mod layout;
 pub mod linetable;

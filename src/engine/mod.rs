@@ -92,6 +92,8 @@ pub struct EngineReport {
     /// `process_vm_readv` calls.
     pub reads: u64,
     pub bytes_read: u64,
+    /// Whether `/proc/PID/mem` was read in place of them, since they are refused.
+    pub through_file: bool,
 }
 
 impl AddAssign for EngineReport {
@@ -104,5 +106,6 @@ impl AddAssign for EngineReport {
         self.refused += more.refused;
         self.reads += more.reads;
         self.bytes_read += more.bytes_read;
+        self.through_file |= more.through_file;
     }
 }

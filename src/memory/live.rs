@@ -1,18 +1,36 @@
 //! The memory of a running process.
 
+use std::io;
+
 use super::{Fault, Memory, Source};
 use crate::model::{Addr, Pid, Tid};
+use crate::sys::linux::mem_file::MemFile;
 use crate::sys::linux::tasks::{has_ended, living_thread};
 use crate::sys::linux::vm;
 
-/// Reads a running process with `process_vm_readv`, and counts what that took.
+/// Reads a running process, and counts what that took.
+///
+/// With `process_vm_readv`; where that is refused, and `/proc/PID/mem` is not, through this file, with a call
+/// for each range. No proof takes the ranges of one read for one moment, since `process_vm_readv` copies
+/// them one after the other as well: what is proven stands on who stood still, and on the order of the ranges,
+/// which is the same. Only the read takes longer, so that where nothing stands still more of what was
+/// read is found to have changed.
 #[derive(Debug)]
 pub struct LiveMemory {
     pid: Pid,
     /// The thread through which it is read: the main thread for as long as that lives.
     through: Tid,
+    way: Way,
     reads: u64,
     bytes_read: u64,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// Nothing was read yet.
+    Untried,
+    Call,
+    File(MemFile),
 }
 
 impl LiveMemory {
@@ -21,15 +39,22 @@ impl LiveMemory {
         LiveMemory {
             pid,
             through: Tid(pid.0),
+            way: Way::Untried,
             reads: 0,
             bytes_read: 0,
         }
     }
 
-    /// System calls made, and bytes that they brought.
+    /// System calls made, or reads of as many ranges as one could have had, and bytes that they brought.
     #[must_use]
     pub fn effort(&self) -> (u64, u64) {
         (self.reads, self.bytes_read)
+    }
+
+    /// Whether `process_vm_readv` is refused, and a file serves in its place.
+    #[must_use]
+    pub fn is_through_file(&self) -> bool {
+        matches!(self.way, Way::File(_))
     }
 }
 
@@ -49,18 +74,46 @@ impl Memory for LiveMemory {
 impl Source for LiveMemory {
     fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize {
         self.reads += 1;
-        let mut read = vm::read_ranges(self.through, ranges, into);
-        if read.as_ref().is_err_and(has_ended) && self.find_living_thread() {
-            self.reads += 1;
-            read = vm::read_ranges(self.through, ranges, into);
-        }
-        let read = read.unwrap_or(0);
+        let read = match &self.way {
+            Way::File(file) => file.read_ranges(ranges, into),
+            Way::Untried | Way::Call => {
+                let read = self.call(ranges, into);
+                self.find_way(&read);
+                match (read, &self.way) {
+                    (Err(_), Way::File(file)) => file.read_ranges(ranges, into),
+                    (read, _) => read.unwrap_or(0),
+                }
+            }
+        };
         self.bytes_read += read as u64;
         read
     }
 }
 
 impl LiveMemory {
+    fn call(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> io::Result<usize> {
+        let mut read = vm::read_ranges(self.through, ranges, into);
+        if read.as_ref().is_err_and(has_ended) && self.find_living_thread() {
+            self.reads += 1;
+            read = vm::read_ranges(self.through, ranges, into);
+        }
+        read
+    }
+
+    /// Settles, by the outcome of the first call, how all that follows is read.
+    fn find_way(&mut self, first: &io::Result<usize>) {
+        if !matches!(self.way, Way::Untried) {
+            return;
+        }
+        self.way = Way::Call;
+        if first.as_ref().is_err_and(vm::is_refused) {
+            let through = living_thread(self.pid).unwrap_or(self.through);
+            if let Ok(file) = MemFile::open(self.pid, through) {
+                self.way = Way::File(file);
+            }
+        }
+    }
+
     /// Whether another thread than the one that has ended lives, to go on with.
     fn find_living_thread(&mut self) -> bool {
         let ended = self.through;

@@ -11,6 +11,7 @@ mod sample;
 mod text;
 mod ticks;
 mod unsafe_chars;
+mod visible;
 
 pub use command::Program;
 pub use counting::{Counting, HaltMethod, Halting};
@@ -27,6 +28,7 @@ pub use interner::{
 pub use labels::{Label, MOST_LABEL_SETS, OTHER_LABEL};
 pub use sample::{GilState, Proof, Sample, Tick, TickOutcome};
 pub use text::TargetStr;
-pub(crate) use text::own_escape;
 pub use ticks::Ticks;
 pub use unsafe_chars::is_unsafe_to_show;
+pub use visible::visible;
+pub(crate) use visible::{escape_where, push_escape, visible_text};

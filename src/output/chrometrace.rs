@@ -8,10 +8,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::escape::visible;
 use super::naming::Names;
 use super::{About, Format, OutputError, RenderOptions, title};
-use crate::model::{FrameId, LabelSetId, Nanos, ThreadId};
+use crate::model::{FrameId, LabelSetId, Nanos, ThreadId, visible};
 use crate::profile::Profile;
 
 #[derive(Serialize)]

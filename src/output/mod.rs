@@ -22,12 +22,12 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::model::Nanos;
+pub use crate::model::visible;
+pub(crate) use crate::model::visible_text;
 use crate::profile::{Profile, Values};
 
 pub use category::Category;
 pub use chrometrace::ChromeTrace;
-pub use escape::visible;
-pub(crate) use escape::visible_text;
 pub use format::{About, Format};
 pub(crate) use naming::{Names, PathElement};
 pub use pprof::Pprof;

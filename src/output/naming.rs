@@ -1,8 +1,7 @@
 //! What a frame, a thread and a process are called: as py-spy calls them.
 
-use crate::model::{FrameId, Interner, ProcessId, ThreadId};
+use crate::model::{FrameId, Interner, ProcessId, ThreadId, visible};
 
-use super::escape::visible;
 use super::{LineMode, RenderOptions};
 
 /// What one element of a path through the call tree stands for: a box of a graph, a frame of a collapsed

@@ -1,10 +1,9 @@
 //! What was recorded and how well, in a line each.
 
-use crate::model::{Counting, HaltMethod, Nanos, Program, TargetStr};
+use crate::model::{Counting, HaltMethod, Nanos, Program, TargetStr, visible};
 use crate::profile::Profile;
 
 use super::Side;
-use super::escape::visible;
 
 /// `manage.py runserver · pid 4242 · Python 3.11.7 · 100 Hz · 30.0 s · 2,874 samples`
 pub(super) fn title(profile: &Profile) -> String {

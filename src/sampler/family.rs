@@ -91,6 +91,8 @@ pub(super) struct Family {
     counting: Counting,
     /// Until when an attached root, or something below it, must have shown its Python.
     patience: Option<Nanos>,
+    /// When a root that has not shown its Python was found halted, the last time.
+    halted_until: Nanos,
     next_poll: Nanos,
     parents: FxHashMap<Pid, Pid>,
     processes: FxHashMap<Pid, ProcessId>,
@@ -118,6 +120,7 @@ impl Family {
             follow: options.follow,
             counting: options.counting,
             patience: options.attached.then_some(ROOT_PATIENCE),
+            halted_until: Nanos::ZERO,
             next_poll: Nanos::ZERO,
             parents: FxHashMap::default(),
             processes: FxHashMap::default(),
@@ -365,6 +368,10 @@ impl Family {
                 Ok(())
             }
             Err(refusal) => {
+                // One that is halted cannot show its Python, and gets as much time afterwards.
+                if is_root && refusal.kind == RefusalKind::NotYet && world.halted(who).is_some() {
+                    self.halted_until = now;
+                }
                 let fatal = is_root && self.is_fatal(refusal.kind, now);
                 let refused = Refused {
                     pid: who.pid,
@@ -423,7 +430,10 @@ impl Family {
             RefusalKind::ReplacedByChildren => false,
             RefusalKind::Never => true,
             RefusalKind::Gone => self.patience.is_some(),
-            RefusalKind::NotYet => self.patience.is_some_and(|end| now >= end),
+            RefusalKind::NotYet => self.patience.is_some_and(|end| {
+                let since_halted = self.halted_until.saturating_add(ROOT_PATIENCE);
+                now >= end.max(since_halted)
+            }),
             // Where children are followed, one of them may be the Python that is meant.
             RefusalKind::NotPython => match self.follow {
                 Follow::Roots => self.patience.is_some(),

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::births::{Births, LookBelow};
 use super::news::News;
 use super::refusal::{OpenFailure, Refusal, RefusalKind};
+use super::versionless::{Chance, Versionless};
 use super::world::{Descendants, World};
 use crate::cpython::locate::LocateError;
 use crate::engine::cpython;
@@ -18,9 +19,6 @@ use crate::model::Halting;
 use crate::model::{Interner, ProcessId};
 use crate::survey::{self, RoleKind};
 use crate::target::{Halted, Identity, OpenError, Process, Standing};
-
-/// How long a Python may take to tell its version.
-const VERSION_PATIENCE: Duration = Duration::from_secs(1);
 
 /// So long the command line of an autoreloader is believed.
 const DOUBTED_AFTER: Duration = Duration::from_secs(3);
@@ -53,8 +51,7 @@ pub struct LiveWorld<'a> {
     doubted: FxHashMap<Identity, Instant>,
     /// Processes that are not open, to tell when they end or exec.
     watched: FxHashMap<Identity, (Process, u64)>,
-    /// Since when the version of a Python could not be told.
-    versionless: FxHashMap<Identity, Instant>,
+    versionless: Versionless,
     /// Passes on what is found out.
     tell: Box<dyn FnMut(News<'_>) + 'a>,
     told: Vec<String>,
@@ -83,7 +80,7 @@ impl<'a> LiveWorld<'a> {
             replaced_by_children,
             doubted: FxHashMap::default(),
             watched: FxHashMap::default(),
-            versionless: FxHashMap::default(),
+            versionless: Versionless::default(),
             tell,
             told: Vec::new(),
             on_first_open: None,
@@ -114,7 +111,7 @@ impl<'a> LiveWorld<'a> {
         }
         match cpython::open_each(process, parent, self.options, interner) {
             Ok(engines) => {
-                self.versionless.remove(&who);
+                self.versionless.forget(who);
                 let engine = Several::new(engines).ok_or_else(|| Refusal {
                     kind: RefusalKind::NotPython,
                     error: cpython::OpenError::from(LocateError::NotPython).into(),
@@ -128,10 +125,9 @@ impl<'a> LiveWorld<'a> {
                 }
                 Ok(Box::new(engine))
             }
-            Err(error) if self.may_be_early(who, &error) => Err(Refusal {
-                kind: RefusalKind::NotYet,
-                error: error.into(),
-            }),
+            Err(error @ cpython::OpenError::Locate(LocateError::UnknownVersion { .. })) => {
+                self.without_version(who, parent, error, interner)
+            }
             // Between an exec and the loading of its library a Python does not show.
             Err(cpython::OpenError::Locate(LocateError::NotPython))
                 if open_process(who)?.looks_like_python() =>
@@ -143,13 +139,7 @@ impl<'a> LiveWorld<'a> {
             }
             #[cfg(feature = "py-spy")]
             Err(error) if self.choice == EngineChoice::Auto && is_unknown_version(&error) => {
-                let process = open_process(who)?;
-                let engine = open_py_spy(process, parent, self.options, interner)?;
-                self.tell_once(News::FellBack {
-                    pid: who.pid,
-                    why: &error,
-                });
-                Ok(engine)
+                self.fall_back(who, parent, &error, interner)
             }
             Err(error) => Err(Refusal {
                 kind: kind_of(&error),
@@ -188,17 +178,49 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Whether a Python is without a version because it has only begun: up to 3.10 the text that
-    /// tells it is made some milliseconds after the interpreter.
-    fn may_be_early(&mut self, who: Identity, error: &cpython::OpenError) -> bool {
-        let no_version = matches!(
-            error,
-            cpython::OpenError::Locate(LocateError::UnknownVersion { .. })
-        );
-        no_version && {
-            let since = self.versionless.entry(who).or_insert_with(Instant::now);
-            since.elapsed() < VERSION_PATIENCE
+    /// A Python that does not tell its version: since it has only begun, or since it is none of ours.
+    #[cfg_attr(
+        not(feature = "py-spy"),
+        expect(unused_variables, reason = "no other engine may know it")
+    )]
+    fn without_version(
+        &mut self,
+        who: Identity,
+        parent: Option<ProcessId>,
+        error: cpython::OpenError,
+        interner: &mut Interner,
+    ) -> Result<Box<dyn Engine>, Refusal> {
+        let chance = self.versionless.meets(who);
+        #[cfg(feature = "py-spy")]
+        if self.choice == EngineChoice::Auto && chance != Chance::MayBeEarly {
+            let opened = self.fall_back(who, parent, &error, interner);
+            if opened.is_ok() || chance == Chance::Over {
+                return opened;
+            }
         }
+        let kind = match chance {
+            Chance::MayBeEarly | Chance::MayBeForeign => RefusalKind::NotYet,
+            Chance::Over => kind_of(&error),
+        };
+        Err(Refusal {
+            kind,
+            error: error.into(),
+        })
+    }
+
+    /// Lets py-spy's engine read what ours does not know.
+    #[cfg(feature = "py-spy")]
+    fn fall_back(
+        &mut self,
+        who: Identity,
+        parent: Option<ProcessId>,
+        why: &cpython::OpenError,
+        interner: &mut Interner,
+    ) -> Result<Box<dyn Engine>, Refusal> {
+        let process = open_process(who)?;
+        let engine = open_py_spy(process, parent, self.options, interner)?;
+        self.tell_once(News::FellBack { pid: who.pid, why });
+        Ok(engine)
     }
 
     /// Once for a thousand workers of which the same is to be said.
@@ -214,11 +236,10 @@ impl LiveWorld<'_> {
 /// Whether another engine may know what ours does not.
 #[cfg(feature = "py-spy")]
 fn is_unknown_version(error: &cpython::OpenError) -> bool {
-    use LocateError::{UnknownVersion, UnsupportedVersion};
     match error {
         cpython::OpenError::Layout(_) => true,
         cpython::OpenError::Locate(error) => {
-            matches!(error, UnknownVersion { .. } | UnsupportedVersion { .. })
+            matches!(error, LocateError::UnsupportedVersion { .. })
         }
     }
 }
@@ -296,7 +317,10 @@ impl World for LiveWorld<'_> {
                     self.watched.remove(&who);
                     return None;
                 }
-                Standing::Replaced => generation + 1,
+                Standing::Replaced => {
+                    self.versionless.forget(who);
+                    generation + 1
+                }
             },
         };
         let process = open_process(who).ok()?;
@@ -309,11 +333,15 @@ impl World for LiveWorld<'_> {
     }
 
     fn descendants(&mut self) -> Option<Descendants> {
-        let news = self.births.as_mut()?.news()?;
+        let births = self.births.as_mut()?;
+        let news = births.news()?;
         if let Descendants::All(present) = &news {
             let is_present = |who: &Identity| present.iter().any(|it| it.who == *who);
             self.watched.retain(|who, _| is_present(who));
-            self.versionless.retain(|who, _| is_present(who));
+            // The roots are not among those below them.
+            let is_root = |who: &Identity| births.is_root(who.pid);
+            self.versionless
+                .retain(|who| is_present(who) || is_root(who));
         }
         Some(news)
     }

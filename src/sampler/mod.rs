@@ -12,6 +12,7 @@ mod pace;
 mod refusal;
 mod schedule;
 mod ticks;
+mod versionless;
 mod world;
 
 #[cfg(test)]

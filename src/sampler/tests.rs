@@ -709,6 +709,26 @@ fn a_parent_that_was_slow_to_show_its_python_is_still_above_its_child() {
 }
 
 #[test]
+fn a_root_that_is_halted_in_its_start_is_waited_for() {
+    let halted = FakeProcess {
+        python_from: (5000 * MILLI, RefusalKind::NotYet),
+        halted: Some((0, 4000 * MILLI, Halted::Stopped)),
+        ..root(|tick| if tick < 100 { Act::Run } else { Act::Gone })
+    };
+    let options = Options {
+        duration: None,
+        ..options()
+    };
+    let outcome = record(&options, vec![halted.clone()]);
+    assert_eq!(outcome.ticks().sampled, 100);
+    let goes_on = FakeProcess {
+        halted: None,
+        ..halted
+    };
+    assert!(record(&options, vec![goes_on]).report.is_err());
+}
+
+#[test]
 fn a_parent_that_shows_its_python_after_its_child_is_put_above_it() {
     let options = Options {
         attached: false,

@@ -10,4 +10,5 @@ mod attach;
 mod output;
 mod program;
 mod refused;
+mod slow_start;
 mod versions;

@@ -220,6 +220,9 @@ static void print_code(void)
     FIELD("code.local_kinds", PyCodeObject, co_localspluskinds);
     FIELD("code.bytecode", PyCodeObject, co_code_adaptive);
     FIELD("code.first_traceable", PyCodeObject, _co_firsttraceable);
+#if AT_LEAST(3, 12)
+    FIELD("code.version", PyCodeObject, co_version);
+#endif
 #if AT_LEAST(3, 14) && defined(Py_GIL_DISABLED)
     FIELD("code.bytecode_copies", PyCodeObject, co_tlbc);
 #endif

@@ -279,6 +279,7 @@ fn fields(layout: &Layout) -> Fields {
     add("code.first_line", Some(code.first_line));
     add("code.line_table", Some(code.line_table));
     add("code.arg_count", Some(code.arg_count));
+    add("code.version", code.version);
     add("code.local_names", Some(code.local_names));
     add("code.local_kinds", code.local_kinds);
     add("code.bytecode", code.bytecode);

@@ -227,6 +227,9 @@ pub struct CodeLayout {
     pub line_format: LineFormat,
     /// int32.
     pub arg_count: u32,
+    /// `co_version`, uint32: no other code object of its interpreter has had the same number, unless it
+    /// is 0. From 3.12 on.
+    pub version: Option<u32>,
     /// Names of locals: `co_varnames` up to 3.10, `co_localsplusnames` from 3.11 on; a tuple.
     pub local_names: u32,
     /// `co_localspluskinds`, a bytes object; from 3.11 on.

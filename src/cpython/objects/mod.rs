@@ -12,9 +12,9 @@ pub use attribute::{AttributeReader, attribute};
 #[cfg(any(test, feature = "internals"))]
 pub use dict::DictEntries;
 pub use dict::{dict_entries, dict_get};
-pub use text::{read_text, text_equals, with_unicode_unit};
+pub use text::{read_text, text_equals, text_places, with_unicode_unit};
 
-use super::layout::{IntLayout, ObjectLayout};
+use super::layout::{BytesLayout, IntLayout, ObjectLayout};
 use super::words::word;
 use crate::memory::{Fault, Memory};
 use crate::model::Addr;
@@ -68,6 +68,23 @@ pub fn read_bytes<M: Memory>(
             max,
         }),
     }
+}
+
+/// Where the size and the contents of a `bytes` (in 2.7 a `str`) lie: addresses and lengths in bytes.
+///
+/// # Errors
+/// When its size cannot be read.
+pub fn bytes_places<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+) -> Result<[(Addr, u64); 2], ObjectError> {
+    let BytesLayout { size, data } = layout.bytes;
+    let len = size_field(memory, object, size, "ob_size")?;
+    Ok([
+        (object.plus(size.into()), 8),
+        (object.plus(data.into()), len),
+    ])
 }
 
 /// The value of an `int` that fits an i64.

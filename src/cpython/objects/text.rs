@@ -1,6 +1,8 @@
 //! `str`, and what 2.7 has in its place.
 
-use super::{ObjectError, field, number_in, read_field, read_int, read_long, size_field};
+use super::{
+    ObjectError, bytes_places, field, number_in, read_field, read_int, read_long, size_field,
+};
 use crate::cpython::layout::{Layout, ObjectLayout, TextLayout};
 use crate::memory::Memory;
 use crate::model::{Addr, TargetStr};
@@ -45,6 +47,24 @@ pub fn read_text<M: Memory>(
             Ok(finish(decode_legacy(&bytes, unit), cut))
         }
     }
+}
+
+/// Where the length and the characters of a `str` (in 2.7 of a `str`, not a `unicode`) lie: addresses and
+/// lengths in bytes.
+///
+/// # Errors
+/// When it cannot be read or is no text.
+pub fn text_places<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+) -> Result<[(Addr, u64); 2], ObjectError> {
+    let TextLayout::Compact { length, .. } = layout.text else {
+        return bytes_places(memory, layout, object);
+    };
+    let text = Text::find(memory, layout, object)?;
+    let len = text.len.saturating_mul(text.unit as u64);
+    Ok([(object.plus(length.into()), 8), (text.data, len)])
 }
 
 /// Whether a dict's key is the text `wanted`, an identifier. One read, where it can be.

@@ -5,6 +5,14 @@
 //! verifies each code object here ([`CodeTable::verify`]) while the memory is that of the stack's own
 //! moment; resolving looks up what was verified and needs no memory.
 //!
+//! What takes another's place may differ from it in nothing but what lies beneath the same pointers, up to
+//! 3.11: see [`fingerprint`]. To look there costs three ranges a code object, which a deep stack would pay
+//! for in every tick, and next to no program makes such code. So it is looked at where it is likeliest to
+//! differ ([`CodeTable::check`]), everywhere now and then, and everywhere always once a program has been
+//! seen to do it. What remains: until then, code that runs further out than the innermost calls, and
+//! that was on the stack in the look before, may be shown as what was there before it, in no more than
+//! [`LOOKS_BETWEEN`] looks.
+//!
 //! Stacks that come without the memory of their moment (from a ring buffer that the kernel fills) are
 //! verified when they arrive. What they name then is what is at the address by that time: right as
 //! long as no code object was freed in between, which the counter that
@@ -13,12 +21,13 @@
 use rustc_hash::FxHashMap;
 
 use super::short_file::ShortFiles;
-use crate::cpython::code::{Code, Fingerprint};
+use crate::cpython::code::Code;
+use crate::cpython::fingerprint::{self, Fingerprint};
 use crate::cpython::frames::RawFrame;
 use crate::cpython::layout::Layout;
-use crate::memory::Memory;
+use crate::memory::{Fault, Memory};
 use crate::model::{
-    CodeAddr, Frame, FrameId, FrameKind, Function, FunctionId, Interner, TargetStr,
+    Addr, CodeAddr, Frame, FrameId, FrameKind, Function, FunctionId, Interner, TargetStr,
 };
 
 /// When this much is kept of code objects, all is forgotten before the next look: a program that
@@ -30,6 +39,12 @@ const MAX_KEPT: usize = 16 << 20;
 
 /// What a code object takes besides its texts and its line table, roughly.
 const RECORD: usize = 512;
+
+/// Of the innermost functions of each stack so many are checked to the last byte in each look.
+const INNERMOST: usize = 4;
+
+/// Of all others after so many looks.
+const LOOKS_BETWEEN: u32 = 32;
 
 /// The code objects of one process, and the frames of one interner that their instructions became.
 #[derive(Debug, Default)]
@@ -43,12 +58,27 @@ pub struct CodeTable {
     epoch: u64,
     /// How many code objects the target had freed at the last look, where it counts them.
     freed: Option<u64>,
+    /// Looks until everything is checked to the last byte again; 0 in the look in which it is.
+    until_all: u32,
+    /// Whether something else was found beneath the same pointers.
+    is_remade: bool,
+}
+
+/// How closely a code object is compared with what was there before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Check {
+    /// Its own fields.
+    Itself,
+    /// Its texts and its line table as well.
+    Beneath,
 }
 
 #[derive(Debug)]
 struct CachedCode {
     /// The epoch in which the code object was last found at its address.
     verified_in: u64,
+    /// The same of what its pointers lead to.
+    beneath_in: u64,
     fingerprint: Fingerprint,
     code: Code,
     /// Interned at the first use after the code object was read.
@@ -68,6 +98,11 @@ impl CodeTable {
     pub fn begin_look(&mut self, freed: Option<u64>) {
         if freed.is_none() || freed != self.freed {
             self.epoch += 1;
+            self.until_all = match self.until_all {
+                _ if self.is_remade => 0,
+                0 => LOOKS_BETWEEN - 1,
+                looks => looks - 1,
+            };
         }
         self.freed = freed;
         if self.kept > FORGET_AT {
@@ -82,19 +117,35 @@ impl CodeTable {
         self.freed = None;
     }
 
+    /// How closely to look at a code object, whose function is the `depth`th from the leaf (from 0). The
+    /// innermost ones are the likeliest to be others than before, and so is what was not on a stack in the
+    /// look before.
+    pub fn check(&self, code: CodeAddr, depth: usize) -> Check {
+        let cached = self.cached.get(&code);
+        let is_new = cached.is_none_or(|cached| cached.verified_in + 1 < self.epoch);
+        match self.until_all == 0 || depth < INNERMOST || is_new {
+            true => Check::Beneath,
+            false => Check::Itself,
+        }
+    }
+
     /// Makes sure that the table has the code object as it is in `memory`, which must be that of the
     /// frame's own moment. `false` when it cannot be read, or there is no room for it.
-    pub fn verify<M: Memory>(&mut self, memory: &mut M, layout: &Layout, code: CodeAddr) -> bool {
-        if self.is_verified(code) {
-            return true;
-        }
+    pub fn verify<M: Memory>(
+        &mut self,
+        memory: &mut M,
+        layout: &Layout,
+        code: CodeAddr,
+        check: Check,
+    ) -> bool {
         if let Some(cached) = self.cached.get_mut(&code) {
-            match cached.fingerprint.holds(memory, layout, code) {
-                Ok(true) => {
-                    cached.verified_in = self.epoch;
-                    return true;
+            match cached.holds(memory, layout, code, check, self.epoch) {
+                Ok(Found::Same) => return true,
+                Ok(Found::Other) => self.generation += 1,
+                Ok(Found::OtherBeneath) => {
+                    self.generation += 1;
+                    self.is_remade = true;
                 }
-                Ok(false) => self.generation += 1,
                 Err(_) => return false,
             }
         }
@@ -107,9 +158,10 @@ impl CodeTable {
         let Ok(code_object) = Code::read(memory, layout, code) else {
             return false;
         };
-        self.kept += RECORD + code_object.size();
+        self.kept += RECORD + fingerprint.size() + code_object.size();
         let cached = CachedCode {
             verified_in: self.epoch,
+            beneath_in: self.epoch,
             fingerprint,
             code: code_object,
             function: None,
@@ -119,10 +171,21 @@ impl CodeTable {
         true
     }
 
-    /// Whether [`verify`](Self::verify) would have to look at it.
-    pub fn is_verified(&self, code: CodeAddr) -> bool {
+    /// Which ranges (address, length) [`verify`](Self::verify) will look at that it did not look at in the
+    /// last look: what it did is fetched at the beginning of this one. As far as that is known before.
+    pub fn new_places(
+        &self,
+        layout: &Layout,
+        code: CodeAddr,
+        check: Check,
+    ) -> impl Iterator<Item = (Addr, usize)> + use<'_> {
         let cached = self.cached.get(&code);
-        cached.is_some_and(|cached| cached.verified_in == self.epoch)
+        let is_new = |last: u64| last + 1 < self.epoch;
+        let own = cached.is_none_or(|cached| is_new(cached.verified_in));
+        let own = own.then(|| fingerprint::place(layout, code));
+        let beneath = cached.filter(|cached| check == Check::Beneath && is_new(cached.beneath_in));
+        let beneath = beneath.map(|cached| cached.fingerprint.places_beneath());
+        own.into_iter().chain(beneath.into_iter().flatten())
     }
 
     /// What a frame means whose code object was verified. `None` when it was not.
@@ -147,6 +210,37 @@ impl CodeTable {
         let id = interner.intern_frame(Frame { function, line });
         cached.frames.insert(frame.instruction, id);
         Some(Meaning::Frame(id))
+    }
+}
+
+/// What is at the address of a code object.
+enum Found {
+    Same,
+    Other,
+    /// The same but for what its pointers lead to.
+    OtherBeneath,
+}
+
+impl CachedCode {
+    fn holds<M: Memory>(
+        &mut self,
+        memory: &mut M,
+        layout: &Layout,
+        code: CodeAddr,
+        check: Check,
+        epoch: u64,
+    ) -> Result<Found, Fault> {
+        if self.verified_in != epoch && !self.fingerprint.holds(memory, layout, code)? {
+            return Ok(Found::Other);
+        }
+        if check == Check::Beneath && self.beneath_in != epoch {
+            if !self.fingerprint.holds_beneath(memory)? {
+                return Ok(Found::OtherBeneath);
+            }
+            self.beneath_in = epoch;
+        }
+        self.verified_in = epoch;
+        Ok(Found::Same)
     }
 }
 

@@ -167,6 +167,7 @@ impl Engine for CpythonEngine {
             refused: effort.refused,
             reads,
             bytes_read,
+            through_file: self.reader.source().is_through_file(),
         }
     }
 }

@@ -7,7 +7,7 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 
 use super::{FONT_SIZE, Graph, LegendEntry};
-use crate::output::escape::visible_text;
+use crate::model::visible_text;
 use crate::output::naming::PathElement;
 use crate::profile::tree::NodeId;
 

@@ -2,7 +2,9 @@
 //! others (<https://github.com/google/pprof/blob/main/proto/profile.proto>), and a whole recording
 //! for us.
 //!
-//! Names are as they are in the program: nothing in them can break the format. Of command lines only
+//! What readers of pprof show is visible throughout ([`visible`](crate::model::visible)): `go tool pprof`
+//! prints names to the terminal as they are. Where that changes a name, the name itself stands beside it, in a
+//! field of ours, and is what we read. Of command lines only
 //! the words of `model::Program` are kept, since the others may hold secrets. Each
 //! sample has all three values; process and thread are labels, and after them come the sample's own
 //! labels, as texts.

@@ -377,8 +377,9 @@ impl Reader {
 
     fn function(&mut self, message: &schema::Function) -> Result<(), ReadError> {
         check_next(message.id, self.functions.len())?;
-        let name = self.text(message.name)?.clone();
-        let file = self.text(message.filename)?.clone();
+        let own = |own: Option<i64>, shown| self.text(own.unwrap_or(shown)).cloned();
+        let name = own(message.own_name, message.name)?;
+        let file = own(message.own_filename, message.filename)?;
         let short_file = self.text(message.short_file)?.clone();
         let kind = match message.kind {
             Some(kind) => placed(&FrameKind::ALL, kind)?,
@@ -482,8 +483,11 @@ impl Reader {
         let first = count.and_then(|count| message.label.len().checked_sub(count));
         let labels = first.and_then(|first| message.label.get(first..));
         let labels = labels.ok_or(Damaged("a sample's labels are not there"))?;
-        let text = |index| self.text(index).cloned();
-        let label = |label: &schema::Label| Ok((text(label.key)?, text(label.str)?));
+        let text = |own: Option<i64>, shown| self.text(own.unwrap_or(shown)).cloned();
+        let label = |label: &schema::Label| {
+            let key = text(label.own_key, label.key)?;
+            Ok((key, text(label.own_str, label.str)?))
+        };
         labels.iter().map(label).collect()
     }
 

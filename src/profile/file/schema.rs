@@ -67,6 +67,11 @@ pub(super) struct Label {
     pub str: i64,
     #[prost(int64, tag = "3")]
     pub num: i64,
+    /// Ours: key and text as they are in the program, where the above are not.
+    #[prost(int64, optional, tag = "7700")]
+    pub own_key: Option<i64>,
+    #[prost(int64, optional, tag = "7701")]
+    pub own_str: Option<i64>,
 }
 
 /// The program as a whole: some readers want one.
@@ -122,6 +127,11 @@ pub(super) struct Function {
     /// Ours: its place in `FrameKind::ALL`. Files of before have none.
     #[prost(uint32, optional, tag = "7701")]
     pub kind: Option<u32>,
+    /// Ours: name and file as they are in the program, where the above are not.
+    #[prost(int64, optional, tag = "7702")]
+    pub own_name: Option<i64>,
+    #[prost(int64, optional, tag = "7703")]
+    pub own_filename: Option<i64>,
 }
 
 /// What was recorded, and how.

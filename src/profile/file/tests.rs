@@ -11,7 +11,7 @@ use super::{ReadError, read, write};
 use crate::model::{
     Counting, Ending, Frame, FrameKind, Function, GilState, HaltMethod, Interner, Label,
     LabelSetId, Nanos, Pid, Process, ProcessId, Program, Proof, PythonVersion, Sample, StackId,
-    TargetStr, ThreadKey, Ticks, Tid,
+    TargetStr, ThreadKey, Ticks, Tid, is_unsafe_to_show, visible,
 };
 use crate::profile::{Profile, Recording, Run, UNPROVEN, Values};
 
@@ -838,7 +838,8 @@ fn all_that_was_counted_is_in_it() {
 }
 
 #[test]
-fn stacks_are_innermost_first_with_names_as_they_are() {
+fn stacks_are_innermost_first_with_names_that_can_be_seen() {
+    let hostile = visible(&TargetStr::new(HOSTILE)).into_owned();
     let file = decoded(&profile());
     let string = |index: i64| file.string_table[usize::try_from(index).unwrap()].as_str();
     assert_eq!(string(0), "");
@@ -853,7 +854,7 @@ fn stacks_are_innermost_first_with_names_as_they_are() {
     };
     let stack = |sample: &schema::Sample| sample.location_id.iter().map(|id| name(*id)).collect();
     let stacks: Vec<Vec<_>> = file.sample.iter().map(stack).collect();
-    let proven = vec![(HOSTILE, 9, 8), ("outer", 3, 2)];
+    let proven = vec![(hostile.as_str(), 9, 8), ("outer", 3, 2)];
     let mut unproven = proven.clone();
     unproven.push((UNPROVEN, 0, 0));
     assert_eq!(
@@ -872,9 +873,66 @@ fn stacks_are_innermost_first_with_names_as_they_are() {
         label("pid", 7, ""),
         label("generation", 2, ""),
         label("tid", 8, ""),
-        label("thread", 0, HOSTILE),
-        label("route", 0, &format!("{HOSTILE}2")),
-        label("thread", 0, &format!("{HOSTILE}2")),
+        label("thread", 0, &hostile),
+        label("route", 0, &format!("{hostile}2")),
+        label("thread", 0, &format!("{hostile}2")),
     ];
     assert_eq!(labels(&file.sample[2]), expected);
+}
+
+/// Each of these is shown as the text of the other would be if nothing were done about it.
+const ALIKE: [&str; 2] = ["a\u{1b}[31m", r"a\x1b[31m"];
+
+#[test]
+fn whoever_reads_pprof_sees_no_control_characters_and_we_read_the_names_themselves() {
+    let mut profile = profile();
+    let interner = &mut profile.interner;
+    let frames = ALIKE.map(|name| {
+        let name = interner.intern_text(&TargetStr::new(name));
+        let function = interner.intern_function(Function {
+            kind: FrameKind::Python,
+            name,
+            file: name,
+            short_file: name,
+            first_line: 1,
+        });
+        interner.intern_frame(Frame { function, line: 1 })
+    });
+    let stack = frames.into_iter().fold(StackId::EMPTY, |stack, frame| {
+        interner.intern_stack(stack, frame)
+    });
+    let (thread, _) = interner.threads().next().expect("a thread");
+    let labels = label_set(interner, 3);
+    profile.add(&Sample {
+        thread,
+        stack,
+        labels,
+        at: Nanos(20),
+        wall: Nanos(1),
+        cpu: Nanos(1),
+        on_cpu: true,
+        at_work: false,
+        gil: GilState::Holds,
+        proof: Proof::Proven,
+    });
+    let file = decoded(&profile);
+    let functions = file.function.iter();
+    let of_functions = functions.flat_map(|it| [it.name, it.system_name, it.filename]);
+    let labels = file.sample.iter().flat_map(|sample| &sample.label);
+    let of_labels = labels.flat_map(|it| [it.key, it.str]);
+    let of_mappings = file.mapping.iter().map(|it| it.filename);
+    let comments = file.comment.iter().copied();
+    let shown: Vec<&str> = of_functions
+        .chain(of_labels)
+        .chain(of_mappings)
+        .chain(comments)
+        .map(|index| file.string_table[usize::try_from(index).unwrap()].as_str())
+        .collect();
+    for text in &shown {
+        assert!(!text.contains(is_unsafe_to_show), "{text:?}");
+    }
+    let names = [r"a\x1b[31m", r"a\x5cx1b[31m"];
+    assert!(names.iter().all(|name| shown.contains(name)), "{shown:?}");
+    let read = read(written(&profile).as_slice()).expect("a profile");
+    assert_eq!(contents(&read), contents(&profile));
 }

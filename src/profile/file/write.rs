@@ -12,7 +12,7 @@ use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
     Counting, Ending, FrameId, FrameKind, FunctionId, HaltMethod, Interner, Program, PythonVersion,
-    TargetStr, Thread, ThreadId, Ticks,
+    TargetStr, Thread, ThreadId, Ticks, visible, visible_text,
 };
 use crate::profile::{Entry, Profile, Recording};
 
@@ -118,6 +118,13 @@ impl<'a, W: Write> Writer<'a, W> {
         index
     }
 
+    /// A text for readers of pprof, who print it as it is; and where that differs, the text itself.
+    fn shown(&mut self, text: &TargetStr) -> (i64, Option<i64>) {
+        let shown = visible(text);
+        let own = (shown != text.untrusted()).then(|| self.string(text.untrusted()));
+        (self.string(&shown), own)
+    }
+
     fn words(&mut self, command: &[TargetStr]) -> Vec<i64> {
         let words = Program::of(command).words;
         words
@@ -156,17 +163,17 @@ impl<'a, W: Write> Writer<'a, W> {
             signed(recording.duration.0).cast_unsigned(),
         );
         for comment in comments {
-            let comment = self.string(comment);
+            let comment = self.string(&visible_text(comment));
             self.put_number(field::COMMENT, comment.cast_unsigned());
         }
         self.recording(recording, started)
     }
 
     fn recording(&mut self, recording: &Recording, started: i64) -> io::Result<()> {
-        let command = self.words(&recording.command);
+        let words = Program::of(&recording.command).words;
         let mapping = schema::Mapping {
             id: PROGRAM,
-            filename: command.first().copied().unwrap_or(0),
+            filename: words.first().map_or(0, |word| self.shown(word).0),
             has_functions: true,
             has_filenames: true,
             has_line_numbers: true,
@@ -175,7 +182,7 @@ impl<'a, W: Write> Writer<'a, W> {
         let message = schema::Recording {
             spyhole: self.string(&recording.spyhole),
             pid: recording.pid.0,
-            command,
+            command: self.words(&recording.command),
             python: recording.python.map(python),
             engine: self.string(&recording.engine),
             rate: recording.rate,
@@ -235,8 +242,15 @@ impl<'a, W: Write> Writer<'a, W> {
         let mut label = self.labels_of_thread(entry.thread());
         let own_labels = interner.labels(entry.labels());
         for own in own_labels {
-            let key = interner.text(own.key).untrusted();
-            label.push(self.text_label(key, interner.text(own.value).untrusted()));
+            let (key, own_key) = self.shown(interner.text(own.key));
+            let (str, own_str) = self.shown(interner.text(own.value));
+            label.push(schema::Label {
+                key,
+                str,
+                num: 0,
+                own_key,
+                own_str,
+            });
         }
         let values = entry.values();
         let message = schema::Sample {
@@ -282,15 +296,18 @@ impl<'a, W: Write> Writer<'a, W> {
         let known = interner.function(function);
         let id = self.functions.len() as u64 + 1;
         self.functions.insert(function, id);
-        let name = self.string(interner.text(known.name).untrusted());
+        let (name, own_name) = self.shown(interner.text(known.name));
+        let (filename, own_filename) = self.shown(interner.text(known.file));
         let message = schema::Function {
             id,
             name,
             system_name: name,
-            filename: self.string(interner.text(known.file).untrusted()),
+            filename,
             start_line: known.first_line.into(),
             short_file: self.string(interner.text(known.short_file).untrusted()),
             kind: Some(place(&FrameKind::ALL, &known.kind)),
+            own_name,
+            own_filename,
         };
         self.put(field::FUNCTION, &message)?;
         Ok(id)
@@ -308,21 +325,23 @@ impl<'a, W: Write> Writer<'a, W> {
             labels.push(self.number("tid", tid.0.into()));
         }
         if let Some(name) = thread.name {
-            labels.push(self.text_label("thread", interner.text(name).untrusted()));
+            let (str, _) = self.shown(interner.text(name));
+            let key = self.string("thread");
+            labels.push(schema::Label {
+                key,
+                str,
+                ..schema::Label::default()
+            });
         }
         labels
     }
 
     fn number(&mut self, key: &str, num: i64) -> schema::Label {
         let key = self.string(key);
-        schema::Label { key, str: 0, num }
-    }
-
-    fn text_label(&mut self, key: &str, text: &str) -> schema::Label {
         schema::Label {
-            key: self.string(key),
-            str: self.string(text),
-            num: 0,
+            key,
+            num,
+            ..schema::Label::default()
         }
     }
 

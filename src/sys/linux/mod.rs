@@ -8,6 +8,7 @@ pub mod files;
 pub mod limits;
 pub mod loadavg;
 pub mod machine;
+pub mod mem_file;
 pub mod monotonic;
 pub mod output_file;
 pub mod pidfd;

@@ -83,6 +83,12 @@ impl Stat {
         self.state == b'R'
     }
 
+    /// Whether it waits for something other than a CPU, and can be woken by a signal.
+    #[must_use]
+    pub fn sleeps(&self) -> bool {
+        self.state == b'S'
+    }
+
     /// Whether a tracer holds it, which may be us: what it did before does not show.
     #[must_use]
     pub fn is_held(&self) -> bool {

@@ -25,6 +25,16 @@ pub fn read_ranges(tid: Tid, ranges: &[(Addr, usize)], into: &mut [u8]) -> io::R
     }
 }
 
+/// Whether the call itself is refused, by a filter of system calls (older containers have one that does)
+/// or since the kernel has none, or the process may not be read.
+#[must_use]
+pub fn is_refused(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
+    )
+}
+
 fn read_up_to<const N: usize>(
     tid: Tid,
     ranges: &[(Addr, usize)],

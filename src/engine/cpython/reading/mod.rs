@@ -13,7 +13,6 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::code_table::CodeTable;
-use crate::cpython::code::Fingerprint;
 use crate::cpython::frames::{self, Anchor, RawStack, Witness};
 use crate::cpython::layout::Layout;
 use crate::cpython::locate::RuntimeAddress;
@@ -389,15 +388,20 @@ impl<M: Moments> Reader<M> {
     /// cannot be; `true` when none had to be cut.
     fn verify_codes(&mut self, stack: &mut RawStack, codes: &mut CodeTable) -> bool {
         let (memory, layout) = (&mut self.memory, &self.layout);
-        let unverified = stack
-            .functions()
-            .filter(|frame| !codes.is_verified(frame.code))
-            .map(|frame| Fingerprint::place(layout, frame.code));
-        memory.prefetch(unverified);
+        let functions = stack.functions().enumerate();
+        memory.prefetch(functions.flat_map(|(depth, frame)| {
+            codes.new_places(layout, frame.code, codes.check(frame.code, depth))
+        }));
+        let mut depths = 0..;
         let verified = stack
             .frames
             .iter()
-            .take_while(|frame| !frame.is_function() || codes.verify(memory, layout, frame.code))
+            .take_while(|frame| {
+                !frame.is_function() || {
+                    let check = codes.check(frame.code, depths.next().unwrap_or(0));
+                    codes.verify(memory, layout, frame.code, check)
+                }
+            })
             .count();
         let all = verified == stack.frames.len();
         stack.frames.truncate(verified);
