@@ -49,7 +49,8 @@ pub enum Halting {
 pub enum HaltMethod {
     /// By a sampler that stands on the CPU of the thread that runs.
     OnItsCpu,
-    /// The same on the CPUs of all threads that run: a build without a GIL.
+    /// The same on the CPUs of all threads that run: a build without a GIL, or interpreters of which
+    /// each has its own.
     OnTheirCpus,
     /// The thread that runs is paused by ptrace.
     PauseThread,

@@ -5,7 +5,8 @@
 //! still anyway. With a GIL that is the one thread that has it, and while it stands still no other
 //! can take the GIL. It stands still because we run on its CPU: when we wake up there, the scheduler
 //! takes the thread off that CPU, and the kernel's count of how often it was scheduled tells
-//! afterwards that it did not run meanwhile, here or elsewhere. Where we cannot run there, and for
+//! afterwards that it did not run meanwhile, here or elsewhere. With several GILs, or none, several
+//! threads run Python at once, and helpers run on the other CPUs. Where we cannot run there, and for
 //! each other thread that runs, a pause by ptrace does it. Threads that sleep are never interrupted:
 //! the same count tells that they went on sleeping.
 //!

@@ -92,36 +92,44 @@ impl Halter {
         scope: &Scope,
         paused: &mut Vec<PausedThread>,
     ) {
+        let mut tids = std::mem::take(&mut self.who_can_run);
+        self.list_who_can_run_python(reader, &mut tids);
+        if self.may_stand {
+            match tids[..] {
+                [] => {}
+                [only] => self.stand_where_it_runs(only, scope),
+                _ => self.stand_where_all_run(&tids, scope),
+            }
+        }
+        for &tid in &tids {
+            self.pause(tid, Task::is_off_cpu, paused);
+        }
+        self.who_can_run = tids;
+    }
+
+    /// All interpreters together: those with a GIL of their own run at the same time (3.12 on), and must
+    /// all stand still at the same time. Each thread is listed once, also where several share its GIL.
+    fn list_who_can_run_python(&mut self, reader: &mut LiveReader, tids: &mut Vec<Tid>) {
+        tids.clear();
         for index in 0..reader.last_look().gils.len() {
             let Some(&(interpreter, gil)) = reader.last_look().gils.get(index) else {
                 break;
             };
             // As the last look found it: if the GIL has gone to another since, this look shows it,
             // and another is taken.
-            let holder = gil.and_then(|gil| gil.latest_holder());
-            if let Some(holder) = holder {
-                if let Some(tid) = self.tid_of(interpreter, holder, reader) {
-                    if self.may_stand {
-                        self.stand_where_it_runs(tid, scope);
-                    }
-                    self.pause(tid, Task::is_off_cpu, paused);
-                }
-                continue;
-            }
-            let look = reader.last_look();
-            if self.may_stand {
-                self.stand_where_all_run(interpreter, look, scope);
-            }
-            // Threads that were there at the last look. Newcomers are found by the read, and halted
-            // at the next try.
-            for thread in &look.threads {
-                if thread.state.interpreter == interpreter
-                    && let Some(tid) = thread.tid
-                {
-                    self.pause(tid, Task::is_off_cpu, paused);
+            match gil.and_then(|gil| gil.latest_holder()) {
+                Some(holder) => tids.extend(self.tid_of(interpreter, holder, reader)),
+                // Threads that were there at the last look. Newcomers are found by the read, and halted
+                // at the next try.
+                None => {
+                    let threads = reader.last_look().threads.iter();
+                    let threads = threads.filter(|it| it.state.interpreter == interpreter);
+                    tids.extend(threads.filter_map(|thread| thread.tid));
                 }
             }
         }
+        tids.sort_unstable();
+        tids.dedup();
     }
 
     /// The kernel thread of a thread state: as the last look found it, or else looked up, since a
@@ -159,16 +167,12 @@ impl Halter {
         }
     }
 
-    /// Stands where a thread of an interpreter without a GIL runs, and has helpers stand where the
-    /// others do.
-    fn stand_where_all_run(&mut self, interpreter: Addr, look: &Look, scope: &Scope) {
+    /// Stands where one of several threads runs, and has helpers stand where the others do.
+    fn stand_where_all_run(&mut self, tids: &[Tid], scope: &Scope) {
         let mut cpus = std::mem::take(&mut self.cpus);
         // Some may move on while we move after them.
         for _ in 0..2 {
-            let threads = look.threads.iter();
-            let threads = threads.filter(|thread| thread.state.interpreter == interpreter);
-            self.tasks
-                .cpus_of(threads.filter_map(|thread| thread.tid), &mut cpus);
+            self.tasks.cpus_of(tids, &mut cpus);
             if cpus.iter().all(|&cpu| stand::covers(cpu)) {
                 break;
             }
@@ -177,6 +181,7 @@ impl Halter {
                 self.stand_at(first);
             }
             cpus.retain(|&cpu| !stand::covers(cpu));
+            self.called_helpers |= !cpus.is_empty();
             self.effort.moves += cpus.len() as u64;
             stand::also_at(&cpus);
             self.look_again(scope);

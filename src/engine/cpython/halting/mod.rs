@@ -55,7 +55,10 @@ pub struct Halter {
     presumption: Presumption,
     idle: Idle,
     effort: Effort,
+    /// Whether several threads ran Python at the same time, so that helpers were called.
+    called_helpers: bool,
     /// Working space.
+    who_can_run: Vec<Tid>,
     cpus: Vec<usize>,
 }
 
@@ -98,6 +101,8 @@ impl Halter {
             presumption: Presumption::default(),
             idle: Idle::No,
             effort: Effort::default(),
+            called_helpers: false,
+            who_can_run: Vec::new(),
             cpus: Vec::new(),
         }
     }
@@ -110,7 +115,7 @@ impl Halter {
     pub fn method(&self, free_threaded: bool) -> HaltMethod {
         match self.policy {
             Halting::WhenNeeded if !self.may_stand => HaltMethod::PauseThread,
-            Halting::WhenNeeded if free_threaded => HaltMethod::OnTheirCpus,
+            Halting::WhenNeeded if free_threaded || self.called_helpers => HaltMethod::OnTheirCpus,
             Halting::WhenNeeded => HaltMethod::OnItsCpu,
             Halting::Always => HaltMethod::PauseThread,
             Halting::Never => HaltMethod::Nothing,

@@ -282,10 +282,12 @@ impl Tasks {
     }
 
     /// Where these threads run, or would if nobody stood there.
-    pub fn cpus_of(&self, tids: impl Iterator<Item = Tid>, cpus: &mut Vec<usize>) {
+    pub fn cpus_of(&mut self, tids: &[Tid], cpus: &mut Vec<usize>) {
         cpus.clear();
-        let tasks = tids.filter_map(|tid| self.by_tid.get(&tid));
-        cpus.extend(tasks.filter(|task| !task.sleeps()).map(Task::cpu));
+        for &tid in tids {
+            let awake = self.get(tid).filter(|task| !task.sleeps());
+            cpus.extend(awake.map(|task| task.cpu));
+        }
         cpus.sort_unstable();
         cpus.dedup();
     }
