@@ -426,6 +426,46 @@ fn uwsgi() {
     is_recorded_by(&place, &["--port", &port], &port);
 }
 
+/// A request of uWSGI's that waits: its outermost frame is the application's own.
+#[test]
+fn a_request_that_uwsgi_answers_counts_while_it_waits() {
+    const APPLICATION: &str = "
+import threading, time
+
+def pause():
+    time.sleep(600)
+
+def application(environ, start_response):
+    pause()
+
+threading.Thread(target=lambda: time.sleep(600), name='idle', daemon=True).start()
+";
+    let program = cache().join("uwsgi/bin/uwsgi");
+    if !program.exists() {
+        return lacking("uWSGI", "it is not installed (.ci/embed)");
+    }
+    let (place, port) = (Place::new(), free_port());
+    let socket = format!("127.0.0.1:{port}");
+    let mut command = Command::new(program);
+    command.args(["--enable-threads", "--http-socket", &socket, "--wsgi-file"]);
+    let server = start(command.arg(place.program("pauses.py", APPLICATION)));
+    becomes(&place, &server, &["uWSGI"]);
+    let mut request = TcpStream::connect(&socket).expect("it listens");
+    request
+        .write_all(b"GET / HTTP/1.0\r\n\r\n")
+        .expect("it takes a request");
+    let pid = server.0.id().to_string();
+    wait_until("it answers", || {
+        let output = place.spyhole(["dump", "-p", &pid]).output().expect("runs");
+        stdout(&output).contains("    pause (pauses.py:")
+    });
+    let options = ["-d", "1", "-f", "raw", "-o", "-", "-p", &pid];
+    let output = place.record(options).output().expect("runs");
+    assert_code(&output, 0);
+    let (all, in_request) = counts(&stdout(&output), "application (pauses.py:");
+    assert!(all > 0 && in_request == all, "{}", stdout(&output));
+}
+
 /// Changes a file of a Django project thrice while `runserver` answers and is recorded.
 #[test]
 fn a_runserver_that_reloads_is_recorded_on() {

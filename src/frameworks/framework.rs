@@ -149,4 +149,6 @@ pub struct ServerProgram {
     pub alone: Role,
     pub master: Role,
     pub worker: Role,
+    /// Whether it calls the application from C: the application is then the outermost frame of each request.
+    pub calls_application: bool,
 }

@@ -103,6 +103,24 @@ pub fn is_work_frame(file: &str, name: &str) -> bool {
     frames.is_some_and(|frames| frames.iter().any(|frame| is_file(file, frame.file)))
 }
 
+/// Whether a program calls the application from C, by the name of its executable. Whatever Python code runs
+/// in it is a request then, but for what [`begins_application_call`] excludes.
+#[must_use]
+pub fn calls_application(executable: &str) -> bool {
+    let mut programs = ALL
+        .iter()
+        .filter_map(|framework| framework.program.as_ref());
+    programs.any(|it| it.calls_application && last_name(executable).starts_with(it.name))
+}
+
+/// Whether the outermost frame of a stack is an application that C code called, by the function's name. Others
+/// are a module that is being loaded, and the start of a thread of `threading`.
+#[must_use]
+pub fn begins_application_call(name: &str) -> bool {
+    let name = unqualified(name);
+    !name.starts_with('<') && !matches!(name, "_bootstrap" | "__bootstrap")
+}
+
 /// What a frame tells of its process; `function` is without its class.
 #[must_use]
 pub fn role_mark(file: &str, function: &str) -> Option<&'static RoleMark> {
@@ -166,6 +184,17 @@ mod tests {
             "/usr/lib/python3.11/socketserver.py",
             "BaseServer.serve_forever"
         ));
+    }
+
+    #[test]
+    fn the_application_of_uwsgi_is_told_from_modules_and_threads() {
+        assert!(calls_application("/usr/bin/uwsgi-core"));
+        assert!(!calls_application("/usr/bin/python3.11"));
+        assert!(begins_application_call("application"));
+        assert!(begins_application_call("WSGIHandler.__call__"));
+        for other in ["<module>", "Thread._bootstrap", "_bootstrap", "__bootstrap"] {
+            assert!(!begins_application_call(other), "{other}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(super) const UWSGI: Framework = Framework {
         alone: Role::worker("uWSGI"),
         master: Role::master("uWSGI master"),
         worker: Role::worker("uWSGI worker"),
+        calls_application: true,
     }),
     ..Framework::NOTHING
 };

@@ -7,13 +7,14 @@ use super::code_table::CodeTable;
 use super::doubts::Doubts;
 use super::halting::Halter;
 use super::reading::{Reader, Scope};
-use super::resolving::Resolver;
+use super::resolving::{Resolver, WorkSearch};
 use super::short_file::ShortFiles;
 use crate::cpython::layout::{self, Layout, LayoutError};
 use crate::cpython::locate::{self, LocateError, Located};
 use crate::engine::EngineOptions;
+use crate::frameworks;
 use crate::memory::{LiveMemory, Snapshot};
-use crate::model::{Interner, Nanos, Process as RecordedProcess, ProcessId};
+use crate::model::{Counting, Interner, Nanos, Process as RecordedProcess, ProcessId};
 use crate::target::Process;
 
 /// Why a process cannot be read.
@@ -81,6 +82,15 @@ fn open_located(
         python: Some(layout.version),
         generation: None,
     });
+    let program = process.executable().map_or("", |it| it.path.untrusted());
+    // Only where threads within a request or task count even while they wait.
+    let work = match options.counting {
+        Counting::Work if frameworks::calls_application(program) => {
+            WorkSearch::FunctionsAndOutermost
+        }
+        Counting::Work => WorkSearch::Functions,
+        _ => WorkSearch::Off,
+    };
     let short_files = ShortFiles::new(Some(Arc::clone(&process)));
     let mut engine = CpythonEngine {
         process_id,
@@ -92,7 +102,7 @@ fn open_located(
             located.cpu_id,
         ),
         reader: Reader::new(Snapshot::new(memory), layout, located.runtime),
-        resolver: Resolver::new(process_id, short_files, options.counting),
+        resolver: Resolver::new(process_id, short_files, work),
         codes: CodeTable::default(),
         doubts: Doubts::default(),
         scope: Scope::default(),

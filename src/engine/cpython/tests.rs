@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::code_table::{Check, CodeTable};
 use super::reading::{KernelSide, KernelThread, Look, Motion, Patience, ReadStack, Reader, Scope};
-use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver};
+use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver, WorkSearch};
 use super::short_file::ShortFiles;
 use super::stack_of;
 use crate::cpython::frames::{FrameKind, RawFrame, RawStack};
@@ -16,8 +16,8 @@ use crate::cpython::threads::ThreadState;
 use crate::memory::Memory;
 use crate::memory::recorded::RecordedMemory;
 use crate::model::{
-    Addr, Counting, GilState, Interner, Nanos, Pid, Process, Proof, PythonVersion, Sample,
-    ThreadKey, Tick, Tid,
+    Addr, GilState, Interner, Nanos, Pid, Process, Proof, PythonVersion, Sample, ThreadKey, Tick,
+    Tid,
 };
 
 /// Where a recording begins, and what other readers found in it.
@@ -119,7 +119,7 @@ fn resolver(interner: &mut Interner) -> Resolver {
         python: None,
         generation: None,
     });
-    Resolver::new(process, ShortFiles::new(None), Counting::Cpu)
+    Resolver::new(process, ShortFiles::new(None), WorkSearch::Off)
 }
 
 fn key(python_id: u64, tid: Option<Tid>) -> ThreadKey {

@@ -15,13 +15,14 @@ use rustc_hash::FxHashMap;
 
 use self::thread::ResolvedThread;
 use self::work_functions::WorkFunctions;
+pub use self::work_functions::WorkSearch;
 use super::code_table::CodeTable;
 use super::short_file::ShortFiles;
 use crate::cpython::frames::RawStack;
 use crate::cpython::thread_names;
 use crate::model::{
-    Addr, Counting, GilState, Interner, LabelSetId, Nanos, ProcessId, Proof, Sample, TargetStr,
-    ThreadId, ThreadKey, Tick, Tid,
+    Addr, GilState, Interner, LabelSetId, Nanos, ProcessId, Proof, Sample, TargetStr, ThreadId,
+    ThreadKey, Tick, Tid,
 };
 
 /// How a stack shows that frames are missing at its root.
@@ -71,14 +72,13 @@ pub enum Reading<'a> {
 }
 
 impl Resolver {
-    /// `counting` says whether it matters which threads are within a request or task.
-    pub fn new(process: ProcessId, short_files: ShortFiles, counting: Counting) -> Resolver {
+    pub fn new(process: ProcessId, short_files: ShortFiles, work: WorkSearch) -> Resolver {
         Resolver {
             process,
             threads: FxHashMap::default(),
             round: 0,
             short_files,
-            work_functions: WorkFunctions::new(counting),
+            work_functions: WorkFunctions::new(work),
             names_asked: None,
         }
     }

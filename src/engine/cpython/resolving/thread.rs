@@ -104,7 +104,9 @@ impl ResolvedThread {
             let (stack, at_work) = match meaning {
                 Meaning::Incomplete => (caller, self.is_at_work()),
                 Meaning::Frame(id) => {
-                    let at_work = self.is_at_work() || work_functions.begins_with(id, interner);
+                    let is_outermost = caller.is_none() && !stack.cut;
+                    let at_work =
+                        self.is_at_work() || work_functions.begins_with(id, is_outermost, interner);
                     let caller = caller.unwrap_or_else(|| root(stack.cut, interner));
                     (Some(interner.intern_stack(caller, id)), at_work)
                 }

@@ -3,33 +3,51 @@
 use rustc_hash::FxHashMap;
 
 use crate::frameworks;
-use crate::model::{Counting, FrameId, FunctionId, Interner};
+use crate::model::{FrameId, FunctionId, Interner};
+
+/// Where frames that begin a request or task are looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WorkSearch {
+    /// Nobody wants to know.
+    Off,
+    /// Functions that are known to begin one.
+    Functions,
+    /// The same, and the outermost frame of a stack, since the process's program calls the application from C.
+    FunctionsAndOutermost,
+}
 
 /// Remembers the answer for each function met so far.
 #[derive(Debug)]
 pub(super) struct WorkFunctions {
-    /// Only where threads within a request or task count even while they wait.
-    is_asked: bool,
+    search: WorkSearch,
     answers: FxHashMap<FunctionId, bool>,
 }
 
 impl WorkFunctions {
-    pub(super) fn new(counting: Counting) -> WorkFunctions {
+    pub(super) fn new(search: WorkSearch) -> WorkFunctions {
         WorkFunctions {
-            is_asked: counting == Counting::Work,
+            search,
             answers: FxHashMap::default(),
         }
     }
 
     /// Whether a request or task begins with this frame.
-    pub(super) fn begins_with(&mut self, frame: FrameId, interner: &Interner) -> bool {
-        if !self.is_asked {
+    pub(super) fn begins_with(
+        &mut self,
+        frame: FrameId,
+        is_outermost: bool,
+        interner: &Interner,
+    ) -> bool {
+        if self.search == WorkSearch::Off {
             return false;
         }
         let id = interner.frame(frame).function;
+        let text = |id| interner.text(id).untrusted();
+        if is_outermost && self.search == WorkSearch::FunctionsAndOutermost {
+            return frameworks::begins_application_call(text(interner.function(id).name));
+        }
         *self.answers.entry(id).or_insert_with(|| {
             let function = interner.function(id);
-            let text = |id| interner.text(id).untrusted();
             frameworks::is_work_frame(text(function.file), text(function.name))
         })
     }
