@@ -69,6 +69,12 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Whether no further run would be likely to change it: it is passed, or what it is about is gone.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.verdict == Verdict::Passed || self.lacks == Some(Lack::Gone)
+    }
+
     /// Takes a verdict back that may be wrong, since so much was not seen. What was seen stays seen.
     pub fn doubt(&mut self, demand: Demand, percent: u32) {
         let stays = matches!(

@@ -250,7 +250,7 @@ impl<'a> Gathering<'a> {
                         let since = *broken_at.get_or_insert(repeat);
                         repeat >= since * PATIENCE || self.evidence.knows_where(&found, &source)
                     }
-                    false => verdicts(&found).all(|it| it == Verdict::Passed),
+                    false => found.iter().all(Judgement::is_settled),
                 };
                 if !over && !certain {
                     self.tell(repeat, &found);
@@ -359,11 +359,7 @@ impl<'a> Gathering<'a> {
 }
 
 fn is_broken(judgements: &[Judgement]) -> bool {
-    verdicts(judgements).any(|verdict| verdict == Verdict::Failed)
-}
-
-fn verdicts(judgements: &[Judgement]) -> impl Iterator<Item = Verdict> {
-    judgements.iter().map(|judgement| judgement.verdict)
+    judgements.iter().any(|it| it.verdict == Verdict::Failed)
 }
 
 /// The first rule that is not decided, and its figure.
