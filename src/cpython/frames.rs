@@ -167,10 +167,10 @@ fn anchor<M: Memory>(
     };
     let Some(outermost) = outermost_owned else {
         // Nothing but generators: caught while one was being linked to who drives it.
-        return Ok(if thread.leaf.is_null() {
-            Anchor::Reached
-        } else {
+        return Ok(if thread.has_frames() {
             Anchor::Missed
+        } else {
+            Anchor::Reached
         });
     };
     let mut chunk = newest;

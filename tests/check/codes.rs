@@ -77,7 +77,7 @@ fn a_baseline_is_saved_and_compared_with() {
     let output = check(&place, compare).output().expect("spyhole");
     assert_code(&output, 0);
     assert_ne!(report(&place.path(""))["verdict"], "failed");
-    place.program("bench.py", &bench(60000, 500));
+    place.program("bench.py", &bench(300_000, 500));
     let output = check(&place, compare).output().expect("spyhole");
     assert_code(&output, 10);
 

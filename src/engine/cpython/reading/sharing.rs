@@ -219,7 +219,7 @@ fn join(
     let (&top, callers) = members.split_first()?;
     let first = threads.get_mut(top)?;
     let mut root = first.state.address;
-    let (mut gil, mut proof, mut patience) = (first.gil, first.proof, first.patience);
+    let (mut gil, mut proof) = (first.gil, first.proof);
     let mut whole = match std::mem::replace(&mut first.stack, ReadStack::Lost) {
         ReadStack::Read(stack) => Some(stack),
         _ => None,
@@ -236,7 +236,6 @@ fn join(
         }
         if caller.proof == Proof::Unproven {
             proof = Proof::Unproven;
-            patience = caller.patience;
         }
         let stack = std::mem::replace(&mut caller.stack, ReadStack::Joined);
         caller.proof = Proof::Proven;
@@ -259,7 +258,7 @@ fn join(
         }
     }
     let first = threads.get_mut(top)?;
-    (first.gil, first.proof, first.patience) = (gil, proof, patience);
+    (first.gil, first.proof) = (gil, proof);
     first.stack = whole.map_or(ReadStack::Lost, ReadStack::Read);
     Some(Joined { top, root })
 }
@@ -267,23 +266,23 @@ fn join(
 /// Orders the states of a kernel thread from the one that runs to the one that called all others; those
 /// that do not differ in it stay as they are listed, since who calls into an interpreter was there before it.
 fn height(thread: &RawThread, attached: bool) -> (u8, Addr) {
-    let rank = match (attached && thread.gil == GilState::Holds, &thread.stack) {
+    let runs = attached && thread.gil == GilState::Holds;
+    let rank = match (runs, thread.state.has_frames()) {
         (true, _) => 0,
-        // Calls nobody, wherever it is.
-        _ if !thread.state.has_frames() => 1,
-        _ => 2,
+        // It has called nobody.
+        (false, false) => 1,
+        (false, true) => 2,
     };
     // From 3.12 on a shim is a local variable of the eval loop (`_PyEval_EvalFrameDefault` in
     // Python/ceval.c), and the C stack grows downwards.
     let newest_loop = match &thread.stack {
-        ReadStack::Read(stack) => stack
-            .frames
-            .iter()
-            .find(|frame| frame.kind == FrameKind::Shim)
-            .map(|shim| shim.address),
+        ReadStack::Read(stack) => {
+            let mut frames = stack.frames.iter();
+            frames.find(|frame| frame.kind == FrameKind::Shim)
+        }
         _ => None,
     };
-    (rank, newest_loop.unwrap_or(Addr::NULL))
+    (rank, newest_loop.map_or(Addr::NULL, |shim| shim.address))
 }
 
 #[cfg(test)]
