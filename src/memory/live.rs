@@ -5,11 +5,11 @@ use crate::model::{Addr, Pid, Tid};
 use crate::sys::linux::tasks::{has_ended, living_thread};
 use crate::sys::linux::vm;
 
-/// Reads a running process with `process_vm_readv`, and counts what that took.
+/// Reads a running process with `process_vm_readv`, and counts the calls and the bytes.
 #[derive(Debug)]
 pub struct LiveMemory {
     pid: Pid,
-    /// The thread through which it is read: the main thread for as long as that lives.
+    /// The thread through which the process is read: the main thread for as long as that lives.
     through: Tid,
     reads: u64,
     bytes_read: u64,
@@ -26,7 +26,7 @@ impl LiveMemory {
         }
     }
 
-    /// System calls made, and bytes that they brought.
+    /// How many system calls were made, and how many bytes they read.
     #[must_use]
     pub fn effort(&self) -> (u64, u64) {
         (self.reads, self.bytes_read)
@@ -61,7 +61,7 @@ impl Source for LiveMemory {
 }
 
 impl LiveMemory {
-    /// Whether another thread than the one that has ended lives, to go on with.
+    /// Finds a living thread to read through, after the one so far has ended. `false` if there is none.
     fn find_living_thread(&mut self) -> bool {
         let ended = self.through;
         match living_thread(self.pid) {

@@ -366,7 +366,7 @@ pub fn find(wanted: &Wanted) -> Result<Choice, FindError> {
     Ok(choice)
 }
 
-/// What a process is for, as far as that shows without a look inside, which is from its start on.
+/// What a process is for, as far as that shows without a look inside. This can be told from its start on.
 #[must_use]
 pub fn role_outside(process: &Process) -> Option<Role> {
     evidence_outside(process).role()
