@@ -1,6 +1,6 @@
-//! What a sampler drives: something that reads the stacks of one process at a tick.
+//! Engines, which the sampler drives: each reads the stacks of one process at a tick.
 //!
-//! Inside an engine there are addresses; what leaves it is resolved and owned.
+//! Addresses stay inside an engine; what leaves it is resolved and owned.
 
 pub mod cpython;
 #[cfg(feature = "py-spy")]
@@ -33,13 +33,13 @@ pub trait Engine {
     /// The Python that runs in the target.
     fn python(&self) -> PythonVersion;
 
-    /// Whether it can tell which thread has the GIL. A Python 2.7 or 3.6 without symbols, or a build
-    /// without a GIL, does not show it.
+    /// Whether it can tell which thread has the GIL. A build without a GIL does not show it, nor does a
+    /// Python 2.7 or 3.6 without symbols until some thread has it.
     fn knows_gil_holder(&self) -> bool {
         !self.python().free_threaded
     }
 
-    /// Where the samples of this engine belong.
+    /// The process to which the samples of this engine belong.
     fn process(&self) -> ProcessId;
 
     /// Reads every thread once and appends a sample for each thread that has a Python stack.
@@ -56,8 +56,8 @@ pub trait Engine {
         samples: &mut Vec<Sample>,
     ) -> Result<TickOutcome, TickError>;
 
-    /// The CPU that the last tick stood on to read, if it did. The next is likely to stand there as
-    /// well, and costs least when it is made there.
+    /// The CPU that the last tick stood on to read, if it stood on one. The next tick is likely to stand
+    /// there, too, and costs least when this thread is already on that CPU.
     fn stands_at(&self) -> Option<usize> {
         None
     }
@@ -82,7 +82,7 @@ pub enum TickError {
 pub struct EngineReport {
     /// How threads were held still.
     pub method: Option<HaltMethod>,
-    /// Times that we moved to another CPU, to stand where a thread runs.
+    /// Times that we moved to another CPU, to stand on the one where a thread runs.
     pub moves: u64,
     /// Times that a thread was paused, and the sum of how long.
     pub pauses: u64,
@@ -97,7 +97,7 @@ pub struct EngineReport {
 }
 
 impl AddAssign for EngineReport {
-    /// Adds the effort up; the method stays that of the first engine which tells one.
+    /// Sums the numbers up; the method stays that of the first engine that tells one.
     fn add_assign(&mut self, more: EngineReport) {
         self.method = self.method.or(more.method);
         self.moves += more.moves;

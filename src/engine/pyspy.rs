@@ -27,7 +27,7 @@ pub enum OpenError {
     /// A Python that py-spy does not know either.
     #[error("{0}")]
     UnsupportedVersion(Box<dyn std::error::Error + Send + Sync>),
-    /// py-spy does not tell what is no Python from what it could not read.
+    /// Any other failure. py-spy does not tell a process that is no Python from one that it could not read.
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -59,8 +59,7 @@ pub struct PySpyEngine {
 }
 
 impl PySpyEngine {
-    /// Opens a process and enters it into `interner`, as a child of `parent` where that is recorded
-    /// too.
+    /// Opens a process and enters it into `interner`, as a child of `parent` if that is given.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -81,7 +80,7 @@ impl PySpyEngine {
             full_filenames: false,
             ..Config::default()
         };
-        // The first look proves that the layout fits, before anything is counted.
+        // py-spy reads once here, which proves that its layout fits before anything is counted.
         let spy = PythonSpy::retry_new(process.pid().0, &config, 1).map_err(OpenError::of)?;
         let python = PythonVersion {
             major: clamp(spy.version.major),
@@ -126,7 +125,7 @@ impl PySpyEngine {
         if stat.is_ending() || stat.started != self.process.started() {
             return Err(TickError::Gone);
         }
-        // To pause it py-spy would wait until it runs again, and longer than anybody waits for us.
+        // To pause it, py-spy would wait until it runs again: too long for a recording to wait.
         if self.halting != Halting::Never && Halted::find(self.pid()).is_some() {
             return Err(TickError::Unreadable("the process is halted".to_owned()));
         }
@@ -278,7 +277,7 @@ fn clamp(number: u64) -> u8 {
     u8::try_from(number).unwrap_or(u8::MAX)
 }
 
-/// The low byte of `PY_VERSION_HEX` from what follows the numbers in `sys.version`: `rc2`, `a3+`.
+/// The low byte of `PY_VERSION_HEX`, from what follows the numbers in `sys.version`: `rc2`, `a3+`.
 fn level_of(flags: &str) -> u8 {
     let kinds = [("rc", 0xc0), ("a", 0xa0), ("b", 0xb0)];
     for (prefix, level) in kinds {

@@ -1,8 +1,8 @@
-//! Several Pythons in one process, each read by an engine of its own, together as one engine.
+//! One engine for a process with several Pythons, each read by an engine of its own.
 //!
-//! A program may load two libraries of Python that know nothing of one another. Each has its threads and
-//! its GIL; what they share are the threads of the kernel: one that calls from one Python into the other
-//! has a stack in both, and its time is spent once.
+//! A program may load two copies of libpython that know nothing of each other. Each has its own threads
+//! and its own GIL, but they share the kernel's threads: a kernel thread that calls from one Python into
+//! the other has a stack in both, yet its time must be counted once.
 
 use rustc_hash::FxHashSet;
 
@@ -37,8 +37,8 @@ impl<E: Engine> Several<E> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// A thread that has a stack in several Pythons works in one of them: in one whose GIL it has, if it
-    /// has any, and of several such in the last. In the rest it waits.
+    /// Counts the time of a thread that has a stack in several Pythons for one of them only: one whose GIL
+    /// it holds, if there is one, and the last of several such. In the others it counts as waiting.
     fn count_once(samples: &mut [Sample], interner: &Interner) {
         let mut seen: FxHashSet<Tid> = FxHashSet::default();
         let tid_of = |sample: &Sample| interner.thread(sample.thread).key.tid;
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::model::{LabelSetId, Pid, Process, Proof, StackId, ThreadKey};
 
-    /// Sees threads of these numbers run, with or without its GIL, or cannot read.
+    /// Sees threads with these ids run, holding its GIL or not; with `None`, it cannot read.
     struct Made(ProcessId, Option<Vec<(i32, GilState)>>);
 
     impl Engine for Made {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thread_is_its_own_pythons_and_works_in_one() {
+    fn a_thread_with_a_stack_in_two_pythons_counts_as_running_in_one() {
         use GilState::{DoesNotHold, Holds};
         let apart = tick([Some(vec![(7, Holds)]), Some(vec![(8, DoesNotHold)])]);
         assert_eq!(apart.unwrap(), [(0, 7, true), (1, 8, true)]);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_cannot_read_costs_the_other_nothing() {
+    fn an_engine_that_cannot_read_does_not_hinder_the_other() {
         let one = tick([None, Some(vec![(8, GilState::Holds)])]);
         assert_eq!(one.unwrap(), [(1, 8, true)]);
         assert!(matches!(tick([None, None]), Err(TickError::Unreadable(_))));

@@ -1,4 +1,4 @@
-//! Database drivers and object mappers of which no more is known than where their code lies.
+//! Database drivers and object mappers of which only the place of their code is known.
 
 use super::Framework;
 

@@ -2,21 +2,21 @@
 
 use super::Role;
 
-/// What spyhole knows of one framework, server or library. Paths are with `/`, from the outermost package
-/// on.
+/// What spyhole knows of one framework, server or library. Paths are separated by `/` and begin with the
+/// outermost package.
 ///
-/// What has no field yet and belongs here: local variables to read with a stack, such as a request's route,
-/// and rules that tell a mistake from a stack.
+/// Two things belong here but have no field yet: local variables to read with a stack, such as a request's
+/// route, and rules that recognise a mistake by a stack.
 #[derive(Debug)]
 pub struct Framework {
-    /// Packages that are known wherever they lie: vendored, or installed with `pip install --target`.
+    /// Packages that are recognised wherever they lie: vendored, or installed with `pip install --target`.
     pub packages: &'static [&'static str],
     /// Beginnings of the paths of code that talks to a database, below the folder where packages, or the
     /// standard library, are installed. One that does not end in `/` is the beginning of a name.
     pub database_paths: &'static [&'static str],
     /// Frames that tell what a process is for.
     pub role_marks: &'static [RoleMark],
-    /// Command lines that tell it where no stack does.
+    /// Command lines that tell what a process is for, where no stack does.
     pub command_marks: &'static [CommandMark],
     /// Frames within which a thread answers a request or does a task.
     pub work_frames: &'static [WorkFrame],
@@ -27,14 +27,14 @@ pub struct Framework {
     pub reload_child_words: &'static [&'static str],
     /// The subcommand that starts an autoreloader.
     pub reload_command: Option<ReloadCommand>,
-    /// What roles of a server are called where this framework runs in it.
+    /// New names for the roles of a server in which this framework runs.
     pub role_names: &'static [RoleName],
-    /// A program whose roles show in no stack.
+    /// A program whose processes show their roles in no stack.
     pub program: Option<ServerProgram>,
 }
 
 impl Framework {
-    /// One of which nothing is known: what others are made from.
+    /// A framework of which nothing is known, as a base for the others.
     pub(super) const NOTHING: Framework = Framework {
         packages: &[],
         database_paths: &[],
@@ -54,7 +54,7 @@ impl Framework {
 pub struct RoleMark {
     /// The end of the path of its file.
     pub file: &'static str,
-    /// Its function without the class; `None` for any function of the file.
+    /// The name of its function, without the class; `None` for any function of the file.
     pub function: Option<&'static str>,
     pub role: Role,
     /// Whether processes with other roles have this frame, too: it counts only if the stack has no other
@@ -96,7 +96,7 @@ impl RoleMark {
 /// A command line that tells what a process is for.
 #[derive(Debug)]
 pub struct CommandMark {
-    /// What it must contain, all of it.
+    /// Texts that it must contain, all of them.
     pub parts: &'static [&'static str],
     pub role: Role,
 }
@@ -107,12 +107,12 @@ impl CommandMark {
     }
 }
 
-/// A function that runs once a request or task.
+/// A function that runs once per request or task.
 #[derive(Debug)]
 pub struct WorkFrame {
     /// The end of the path of its file.
     pub file: &'static str,
-    /// The function without the class.
+    /// The name of the function, without the class.
     pub function: &'static str,
 }
 
@@ -126,26 +126,26 @@ impl WorkFrame {
 #[derive(Debug)]
 pub struct ReloadCommand {
     pub word: &'static str,
-    /// The option with which it does not.
+    /// The option that turns the autoreloader off.
     pub off: &'static str,
     pub reloader: Role,
-    /// The role of the child.
+    /// The role of the autoreloader's child.
     pub server: Role,
 }
 
-/// What a role of another framework is called where this one runs in it.
+/// A new name for a role of another framework, for processes in which this one runs.
 #[derive(Debug)]
 pub struct RoleName {
     pub of: Role,
     pub name: Role,
 }
 
-/// A program whose processes look alike: only who started whom tells them apart.
+/// A program whose processes look alike: only which one started which tells them apart.
 #[derive(Debug)]
 pub struct ServerProgram {
     /// What the name of the executable begins with.
     pub name: &'static str,
-    /// The role of a process without any other of them above or below it.
+    /// The role of a process that has no parent or child of the same program.
     pub alone: Role,
     pub master: Role,
     pub worker: Role,

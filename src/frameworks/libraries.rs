@@ -1,4 +1,4 @@
-//! Libraries of which no more is known than their packages.
+//! Libraries of which only the packages are known.
 
 use super::Framework;
 

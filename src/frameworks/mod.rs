@@ -1,8 +1,8 @@
-//! All that is known of frameworks, servers and well-known libraries: data, a file a framework. Support for
-//! another one is a new file, and its line in [`ALL`].
+//! All that is known of frameworks, servers and well-known libraries: data, one file per framework. To
+//! support another one, add a file, and a line in [`ALL`].
 //!
-//! Here it is only looked up. How marks are weighed against each other is for `survey` to say, and what
-//! they mean for a sample for `engine`.
+//! This module only looks the data up. `survey` decides how marks are weighed against each other, `engine`
+//! what they mean for a sample.
 
 mod asgiref;
 mod celery;
@@ -37,7 +37,7 @@ pub use framework::{
 };
 pub use role::{Role, RoleKind};
 
-/// Where two of them would claim the same process by its command line, the first does.
+/// All frameworks. If the command marks of two of them fit the same process, the first counts.
 pub const ALL: &[&Framework] = &[
     &django::DJANGO,
     &drf::DRF,
@@ -62,11 +62,11 @@ pub const ALL: &[&Framework] = &[
     &libraries::LIBRARIES,
 ];
 
-/// What is looked up often, from all frameworks together.
+/// What is looked up often, of all frameworks together.
 struct Index {
-    /// By the last name of the path of the file.
+    /// Role marks by the file's name without its directories.
     role_marks: FxHashMap<&'static str, Vec<&'static RoleMark>>,
-    /// By the function.
+    /// Work frames by the name of the function.
     work_frames: FxHashMap<&'static str, Vec<&'static WorkFrame>>,
     packages: FxHashSet<&'static str>,
     database_paths: Vec<&'static str>,
@@ -94,9 +94,9 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     index
 });
 
-/// Whether a function runs once a request or task: a thread within it is at work for somebody, even while
-/// it waits. Any other that waits, waits for work: an accept loop, the worker of a pool, an autoreloader
-/// between two looks. `name` may be qualified by the function's class.
+/// Whether a function runs once per request or task. A thread within it is at work for somebody, even
+/// while it waits. Any other thread that waits is waiting for work: an accept loop, the worker of a pool,
+/// an autoreloader between two looks. `name` may be qualified by the function's class.
 #[must_use]
 pub fn is_work_frame(file: &str, name: &str) -> bool {
     let frames = INDEX.work_frames.get(unqualified(name));
@@ -121,7 +121,7 @@ pub fn begins_application_call(name: &str) -> bool {
     !name.starts_with('<') && !matches!(name, "_bootstrap" | "__bootstrap")
 }
 
-/// What a frame tells of its process; `function` is without its class.
+/// The role mark that fits a frame, if one does; `function` is without its class.
 #[must_use]
 pub fn role_mark(file: &str, function: &str) -> Option<&'static RoleMark> {
     let marks = INDEX.role_marks.get(last_name(file))?.iter().copied();
@@ -131,21 +131,21 @@ pub fn role_mark(file: &str, function: &str) -> Option<&'static RoleMark> {
     matching.next()
 }
 
-/// Whether a package is one that nobody writes himself.
+/// Whether a package is that of a known framework or library, so that it is not the user's own.
 #[must_use]
 pub fn is_known_package(package: &str) -> bool {
     INDEX.packages.contains(package)
 }
 
-/// Whether code talks to a database, by its path below the folder where packages, or the standard library,
-/// are installed, with a `/` at its end.
+/// Whether the code at a path talks to a database. The path is relative to the folder where packages, or
+/// the standard library, are installed, and has a `/` at its end.
 #[must_use]
 pub fn is_database_path(path: &str) -> bool {
     let mut beginnings = INDEX.database_paths.iter();
     beginnings.any(|beginning| path.starts_with(beginning))
 }
 
-/// A function's name without that of its class.
+/// A function's name without the name of its class.
 #[must_use]
 pub fn unqualified(name: &str) -> &str {
     last_part(name, '.')
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_told_from_who_waits_for_one() {
+    fn the_handler_of_a_request_is_told_from_a_loop_that_waits_for_one() {
         let packages = "/usr/lib/python3/site-packages";
         let handler = format!("{packages}/django/core/handlers/wsgi.py");
         assert!(is_work_frame(&handler, "WSGIHandler.__call__"));

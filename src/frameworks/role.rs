@@ -3,21 +3,21 @@
 /// What a process is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Role {
-    /// For the user, such as `gunicorn worker`.
+    /// Its name for the user, such as `gunicorn worker`.
     pub name: &'static str,
     pub kind: RoleKind,
 }
 
-/// What a role means for who wants to know where time goes.
+/// What a role means for finding out where time goes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RoleKind {
     /// It starts a child again whenever a file changes, and that child does the work.
     Reloader,
-    /// Processes that it started do the work.
+    /// The processes that it starts do the work.
     Master,
-    /// It does work.
+    /// It does the work.
     Worker,
-    /// It only helps those that do.
+    /// It only helps the processes that do the work.
     Helper,
 }
 

@@ -8,17 +8,11 @@ use crate::sys::linux::mem_file::MemFile;
 use crate::sys::linux::tasks::{has_ended, living_thread};
 use crate::sys::linux::vm;
 
-/// Reads a running process, and counts what that took.
-///
-/// With `process_vm_readv`; where that is refused, and `/proc/PID/mem` is not, through this file, with a call
-/// for each range. No proof takes the ranges of one read for one moment, since `process_vm_readv` copies
-/// them one after the other as well: what is proven stands on who stood still, and on the order of the ranges,
-/// which is the same. Only the read takes longer, so that where nothing stands still more of what was
-/// read is found to have changed.
+/// Reads a running process with `process_vm_readv`, and counts the calls and the bytes.
 #[derive(Debug)]
 pub struct LiveMemory {
     pid: Pid,
-    /// The thread through which it is read: the main thread for as long as that lives.
+    /// The thread through which the process is read: the main thread for as long as that lives.
     through: Tid,
     way: Way,
     reads: u64,
@@ -45,7 +39,7 @@ impl LiveMemory {
         }
     }
 
-    /// System calls made, or reads of as many ranges as one could have had, and bytes that they brought.
+    /// How many system calls were made, and how many bytes they read.
     #[must_use]
     pub fn effort(&self) -> (u64, u64) {
         (self.reads, self.bytes_read)
@@ -114,7 +108,7 @@ impl LiveMemory {
         }
     }
 
-    /// Whether another thread than the one that has ended lives, to go on with.
+    /// Finds a living thread to read through, after the one so far has ended. `false` if there is none.
     fn find_living_thread(&mut self) -> bool {
         let ended = self.through;
         match living_thread(self.pid) {

@@ -1,5 +1,5 @@
-//! Reading another address space, from wherever its bytes come: a live process, a tick's
-//! snapshot, a recording. Knows nothing of Python.
+//! Reading another address space, wherever its bytes come from: a live process, the snapshot of a
+//! tick, a recording. Knows nothing of Python.
 
 mod live;
 #[cfg(any(test, feature = "internals"))]
@@ -12,7 +12,7 @@ pub use snapshot::Snapshot;
 use crate::model::Addr;
 use crate::model::little_endian::{u32_at, u64_at};
 
-/// A place that bytes of a target can be read from.
+/// Something from which bytes of a target can be read.
 pub trait Memory {
     /// Fills `into` with the bytes at `at`, all of them or none.
     ///
@@ -69,7 +69,7 @@ pub trait Memory {
         Ok(self.read_vec(at, bytes.len())? == bytes)
     }
 
-    /// `len` bytes, of which the caller knows the bound.
+    /// Reads `len` bytes. The caller has to make sure that `len` is not too large.
     fn read_vec(&mut self, at: Addr, len: usize) -> Result<Vec<u8>, Fault>
     where
         Self: Sized,
@@ -80,7 +80,7 @@ pub trait Memory {
     }
 }
 
-/// A memory that many ranges can be read from at the price of one call.
+/// A memory from which many ranges can be read at the price of one call.
 pub trait Source: Memory {
     /// Reads the ranges (address, length) one after the other into `into`, at most
     /// [`MAX_RANGES`](crate::sys::linux::vm::MAX_RANGES) of them, and returns how many bytes came
@@ -88,19 +88,20 @@ pub trait Source: Memory {
     fn read_ranges(&mut self, ranges: &[(Addr, usize)], into: &mut [u8]) -> usize;
 }
 
-/// A memory that is looked at again and again, each time as it is at one moment. A memory that never
-/// changes (a recording, a core file) has only one.
+/// A memory that is read as it is at one moment, then as it is at the next, and so on. A memory that
+/// never changes (a recording, a core file) has only one moment.
 pub trait Moments: Memory {
-    /// Gives what the memory holds now, at whatever moment it is being looked at.
+    /// The memory as it is right now, whatever the current moment.
     type Now: Memory;
 
-    /// For what is to be as it is now, and for reads that no later moment will repeat.
+    /// For reads that must give the bytes of right now, or that no later moment will repeat.
     fn now(&mut self) -> &mut Self::Now;
 
-    /// Begins the next moment: reads that follow give what the memory holds from here on.
+    /// Begins the next moment: later reads give what the memory holds from now on.
     fn refresh(&mut self);
 
-    /// Says which ranges (address, length) are about to be read, so that they can be fetched together.
+    /// Announces which ranges (address, length) are about to be read, so that they can be fetched
+    /// together.
     fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>);
 }
 

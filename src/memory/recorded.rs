@@ -11,14 +11,14 @@ use crate::model::little_endian::{u32_at, u64_at};
 
 const FIRST_LINE: &[u8] = b"spyhole memory 1\n";
 
-/// Some of a process's memory, as it was.
+/// Some of a process's memory, as it was at some time.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RecordedMemory {
     /// Ranges by their start, which neither overlap nor touch.
     ranges: BTreeMap<u64, Vec<u8>>,
 }
 
-/// Why bytes are no recording.
+/// Why bytes are not a recording.
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecordingError {
     #[error("this is no recording of memory")]
@@ -28,8 +28,8 @@ pub enum RecordingError {
 }
 
 impl RecordedMemory {
-    /// Adds a range; where there is something already, the new bytes count. What would lie beyond
-    /// the end of the address space is left out.
+    /// Adds a range. Where bytes are recorded already, the new ones replace them. Bytes that would lie
+    /// beyond the end of the address space are left out.
     pub fn insert(&mut self, at: Addr, bytes: &[u8]) {
         let mut start = at.0;
         let mut joined = bytes.to_vec();
@@ -37,7 +37,7 @@ impl RecordedMemory {
         if joined.is_empty() {
             return;
         }
-        // From behind, all ranges that begin before the new one's end and reach its start.
+        // From the last one backwards: all ranges that overlap or touch the new one.
         while let Some((before, range)) = self
             .ranges
             .range(..=start.saturating_add(joined.len() as u64))
@@ -60,7 +60,7 @@ impl RecordedMemory {
         self.ranges.insert(start, joined);
     }
 
-    /// The bytes of a file.
+    /// The contents of a file that holds this memory.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut file = FIRST_LINE.to_vec();
@@ -76,10 +76,10 @@ impl RecordedMemory {
         file
     }
 
-    /// From the bytes of a file; takes no more memory than they do.
+    /// From the contents of a file; takes no more memory than these.
     ///
     /// # Errors
-    /// When they are something else or end too early.
+    /// When they are not a recording, or end too early.
     pub fn from_bytes(file: &[u8]) -> Result<RecordedMemory, RecordingError> {
         let mut rest = file
             .strip_prefix(FIRST_LINE)
@@ -106,7 +106,7 @@ impl RecordedMemory {
             .map(|(start, bytes)| (Addr(*start), bytes.as_slice()))
     }
 
-    /// The byte at a place counted through all ranges, to be changed; for tests of what hostile
+    /// The byte at a position counted through all ranges, to be changed: for tests of what hostile
     /// memory does.
     pub fn byte_mut(&mut self, mut place: usize) -> Option<&mut u8> {
         for range in self.ranges.values_mut() {
@@ -118,7 +118,7 @@ impl RecordedMemory {
         None
     }
 
-    /// Bytes in all ranges.
+    /// The number of bytes in all ranges.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ranges.values().map(Vec::len).sum()
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_touches_is_read_as_one() {
+    fn ranges_that_touch_are_read_as_one() {
         let mut memory = RecordedMemory::default();
         memory.insert(Addr(10), b"cd");
         memory.insert(Addr(8), b"ab");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_and_cut_ones_are_refused() {
+    fn other_files_and_truncated_ones_are_refused() {
         let mut memory = RecordedMemory::default();
         memory.insert(Addr(0x1000), &[7; 20]);
         let file = memory.to_bytes();

@@ -1,5 +1,5 @@
-//! The memory of one tick: what the last ticks needed is fetched in one call, and the reader of
-//! the snapshot never sees a system call.
+//! The memory at one tick. What the last ticks read is fetched in one call at the beginning; whoever reads
+//! the snapshot never deals with system calls.
 
 use std::ops::Range;
 
@@ -10,35 +10,37 @@ use crate::model::Addr;
 use crate::sys::linux::vm::MAX_RANGES;
 
 /// Memory is fetched in aligned blocks of this many bytes: small, since much of what is read lies
-/// scattered, and a divisor of the page size, so that no block reaches past a mapping's end.
+/// scattered, and a divisor of the page size, so that no block crosses the end of a mapping.
 const BLOCK: u64 = 128;
 const BLOCK_LEN: usize = BLOCK as usize;
 
-/// A block that no tick used for this many ticks is predicted no longer. Few: what a program comes
-/// back to is fetched in one call more, and most of what it left is not.
+/// A block that was not used for more than this many ticks is no longer fetched in advance. The number is
+/// small, since a program does not come back to most of what it left, and fetching the rest again takes
+/// only one call more.
 const FORGET_AFTER: u32 = 3;
 
 /// Bound on what one tick may keep: 16 MiB, a stack of some 100,000 frames, or 35,000 up to 3.10.
-/// What goes beyond is read as it is asked for.
+/// What goes beyond is not kept, but read from the source each time.
 const MAX_BLOCKS: usize = (16 << 20) / BLOCK_LEN;
 
 /// The longest run of blocks that is fetched ahead of a reader who moves through memory.
 const MAX_AHEAD: u64 = 64;
 
-/// What is fetched around a block that was missed where nobody walks.
+/// How many blocks are fetched before a missed block, and how many from it on, if the reader does not
+/// move through memory.
 const BEFORE_A_MISS: u64 = 7;
 const BEHIND_A_MISS: u64 = 2;
 
-/// Of two blocks of one page that have no more blocks between them than this, those between are
-/// fetched too: one range more costs the kernel a look-up of the page, which takes longer than to copy
-/// a kilobyte.
+/// If two blocks of one page have no more blocks between them than this, those between are fetched, too:
+/// one more range costs the kernel a look-up of the page, which takes longer than copying a kilobyte.
 const MAX_GAP: u64 = 8;
 const BLOCKS_A_PAGE: u64 = 4096 / BLOCK;
 
-/// As the tick in which a block was last used: in none, it only came along.
+/// Stands for the tick in which a block was last used if it was never used, but only fetched along with
+/// others.
 const NEVER: u32 = u32::MAX;
 
-/// No block has this number: it would lie beyond the address space.
+/// A number that no block has: the block would lie beyond the address space.
 const NO_BLOCK: u64 = u64::MAX;
 
 /// Blocks of another memory as they were at one time.
@@ -49,24 +51,24 @@ const NO_BLOCK: u64 = u64::MAX;
 pub struct Snapshot<S> {
     source: S,
     tick: u32,
-    /// Where the predicted blocks and those that were missed since are in `data`, counted in
-    /// blocks, by block number.
+    /// The place in `data`, counted in blocks, of each block that was predicted or missed since, by
+    /// block number.
     places: FxHashMap<u64, u32>,
     data: Vec<u8>,
-    /// What lies at each place of `data`.
+    /// Which block is at each place of `data`.
     held: Vec<Held>,
-    /// The place that was read last. Who walks through memory reads its neighbours next.
+    /// The place that was read last. A reader who moves through memory reads its neighbours next.
     last_place: usize,
-    /// The number of the last block missed, and how far to fetch ahead on the next miss beside it.
+    /// The number of the last block missed, and how far to fetch ahead at the next miss near it.
     last_miss: u64,
     ahead: u64,
-    /// Whether `places`, `ranges` and `data` still are as one whole fetch laid them out, so that
-    /// the same fetch can be made again as it is.
+    /// Whether `places`, `ranges` and `data` are still as a single complete fetch laid them out, so that
+    /// the same fetch can be repeated as it is.
     repeatable: bool,
-    /// A word that each whole fetch reads behind all else, and whether anything was fetched since.
+    /// A word that each refresh reads after everything else, and whether anything was fetched since.
     last: Option<Addr>,
     fetched_since: bool,
-    /// Working space of `refresh`: block numbers, and when each was last used.
+    /// Working space of `refresh`: the blocks to fetch, and when each was last used.
     wanted: Vec<Held>,
     ranges: Vec<(Addr, usize)>,
 }
@@ -108,7 +110,7 @@ impl<S: Source> Snapshot<S> {
         }
     }
 
-    /// The memory beneath, for reads that no later tick will repeat.
+    /// The underlying memory, for reads that no later tick will repeat.
     pub fn source(&mut self) -> &mut S {
         &mut self.source
     }
@@ -118,7 +120,8 @@ impl<S: Source> Snapshot<S> {
         &self.source
     }
 
-    /// From the next [`refresh`](Moments::refresh) on, a word of four bytes is fetched behind all else.
+    /// Lets every [`refresh`](Moments::refresh) from the next one on fetch a word of four bytes after
+    /// everything else.
     pub fn end_with(&mut self, word: Option<Addr>) {
         if self.last != word {
             self.last = word;
@@ -142,7 +145,7 @@ impl<S: Source> Snapshot<S> {
         self.read_u32(at)
     }
 
-    /// Fetches blocks, which are in order and not held, as many as come in one call.
+    /// Fetches as many of these blocks as one call gives. They must be in order and not be held yet.
     fn append(&mut self, blocks: &[Held]) {
         self.repeatable = false;
         self.fetched_since = true;
@@ -162,7 +165,7 @@ impl<S: Source> Snapshot<S> {
         }
     }
 
-    /// Whether a block is held for having been used, and was not for too long.
+    /// Whether a block is still held because it was used, but was last used too long ago.
     fn holds_unused(&self) -> bool {
         self.held
             .iter()
@@ -174,9 +177,9 @@ impl<S: Source> Snapshot<S> {
         let (tick, wanted) = (self.tick, &mut self.wanted);
         wanted.clear();
         wanted.extend(self.held.iter().filter(|held| held.is_predicted(tick)));
-        // In order but for what was missed since, which a stable sort makes use of.
+        // All but the blocks that were missed since are in order already, which makes a stable sort fast.
         wanted.sort_by_key(|held| held.block);
-        // Long stacks have no gaps worth filling, and must not grow beyond the bound by that.
+        // Long stacks have no gaps worth filling, and filling must not exceed the bound.
         if wanted.len() <= MAX_BLOCKS / BLOCKS_A_PAGE as usize {
             fill_gaps(wanted);
         }
@@ -189,7 +192,7 @@ impl<S: Source> Snapshot<S> {
         }
     }
 
-    /// Fetches the blocks in `wanted`, passing over those that are not mapped.
+    /// Fetches the blocks in `wanted`, and skips those that are not mapped.
     fn fetch_wanted(&mut self) {
         let wanted = std::mem::take(&mut self.wanted);
         self.data.resize(wanted.len() * BLOCK_LEN, 0);
@@ -210,7 +213,7 @@ impl<S: Source> Snapshot<S> {
                 *held = *wanted;
                 self.places.insert(wanted.block, place as u32);
             }
-            // What stopped the kernel is not mapped any more: go on behind it.
+            // The block at which the kernel stopped is not mapped any more: go on after it.
             whole &= got * BLOCK_LEN == asked;
             calls += 1;
             next += got + usize::from(got * BLOCK_LEN < asked);
@@ -219,7 +222,7 @@ impl<S: Source> Snapshot<S> {
         self.repeatable = whole && calls == 1;
     }
 
-    /// Where a block begins in `data`; it is fetched if it is not there yet.
+    /// Where a block begins in `data`, in bytes. The block is fetched if it is not there yet.
     fn find(&mut self, block: u64) -> Result<usize, Fault> {
         let place = match self.beside_last(block) {
             Some(place) => place,
@@ -235,7 +238,7 @@ impl<S: Source> Snapshot<S> {
         Ok(place * BLOCK_LEN)
     }
 
-    /// The place of a block that lies as far from the one read last as they are apart in memory.
+    /// The place of a block, if it is as far in `data` from the block read last as it is in memory.
     fn beside_last(&self, block: u64) -> Option<usize> {
         let last = self.held.get(self.last_place)?;
         let distance = block.wrapping_sub(last.block).cast_signed();
@@ -264,8 +267,7 @@ impl<S: Source> Snapshot<S> {
             })
     }
 
-    /// Fetches a block and more in the direction in which the reader walks, who misses neighbour after
-    /// neighbour.
+    /// Fetches a block and more blocks in the direction in which the reader moves through memory.
     fn fetch_ahead(&mut self, block: u64) {
         let downwards = block < self.last_miss;
         self.ahead = (self.ahead * 2).min(MAX_AHEAD);
@@ -279,15 +281,15 @@ impl<S: Source> Snapshot<S> {
                 self.last_miss = if downwards { first } else { end - 1 };
                 return;
             }
-            // Near the end of a mapping there is less to be had.
+            // Near the end of a mapping, fewer blocks can be read.
             self.ahead /= 2;
         }
         self.ahead = 1;
     }
 
-    /// Fetches a block and what lies around it in its page, mostly before it: what is missed most is the
-    /// innermost frame of a stack that has grown, and the next ones lie below it. It costs less than
-    /// a call for each.
+    /// Fetches a block and those around it in its page, mostly before it: what is missed most often is the
+    /// innermost frame of a stack that has grown, and the next frames lie below it. That costs less than
+    /// one call for each block.
     fn fetch_around(&mut self, block: u64) {
         let page = block / BLOCKS_A_PAGE * BLOCKS_A_PAGE;
         let first = block.saturating_sub(BEFORE_A_MISS).max(page);
@@ -298,7 +300,7 @@ impl<S: Source> Snapshot<S> {
         }
     }
 
-    /// Fetches blocks in one call; `false` when there is no room, or they are not all to be had.
+    /// Fetches blocks in one call; `false` when there is no room, or not all of them can be read.
     fn fetch_run(&mut self, blocks: Range<u64>) -> bool {
         let start = self.data.len();
         let len = (blocks.end - blocks.start) as usize * BLOCK_LEN;
@@ -316,7 +318,7 @@ impl<S: Source> Snapshot<S> {
         }
         for block in blocks {
             let place = self.held.len() as u32;
-            // What is there already stays as it was read first.
+            // A block that is there already stays as it was first read.
             let is_new = *self.places.entry(block).or_insert(place) == place;
             self.held.push(match is_new {
                 true => Held { block, used: NEVER },
@@ -327,7 +329,7 @@ impl<S: Source> Snapshot<S> {
     }
 }
 
-/// Puts those blocks in, too, that lie between two neighbours of one page.
+/// Adds the blocks that lie in a short gap between two blocks of one page.
 fn fill_gaps(blocks: &mut Vec<Held>) {
     let wanted = blocks.len();
     for index in 1..wanted {
@@ -345,7 +347,7 @@ fn fill_gaps(blocks: &mut Vec<Held>) {
     }
 }
 
-/// Neighbouring blocks become one range; at most as many ranges as one call takes.
+/// Makes ranges of blocks: neighbouring blocks become one range. Stops at as many ranges as one call takes.
 fn coalesce(blocks: &[Held], ranges: &mut Vec<(Addr, usize)>) {
     ranges.clear();
     let mut end = None;
@@ -392,7 +394,7 @@ impl<S: Source> Memory for Snapshot<S> {
         Ok(())
     }
 
-    /// Where the bytes lie, without a copy.
+    /// Compares the bytes where they are, without copying them.
     fn holds(&mut self, at: Addr, bytes: &[u8]) -> Result<bool, Fault> {
         let len = bytes.len();
         let within = (at.0 % BLOCK) as usize;
@@ -434,8 +436,8 @@ impl<S: Source> Moments for Snapshot<S> {
         self.fetch_wanted();
     }
 
-    /// Fetches, in one call, what is missing of ranges (address, length) that are about to be read. What
-    /// cannot be had so is left to the reads.
+    /// Fetches in one call what is missing of ranges (address, length) that are about to be read. What
+    /// that call does not give is left to the reads.
     fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>) {
         let mut missing = std::mem::take(&mut self.wanted);
         missing.clear();
@@ -444,7 +446,7 @@ impl<S: Source> Moments for Snapshot<S> {
             let blocks = (at.0 / BLOCK..=last).filter(|block| !self.places.contains_key(block));
             missing.extend(blocks.map(|block| Held { block, used: NEVER }));
         }
-        // One alone is as well fetched when it is read.
+        // A single block can as well be fetched when it is read.
         if missing.len() > 1 {
             missing.sort_unstable_by_key(|held| held.block);
             missing.dedup_by_key(|held| held.block);
@@ -466,7 +468,7 @@ mod tests {
 
     use super::*;
 
-    /// 64 KiB at 0x10000, of which a part can be taken away.
+    /// 64 KiB at 0x10000, the end of which can be unmapped.
     struct Fake {
         bytes: Vec<u8>,
         calls: usize,
@@ -504,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tick_read_comes_in_one_call_in_the_next() {
+    fn the_next_tick_fetches_what_a_tick_read_in_one_call() {
         let mut memory = snapshot();
         memory.refresh();
         for at in [BASE + 100, BASE + 5000, BASE + 60000] {
@@ -519,12 +521,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_to_be_read_comes_in_one_call() {
+    fn prefetched_ranges_are_fetched_in_one_call() {
         let mut memory = snapshot();
         memory.refresh();
         let before = memory.source_ref().calls;
         let places = [BASE + 60_000, BASE + 100, BASE + 5000, BASE + 120];
-        // The last lies where nothing is.
+        // The last one is not mapped.
         let all = places.into_iter().chain([BASE + 65_536]);
         memory.prefetch(all.map(|at| (Addr(at), 200)));
         assert_eq!(memory.source_ref().calls, before + 1);
@@ -537,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_is_as_new_as_all_that_was_read() {
+    fn the_last_word_is_at_least_as_new_as_everything_that_was_read() {
         let (last, elsewhere) = (Addr(BASE + 256), Addr(BASE + 3000));
         let mut memory = snapshot();
         assert!(memory.last_word().is_err());
@@ -550,7 +552,7 @@ mod tests {
         memory.refresh();
         let calls = memory.source_ref().calls;
         change(&mut memory, 2);
-        // It came along with all else, and all else has not been added to.
+        // It was fetched with everything else, and nothing was fetched since.
         memory.read_u64(elsewhere).unwrap();
         assert_eq!(memory.last_word(), Ok(0x0101_0101));
         assert_eq!(memory.source_ref().calls, calls);
@@ -576,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_told_across_blocks() {
+    fn bytes_are_compared_across_blocks() {
         let mut memory = snapshot();
         memory.refresh();
         let at = Addr(BASE + BLOCK - 10);
@@ -602,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_is_unmapped_spoils_no_other() {
+    fn an_unmapped_block_does_not_keep_others_from_being_read() {
         let mut memory = snapshot();
         for at in [BASE, BASE + 30000, BASE + 65000] {
             memory.read_u64(Addr(at)).unwrap();
@@ -614,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn walking_down_a_long_stack_takes_few_calls() {
+    fn reading_down_a_long_stack_takes_few_calls() {
         let mut memory = snapshot();
         for at in (0..8000).rev() {
             memory.read_u64(Addr(BASE + at * 8)).unwrap();
@@ -626,7 +628,7 @@ mod tests {
         );
     }
 
-    /// A memory in which every address holds its own number.
+    /// A memory in which every word holds its own number.
     struct Numbers;
 
     impl Memory for Numbers {
@@ -651,7 +653,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_read_all_the_same() {
+    fn memory_that_does_not_fit_is_still_read() {
         let mut memory = Snapshot::new(Numbers);
         for _ in 0..2 {
             memory.refresh();
@@ -664,7 +666,7 @@ mod tests {
     }
 
     proptest! {
-        /// In whatever order and size it is read, and whatever goes away between ticks.
+        /// That holds in whatever order and sizes it is read, and whatever changes between ticks.
         #[test]
         fn a_snapshot_gives_what_the_memory_beneath_it_holds(
             ticks in proptest::collection::vec(
@@ -672,7 +674,7 @@ mod tests {
         ) {
             let mut memory = snapshot();
             for (reads, change) in ticks {
-                // What is unmapped is whole blocks, as pages are.
+                // Whole blocks are unmapped, as whole pages are in reality.
                 match change {
                     0 => memory.source().bytes.truncate(40 * BLOCK_LEN),
                     1 => memory.source().bytes.resize(65536, 0xee),
@@ -685,7 +687,7 @@ mod tests {
                     let (mut got, mut expected) = (vec![0; len], vec![0; len]);
                     let got_it = memory.read(at, &mut got);
                     let had_it = memory.source().read(at, &mut expected);
-                    // Nothing at all can be read anywhere.
+                    // Reading no bytes may succeed anywhere.
                     if len > 0 {
                         prop_assert_eq!(got_it.is_ok(), had_it.is_ok(), "{} bytes at {}", len, at);
                     }

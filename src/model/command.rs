@@ -1,14 +1,14 @@
-//! What of a command line may be shown and kept. Its other words may hold secrets.
+//! The part of a command line that may be shown and kept. Its other words may hold secrets.
 
 use super::TargetStr;
 
 /// What a command line runs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Program {
-    /// The script or module with its subcommand, without the interpreter, its options and all else.
+    /// The script or module with its subcommand, without the interpreter, its options and anything else.
     pub name: TargetStr,
-    /// The leading words that tell as much, with interpreter and options: of these alone the same
-    /// program is made.
+    /// The words of the command line up to there that may be kept, with the interpreter and its options.
+    /// [`Program::of`] makes the same program of these words alone.
     pub words: Vec<TargetStr>,
 }
 
@@ -22,10 +22,10 @@ const HAS_SUBCOMMAND: &[&str] = &[
     "django",
 ];
 
-/// A subcommand is a word, not a text.
+/// A longer argument, in bytes, is not taken for a subcommand.
 const LONGEST_SUBCOMMAND: usize = 40;
 
-/// Options of the interpreter that stand for themselves, of all versions.
+/// Options of the interpreter that take no argument, of all versions.
 const FLAGS: &str = "bBdEhiIOPqRsStuUvVx3?";
 
 /// Long options that take the next argument.
@@ -38,7 +38,7 @@ impl Program {
         let Some((first, arguments)) = command.split_first() else {
             return Program::default();
         };
-        // A process may set its own title, with all its arguments in the one place.
+        // A process may set its own title, which then stands in the first argument with blanks in it.
         let first = first.untrusted().split(' ').next().unwrap_or_default();
         let executable = base_name(first.trim_end_matches(':'));
         let mut walk = Walk {
@@ -63,7 +63,7 @@ impl Program {
     }
 }
 
-/// Goes along a command line.
+/// Goes through a command line and collects the words that may be kept.
 struct Walk<'a> {
     rest: &'a [TargetStr],
     words: Vec<TargetStr>,
@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
         word.unwrap_or_default()
     }
 
-    /// What the interpreter was told to run.
+    /// The name of what the interpreter was told to run.
     fn script(&mut self, interpreter: &str) -> String {
         while let Some(word) = self.next() {
             let Some(option) = word.strip_prefix('-').filter(|option| !option.is_empty()) else {
@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
                         self.keep_next();
                     }
                 }
-                // No option that we know: what is attached to it may be anything.
+                // An option that we do not know is not kept: what is attached to it may be anything.
                 _ => {}
             }
         }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_command_line_no_secret_is_kept() {
+    fn no_secret_of_a_command_line_is_kept() {
         for (line, name, words) in [
             (
                 "/usr/bin/python3.11|-X|dev|-u|./manage.py|runserver|0:80",

@@ -34,20 +34,20 @@ impl Counting {
 /// How an engine may treat its target while it reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Halting {
-    /// Stacks must be proven: the running thread is halted, for the microseconds of a read, where
-    /// nothing cheaper proves it.
+    /// Only where nothing cheaper proves a stack: then the running thread is halted for the microseconds
+    /// of a read.
     #[default]
     WhenNeeded,
-    /// By pausing it, in every tick that finds it running (`--blocking`).
+    /// The target is paused at every tick that finds it running (`--blocking`).
     Always,
-    /// Never: what cannot be proven is marked (`--nonblocking`).
+    /// The target is never halted; stacks that cannot be proven are marked (`--nonblocking`).
     Never,
 }
 
 /// How threads were held still.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum HaltMethod {
-    /// By a sampler that stands on the CPU of the thread that runs.
+    /// The sampler stands on the CPU of the thread that runs.
     OnItsCpu,
     /// The same on the CPUs of all threads that run: a build without a GIL, or interpreters of which
     /// each has its own.
@@ -56,7 +56,7 @@ pub enum HaltMethod {
     PauseThread,
     /// All threads of the process are paused by ptrace.
     PauseProcess,
-    /// They were not.
+    /// They were not held still.
     Nothing,
 }
 
@@ -70,7 +70,7 @@ impl HaltMethod {
     ];
 }
 
-/// A phrase for the user.
+/// A phrase to show to the user.
 impl fmt::Display for HaltMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -5,12 +5,12 @@
 pub enum Ending {
     Code(i32),
     Signal(i32),
-    /// Someone else took its status.
+    /// Its exit status was collected by someone else.
     Unknown,
 }
 
 impl Ending {
-    /// The code that a shell would give.
+    /// The exit code that a shell would report.
     #[must_use]
     pub fn exit_code(self) -> Option<u8> {
         match self {

@@ -1,4 +1,4 @@
-//! Newtypes for what must not be mixed.
+//! Newtypes for numbers that must not be confused.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ pub struct CodeAddr(pub Addr);
 pub struct Pid(pub i32);
 
 impl Pid {
-    /// That of this process.
+    /// The id of this process.
     #[must_use]
     pub fn ours() -> Pid {
         Pid(std::process::id().cast_signed())
@@ -95,7 +95,7 @@ impl From<std::time::Duration> for Nanos {
     }
 }
 
-/// What makes a thread this thread and no later one with the same numbers.
+/// What identifies a thread, so that a later one with the same ids is not taken for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ThreadKey {
     pub pid: Pid,
@@ -121,8 +121,8 @@ macro_rules! index_type {
                 self.0 as usize
             }
 
-            /// The handle for a position that was once taken from [`index`](Self::index): for
-            /// files and spills, which hold plain numbers.
+            /// The handle for a position that was taken from [`index`](Self::index) earlier, for files
+            /// and spills, which hold plain numbers.
             #[must_use]
             pub fn from_index(index: u32) -> Self {
                 Self(index)
@@ -161,13 +161,13 @@ index_type!(
 );
 
 impl StackId {
-    /// The stack with no frame, root of all others.
+    /// The stack without a frame, the root of all others.
     pub const EMPTY: StackId = StackId(0);
 }
 
 impl LabelSetId {
-    /// No label.
+    /// The set without a label.
     pub const EMPTY: LabelSetId = LabelSetId(0);
-    /// Stands for all sets that came when there were too many to tell apart.
+    /// The set that stands for all those that came when the table was full.
     pub const OTHER: LabelSetId = LabelSetId(1);
 }

@@ -1,6 +1,6 @@
-//! One table for each kind of thing that samples refer to, with one owner. Memory grows with
-//! distinct texts, functions, stacks and label sets, not with time, and not beyond a bound: a program may make
-//! up names for ever.
+//! One table for each kind of thing that samples refer to, all with one owner. Memory grows with the
+//! number of distinct texts, functions, stacks and label sets, not with time, and not beyond a bound,
+//! since a program may make up new names for ever.
 
 mod growth;
 
@@ -22,8 +22,8 @@ pub enum FrameKind {
     Python,
     /// A function of the interpreter, of an extension module or of a library.
     Native,
-    /// No function of the program: it stands for what is missing, for what could not be proven, or
-    /// for something that the interpreter does by itself.
+    /// Not a function of the program: the frame stands for something that is missing or could not be
+    /// proven, or that the interpreter does by itself.
     Structure,
 }
 
@@ -39,7 +39,7 @@ pub struct Function {
     pub name: TextId,
     /// `co_filename`; empty where there is none.
     pub file: TextId,
-    /// The file from the outermost directory that is a package, as py-spy shortens it.
+    /// The file's path from its outermost package directory on, as py-spy shortens it.
     pub short_file: TextId,
     /// `co_firstlineno`; 0 where there is none.
     pub first_line: u32,
@@ -49,7 +49,7 @@ pub struct Function {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Frame {
     pub function: FunctionId,
-    /// The line that runs; 0 where the line table gives none.
+    /// The line that is executing; 0 where the line table gives none.
     pub line: u32,
 }
 
@@ -78,8 +78,7 @@ pub struct Process {
     /// The command line, argument by argument.
     pub command: Vec<TargetStr>,
     pub python: Option<PythonVersion>,
-    /// Its number among those that were started for the same purpose, one after another: 1, 2, ...
-    /// below an autoreloader.
+    /// Its number (1, 2, ...) among the processes that an autoreloader started one after another.
     pub generation: Option<u32>,
 }
 
@@ -115,7 +114,7 @@ impl PythonVersion {
     }
 }
 
-/// `3.13.0t`, `3.15.0rc2`.
+/// As in `3.13.0t` and `3.15.0rc2`.
 impl std::fmt::Display for PythonVersion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.major, self.minor, self.micro)?;
@@ -130,15 +129,16 @@ impl std::fmt::Display for PythonVersion {
     }
 }
 
-/// What stands for names, lines, stacks and threads that come when a table is full.
+/// The name that stands for names, lines, stacks and threads that come when a table is full.
 pub const TOO_MANY: &str = "<too many to tell apart>";
 
-/// What the tables hold at most. No program is known that comes near it; all together take 600 MiB then.
+/// The most that the tables hold. No program is known that comes near it. All tables together take 600 MiB
+/// when they are full.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// Bytes of all texts.
     text: usize,
-    /// Texts, functions, frames, stacks and threads, of each.
+    /// The limit of each of texts, functions, frames, stacks and threads.
     entries: usize,
     label_sets: usize,
 }
@@ -149,11 +149,11 @@ const LIMITS: Limits = Limits {
     label_sets: MOST_LABEL_SETS,
 };
 
-/// Made at the start: these stand for what found no room.
+/// Entries that are made at the start and stand for what finds no room.
 const OTHER_TEXT: TextId = TextId(0);
 const OTHER_FUNCTION: FunctionId = FunctionId(0);
 const OTHER_FRAME: FrameId = FrameId(0);
-/// The frame above, called by nobody.
+/// A stack of `OTHER_FRAME` alone.
 const OTHER_STACK: StackId = StackId(1);
 
 /// The tables. Handles are only good for the interner that gave them.
@@ -169,7 +169,7 @@ pub struct Interner {
     stacks: Table<Option<Stack>>,
     label_sets: LabelSets,
     threads: Vec<Thread>,
-    /// One kernel thread may be one of each of two Pythons that a process has.
+    /// By process too, since a kernel thread may run in two Pythons that are loaded in one process.
     thread_ids: FxHashMap<(ProcessId, ThreadKey), ThreadId>,
     processes: Vec<Process>,
     taken: Taken,
@@ -237,7 +237,7 @@ impl Interner {
         self.full
     }
 
-    /// Says that something found no room when what is in the tables was collected.
+    /// Notes that something found no room when the contents of the tables were recorded.
     pub(crate) fn set_full(&mut self) {
         self.full = true;
     }
@@ -249,7 +249,7 @@ impl Interner {
         self.label_sets.full
     }
 
-    /// Says that label sets found no room when what is in the tables was collected.
+    /// Notes that label sets found no room when the contents of the tables were recorded.
     pub(crate) fn set_labels_full(&mut self) {
         self.label_sets.full = true;
     }
@@ -287,7 +287,8 @@ impl Interner {
         id.map_or(OTHER_FRAME, FrameId)
     }
 
-    /// A frame that is no function of the program, such as one that stands for what is missing.
+    /// The frame with this name that is no function of the program, such as one that stands for what is
+    /// missing.
     pub fn intern_structure(&mut self, name: &str) -> FrameId {
         let name = self.intern_text(&TargetStr::new(name));
         let nothing = self.intern_text(&TargetStr::default());
@@ -309,12 +310,12 @@ impl Interner {
         id.map_or(OTHER_STACK, StackId)
     }
 
-    /// The set of these labels. Of several with one key the last counts; one whose key or value is
-    /// empty is none, as in other systems of labels.
+    /// The set of these labels. Of several labels with the same key, the last counts; if its key or value
+    /// is empty, it is left out, as in other systems of labels.
     pub fn intern_labels(&mut self, labels: impl IntoIterator<Item = Label>) -> LabelSetId {
         let mut labels: Vec<Label> = labels.into_iter().collect();
-        // By text, not by handle: the order is the same in every interner. Stable: the last of a key
-        // stays the last.
+        // By text, not by handle, so that the order is the same in every interner. The sort is stable, so
+        // the last label of a key stays the last.
         labels.sort_by(|a, b| self.text(a.key).cmp(self.text(b.key)));
         let set = labels
             .chunk_by(|a, b| a.key == b.key)
@@ -329,7 +330,7 @@ impl Interner {
         if let Some(&id) = self.thread_ids.get(&(process, key)) {
             return id;
         }
-        // The last place is for all that find no other.
+        // The last place is shared by all threads that find no room.
         let last = self.limits.entries - 1;
         let full = self.threads.len() >= last;
         if self.threads.len() <= last {
@@ -369,8 +370,7 @@ impl Interner {
         self.taken.processes.insert(process);
     }
 
-    /// Enters which recorded process started another. Nothing changes where a process would become its
-    /// own ancestor.
+    /// Sets the parent of a process. Nothing changes if a process would become its own ancestor.
     pub fn set_parent(&mut self, process: ProcessId, parent: ProcessId) {
         let mut above = std::iter::successors(Some(parent), |id| self.process(*id).parent);
         if !above.any(|id| id == process) {
@@ -465,7 +465,7 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
         self.ids.get(item).copied()
     }
 
-    /// A place for what has none yet.
+    /// Adds an item that is not in the table yet, whatever the limit.
     pub(super) fn add(&mut self, item: T) -> u32 {
         let id = next_index(self.items.len());
         self.items.push(item.clone());
@@ -473,14 +473,14 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
         id
     }
 
-    /// `None` when it is new and there are `limit` others.
+    /// The item's position; `None` if it is new and there are already `limit` items.
     pub(super) fn intern(&mut self, item: T, limit: usize) -> Option<u32> {
         let known = self.get(&item);
         known.or_else(|| (self.items.len() < limit).then(|| self.add(item)))
     }
 }
 
-/// The limits, and the system's on processes, are far below.
+/// An index as the number in a handle. Our limits, and the system's limit of processes, are far below 2^32.
 fn next_index(len: usize) -> u32 {
     u32::try_from(len).expect("fewer than 2^32 entries")
 }
@@ -548,7 +548,7 @@ mod tests {
             interner.threads.len(),
         ];
         assert!(tables.iter().all(|len| *len <= 100), "{tables:?}");
-        // What was known is known still, and all else has one name.
+        // What was known before is still known, and everything else shares one name.
         assert_eq!(first, frame(&mut interner, "f", 1));
         let name = |frame| {
             let function = interner.function(interner.frame(frame).function);
@@ -584,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_without_a_value_is_none() {
+    fn a_label_without_a_key_or_a_value_is_left_out() {
         let mut interner = Interner::default();
         let empty = label(&mut interner, "route", "");
         let nameless = label(&mut interner, "", "/a");
@@ -643,7 +643,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_reads_as_python_writes_it() {
+    fn a_version_is_shown_as_python_writes_it() {
         assert_eq!(
             PythonVersion::from_hex(0x030f_00c2, false).to_string(),
             "3.15.0rc2"

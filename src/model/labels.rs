@@ -1,12 +1,12 @@
 //! Labels: what is known of a sample besides its thread and its stack, such as the route that was
-//! being served. Labels come in sets, one set a sample, since the same few are together again and
+//! being served. Each sample has one set of labels, since the same few labels occur together again and
 //! again.
 
 use super::interner::Table;
 use super::{LabelSetId, TextId};
 
 /// How many label sets are told apart besides [`LabelSetId::EMPTY`]; all that come later count as
-/// [`LabelSetId::OTHER`]. A label whose values never repeat would otherwise grow without end.
+/// [`LabelSetId::OTHER`]. Otherwise a label whose values never repeat would let the table grow without end.
 pub const MOST_LABEL_SETS: usize = 10_000;
 
 /// The only label of [`LabelSetId::OTHER`], as key and value.
@@ -19,7 +19,7 @@ pub struct Label {
     pub value: TextId,
 }
 
-/// The sets, each in the order of the texts of its keys, each key once.
+/// The label sets. In each, a key occurs once, and labels are ordered by the texts of their keys.
 #[derive(Debug)]
 pub(super) struct LabelSets {
     pub(super) table: Table<Box<[Label]>>,
@@ -28,8 +28,8 @@ pub(super) struct LabelSets {
 }
 
 impl LabelSets {
-    /// `other` is the only label of [`LabelSetId::OTHER`], `limit` how many sets there are at most
-    /// besides that one and the empty one.
+    /// `other` is the only label of [`LabelSetId::OTHER`]; `limit` is the highest number of sets besides
+    /// that one and the empty one.
     pub fn new(other: Label, limit: usize) -> LabelSets {
         let mut table = Table::default();
         let empty = LabelSetId(table.add(Box::default()));

@@ -1,5 +1,5 @@
-//! Numbers within bytes, in the order of the machines that we read and of our own files: the least
-//! significant byte first.
+//! Reading numbers from bytes in little-endian order (the least significant byte first), which is that
+//! of the machines that we read and of our own files.
 
 /// The two bytes at an offset; `None` where the bytes end before.
 #[must_use]

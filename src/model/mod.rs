@@ -1,4 +1,4 @@
-//! The words that every stage shares. Nothing here knows how a sample is taken or shown.
+//! The types that all stages share. Nothing here knows how a sample is taken or shown.
 
 mod command;
 mod counting;

@@ -25,9 +25,10 @@ pub struct Sample {
     pub wall: Nanos,
     /// CPU time that the thread used since its last sample, from its schedstat.
     pub cpu: Nanos,
-    /// Whether the thread was running at the tick, or ready to and had run since the tick before.
+    /// Whether the thread was running at the tick, or was ready to run and had run since the tick before.
     pub on_cpu: bool,
-    /// Whether it was within a request or a task: then somebody waits for it even while it waits.
+    /// Whether the thread was within a request or a task, so that somebody waits for it even while it
+    /// waits itself.
     pub at_work: bool,
     pub gil: GilState,
     pub proof: Proof,
@@ -38,11 +39,11 @@ pub struct Sample {
 pub enum GilState {
     Holds,
     DoesNotHold,
-    /// The build has no GIL, or its words could not be read.
+    /// The build has no GIL, or the GIL's state could not be read.
     Unknown,
 }
 
-/// Whether a stack is known to be whole and of one instant.
+/// Whether a stack is known to be whole and to be of one instant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Proof {
     Proven,

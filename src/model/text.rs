@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 /// own.
 ///
 /// A lone surrogate, which Python allows and UTF-8 does not, is kept as the six characters
-/// `\udcff` that Python's `backslashreplace` would write. A byte that is not UTF-8 is the surrogate that
-/// Python makes of it (PEP 383), so that a path is the same text wherever it came from. A backslash before
-/// what would look like one of these is kept as `\x5c`: two texts that differ in the target differ here.
+/// that Python's `backslashreplace` would write, such as `\udcff`. A byte that is not UTF-8 is kept as the
+/// surrogate that Python makes of it (PEP 383), so that a path is the same text wherever it came from.
+/// A backslash that would look like the beginning of such an escape is kept as `\x5c`, so that two texts
+/// that differ in the target differ here, too.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TargetStr(Box<str>);
 
@@ -19,7 +20,7 @@ impl TargetStr {
         TargetStr(text.into())
     }
 
-    /// Bytes of unknown encoding, such as an argument or a path of the kernel's.
+    /// From bytes of unknown encoding, such as an argument or a path that the kernel gives.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> TargetStr {
         TargetStr::from_code_points(bytes.utf8_chunks().flat_map(|chunk| {
@@ -29,7 +30,8 @@ impl TargetStr {
         }))
     }
 
-    /// Code points as Python's `str` has them; what is none at all becomes the replacement character.
+    /// From code points as in Python's `str`; a number that is no code point becomes the replacement
+    /// character.
     #[must_use]
     pub fn from_code_points(points: impl IntoIterator<Item = u32>) -> TargetStr {
         let mut points = points.into_iter().collect::<VecDeque<u32>>();
@@ -47,14 +49,14 @@ impl TargetStr {
         TargetStr(text.into())
     }
 
-    /// The text as it stands in the target, not fit for any output unescaped.
+    /// The text as it is in the target, not to be written to any output unescaped.
     #[must_use]
     pub fn untrusted(&self) -> &str {
         &self.0
     }
 
-    /// Several, such as the words of a command line, with blanks between; as little fit for an
-    /// output as each of them.
+    /// Several texts, such as the words of a command line, joined by blanks; like each of them, not to be
+    /// written to any output unescaped.
     #[must_use]
     pub fn joined(texts: &[TargetStr]) -> String {
         let texts: Vec<_> = texts.iter().map(TargetStr::untrusted).collect();
@@ -67,8 +69,7 @@ impl TargetStr {
     }
 }
 
-/// Whether a backslash before these would look like the beginning of what stands for a surrogate or a
-/// backslash.
+/// Whether a backslash before these code points would look like the beginning of one of our own escapes.
 fn begins_own_escape(after: &VecDeque<u32>) -> bool {
     let first: String = after
         .iter()
@@ -78,8 +79,8 @@ fn begins_own_escape(after: &VecDeque<u32>) -> bool {
     own_escape(&first).is_some()
 }
 
-/// How long what follows a backslash is, if it is written so for a surrogate (`udcff`) or for a backslash
-/// (`x5c`).
+/// The length of our own escape, without its backslash, at the beginning of what follows a backslash:
+/// that of a surrogate (`udcff`) or of a backslash (`x5c`). `None` if there is none.
 pub(crate) fn own_escape(after: &str) -> Option<usize> {
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     match after.as_bytes() {
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_kept_visibly() {
+    fn bytes_that_are_not_utf8_are_kept_as_visible_escapes() {
         assert_eq!(text(b"a\xffb\xc3\xa4"), "a\\udcffbä");
     }
 
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!(text(b"mod_\\udcff.py"), "mod_\\x5cudcff.py");
         assert_eq!(text(b"mod_\xff.py"), "mod_\\udcff.py");
         assert_eq!(text(b"\\x5cudcff"), "\\x5cx5cudcff");
-        // Nothing stands for these.
+        // None of these looks like an escape of ours.
         for plain in [
             "C:\\app\\views.py",
             "\\u0041",
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_python_and_bytes_of_the_system_are_one() {
+    fn text_from_python_and_bytes_from_the_system_become_the_same_text() {
         let points = [0x61, 0xdcff, 0x5c, 0x75, 0x64, 0x63, 0x66, 0x66, 0x11_0000];
         let made = TargetStr::from_code_points(points);
         assert_eq!(made.untrusted(), "a\\udcff\\x5cudcff\u{fffd}");

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use super::Nanos;
 
-/// How each expected tick ended, and what was seen in them. A tick of two processes counts twice.
+/// How many ticks ended in which way, and what was seen at them. A tick of two processes counts twice.
 ///
 /// `expected` is always the sum of `sampled`, `idle`, `missed` and `lost`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Ticks {
     pub expected: u64,
     /// Ticks that yielded at least one counted sample.
     pub sampled: u64,
-    /// Ticks that were read and at which no thread was to be counted.
+    /// Ticks that were read but at which no thread counted.
     pub idle: u64,
     /// Ticks skipped because the one before was late; the next one stands for their time.
     pub missed: u64,
@@ -23,7 +23,7 @@ pub struct Ticks {
     pub lost: u64,
     /// Samples that were counted.
     pub samples: u64,
-    /// How many of these could not be proven whole.
+    /// How many of these samples could not be proven whole.
     pub unproven: u64,
     /// Threads that could not be read at a tick at which others could.
     pub lost_threads: u64,
@@ -35,25 +35,25 @@ pub struct Ticks {
     pub pauses: u64,
     /// Times that a thread was to be paused and we were not allowed to.
     pub pauses_refused: u64,
-    /// Time that processes were open to be looked at, of all together.
+    /// Time for which processes were open, summed over all processes.
     pub open_time: Nanos,
-    /// How much of it is nobody's: we ourselves were held up for many ticks and did not look.
+    /// The part of it for which no tick stands: the sampler itself was held up for many ticks.
     pub gap_time: Nanos,
-    /// How much of it lost ticks would have stood for.
+    /// The part of it for which lost ticks would have stood.
     pub lost_time: Nanos,
-    /// CPU time that went with stacks that were read and left out.
+    /// CPU time of the samples that were read and left out.
     pub left_out_cpu: Nanos,
 }
 
 impl Ticks {
-    /// The share of the time, from 0 to 1, for which nothing is known: at which nobody looked, or nothing
-    /// could be read.
+    /// The share of the open time, from 0 to 1, for which nothing is known: the sampler did not look, or
+    /// nothing could be read.
     #[must_use]
     pub fn unseen_share(&self) -> f64 {
         self.share_of_open_time(self.gap_time.saturating_add(self.lost_time))
     }
 
-    /// The share of the time, from 0 to 1, at which nobody looked.
+    /// The share of the open time, from 0 to 1, during which the sampler did not look.
     #[must_use]
     pub fn gap_share(&self) -> f64 {
         self.share_of_open_time(self.gap_time)
@@ -66,7 +66,7 @@ impl Ticks {
         }
     }
 
-    /// What came after `before` was counted, of which this is the continuation.
+    /// What was counted since `before`, an earlier state of these counts.
     #[must_use]
     pub fn since(self, before: Ticks) -> Ticks {
         Ticks {

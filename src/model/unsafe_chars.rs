@@ -1,11 +1,11 @@
 //! Which characters are unsafe to show as they are.
 
-/// Whether a character cannot be seen, or changes how other text is seen: controls, line separators,
-/// marks of direction, characters without a shape, and code points that are none. A terminal obeys some of
-/// them, XML refuses others. Each output writes them in an escaped form of its own, besides what has a
-/// meaning in its syntax.
+/// Whether a character is invisible or changes how other text looks: controls, line separators,
+/// direction marks, characters without a shape, and code points that are not characters. A terminal obeys
+/// some of them, XML refuses others. Each output escapes them in its own way, besides the characters
+/// that have a meaning in its syntax.
 ///
-/// Selectors of emoji variants (U+FE00 to U+FE0F) are ordinary and safe.
+/// Variation selectors, as in emoji (U+FE00 to U+FE0F), are ordinary and safe.
 #[must_use]
 pub fn is_unsafe_to_show(c: char) -> bool {
     matches!(u32::from(c),

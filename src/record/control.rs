@@ -1,4 +1,5 @@
-//! Whether to go on, to stop and write, or to give up, and what is half written meanwhile.
+//! Whether a recording is to go on, to stop and be written, or to be given up, and what is half written
+//! meanwhile.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +14,15 @@ use crate::sys::linux::output_file::{Destination, OutputFile, Unfinished};
 use crate::sys::linux::signals::{Before, Received, Signals};
 use crate::sys::linux::spawn;
 
-/// A second signal within this time belongs to the first: `timeout` sends two at once, and nervous
-/// fingers do.
+/// A second signal within this time belongs to the first: `timeout` sends two at once, and so may a
+/// nervous user.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
-/// Told when a second signal asks us to leave at once: what is kept of the recording then. What it
-/// gives is the code to leave with.
+/// Called when a second signal asks us to exit at once, with what was written of the recording until
+/// then. Returns the exit code.
 pub type GiveUp = fn(&Written) -> u8;
 
-/// Shared with the thread that waits for signals.
+/// Whether to stop, and what to clean up on giving up; shared with the thread that waits for signals.
 #[derive(Debug, Default)]
 pub struct Control {
     stop: AtomicBool,
@@ -34,25 +35,25 @@ struct State {
     program: Option<Pid>,
     /// The file that is being written.
     unfinished: Option<Unfinished>,
-    /// What was written before.
+    /// What was written so far.
     written: Written,
     first_signal: Option<(Instant, Signal)>,
-    /// All that was to be written is: with this code we are about to leave.
+    /// The exit code, once everything is written.
     concluded: Option<u8>,
 }
 
-/// What of the recording is in its place.
+/// How much of the recording is in its place.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Written {
     #[default]
     Nothing,
-    /// In this file, what was recorded until then.
+    /// This file holds what was recorded until then.
     SoFar(OutputName, Instant),
     Whole,
 }
 
 impl Control {
-    /// Takes the ending signals over. To be called before any thread is started.
+    /// Takes the ending signals over. Must be called before any thread is started.
     ///
     /// # Errors
     /// When signals cannot be received in this way.
@@ -88,12 +89,12 @@ impl Control {
         self.state().first_signal.map(|(_, signal)| signal)
     }
 
-    /// From now on signals go to this program, too, and giving up ends it.
+    /// Notes that a program was started: from now on signals are passed on to it, and giving up ends it.
     pub(super) fn program_started(&self, pid: Pid) {
         self.state().program = Some(pid);
     }
 
-    /// The program has been collected: its number may be another's soon.
+    /// Notes that the program's exit status was collected: its pid may soon be that of another process.
     pub(super) fn program_ended(&self) {
         self.state().program = None;
     }
@@ -113,7 +114,7 @@ impl Control {
         Ok(file)
     }
 
-    /// Puts the output, which is then `written`, in its place.
+    /// Puts the output in its place, and notes that so much of the recording is then `written`.
     ///
     /// # Errors
     /// As [`OutputFile::commit`].
@@ -135,7 +136,7 @@ impl Control {
         self.state().written.clone()
     }
 
-    /// Nothing is left to do but to wait for the program's end.
+    /// Notes that nothing is left to do but to wait for the program's end, and the exit code after that.
     pub fn concluded(&self, code: u8) {
         self.state().concluded = Some(code);
     }
@@ -163,7 +164,7 @@ impl Control {
     }
 }
 
-/// Leaves at once; if the result was not complete, without a trace of it.
+/// Exits at once, and discards an output that is not complete.
 fn leave(state: &State, give_up: GiveUp) -> ! {
     if let Some(unfinished) = &state.unfinished {
         unfinished.discard();

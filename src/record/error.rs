@@ -23,7 +23,7 @@ pub enum RecordError {
     Refused(#[from] Refused),
     #[error("signals cannot be received")]
     Signals(#[source] io::Error),
-    /// The order in time is kept in a file that has no name.
+    /// The recording keeps its timeline in a file without a name.
     #[error("no temporary file can be made for the recording; set TMPDIR")]
     NoTemporaryFile(#[source] io::Error),
     #[error("no temporary file for the output")]

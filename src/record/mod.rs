@@ -2,8 +2,8 @@
 //! hands what it sees to a profile and to any number of sinks.
 //!
 //! Parts: [`Program`] starts and ends programs; [`Control`] knows whether to go on and what is
-//! half written; [`PeriodicFile`] keeps a file up to date; [`Output`] writes one at the end. Words for
-//! people are the caller's: he is told [`Event`]s.
+//! half written; [`PeriodicFile`] keeps a file up to date; [`Output`] writes one at the end. What the
+//! user is told is up to the caller, who receives [`Event`]s.
 
 mod control;
 mod error;
@@ -33,27 +33,29 @@ use crate::sys::linux::signals::Before;
 use crate::sys::linux::{limits, privilege, usage};
 use crate::target::{Identity, Process};
 
-/// Less CPU time than this without a sample is what looks in between do not see of short work.
+/// The least CPU time without a sample that becomes an entry. Less than that is short work that looks
+/// happen to miss.
 const LEAST_OUTSIDE: Nanos = Nanos(100_000_000);
 
 /// What to record of a process, and how.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordOptions {
-    /// Looks a second, at least 1.
+    /// Looks per second, at least 1.
     pub rate: u32,
-    /// From the moment that the first process is open; `None` for as long as it runs.
+    /// How long to record, counted from the moment that the first process is open; `None` to record for
+    /// as long as the target runs.
     pub duration: Option<Duration>,
     /// Which threads count.
     pub counting: Counting,
-    /// How the process may be treated.
+    /// Whether the process may be halted to read it.
     pub halting: Halting,
     pub engine: EngineChoice,
-    /// Whether the processes below those that are meant are recorded, too.
+    /// Whether all processes below the chosen ones are recorded, too.
     pub subprocesses: bool,
-    /// Whether threads are told by name; looking names up costs many reads.
+    /// Whether the names of threads are recorded; looking them up costs many reads.
     pub thread_names: bool,
-    /// Whether CPU time that no Python frame used is counted, below a root of its own.
+    /// Whether CPU time that no sample accounts for is entered in the profile, below a root of its own.
     pub outside_of_python: bool,
     /// Under sudo, whether a program is started as root instead of as the user who called sudo.
     pub run_as_root: bool,
@@ -83,26 +85,26 @@ pub struct Recorded {
     pub report: Report,
 }
 
-/// Takes what is recorded, beside the profile that every recording makes.
+/// Receives what is recorded, in addition to the profile that every recording makes.
 pub trait Sink {
-    /// Told before the first look, in the thread that samples.
+    /// Called before the first look, in the thread that samples.
     fn begin(&mut self) {}
 
-    /// Takes one sample that counts; its handles are those of `names`.
+    /// Called with each sample that counts; its handles are those of `names`.
     fn add(&mut self, _sample: &Sample, _names: &Interner) {}
 
-    /// Told after each look, when no thread is held, with all that was recorded until then.
+    /// Called after each look, when no thread is held, with all that was recorded until then.
     fn looked(&mut self, _so_far: &SoFar<'_>, _profile: &mut Profile) {}
 
-    /// Told after the last look.
+    /// Called after the last look.
     fn end(&mut self) {}
 }
 
-/// Something that whoever waits for a recording should know.
+/// Something about a recording that the user should know.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A recording begins of this process, and of what belongs to it.
+    /// The recording of this process, and of those that belong to it, begins.
     Begins {
         pid: Pid,
         recording: &'a Recording,
@@ -111,19 +113,18 @@ pub enum Event<'a> {
     Process(News<'a>),
 }
 
-/// Looks on while a recording goes on. What it is told, it is told in the thread that samples: it
-/// must not take long.
+/// Observes a recording. Its functions are called in the thread that samples, so they must not take long.
 pub trait Observer {
-    /// Told before the first look.
+    /// Called before the first look.
     fn begin(&self) {}
 
     fn event(&self, _event: Event<'_>) {}
 
-    /// Told after each look.
+    /// Called after each look.
     fn ticked(&self, _now: Nanos, _ticks: &Ticks) {}
 }
 
-/// Looks away.
+/// An observer that does nothing.
 impl Observer for () {}
 
 /// Records processes, one recording after the other.
@@ -144,14 +145,14 @@ pub struct Recorder {
     control: Arc<Control>,
     caller: Option<Caller>,
     signals: Before,
-    /// Whether this process does nothing but to record: then all that a started program leaves behind
-    /// falls to us, and ends with the recording.
+    /// Whether this process does nothing but record. Then the orphans of a started program become our
+    /// children, and end with the recording.
     is_devoted: bool,
 }
 
 impl Recorder {
-    /// A recorder within a program that has other things to do, too: signals stay its own, and so
-    /// do its other children.
+    /// A recorder in a program that has other things to do, too. The program's signals and its other
+    /// children are left alone.
     #[must_use]
     pub fn new(options: RecordOptions) -> Recorder {
         Recorder {
@@ -163,9 +164,9 @@ impl Recorder {
         }
     }
 
-    /// A recorder in a program that does nothing else: SIGINT, SIGTERM and SIGHUP end a recording, and go
-    /// to a program that it started; at a second one it gives up by `give_up`. To be called before any
-    /// thread is started.
+    /// A recorder in a program that does nothing else. SIGINT, SIGTERM and SIGHUP end a recording, and are
+    /// passed on to a program that it started; at a second signal it calls `give_up` and exits. Must be
+    /// called before any thread is started.
     ///
     /// # Errors
     /// When signals cannot be received.
@@ -187,7 +188,7 @@ impl Recorder {
         &self.options
     }
 
-    /// The same for recordings that begin from now on.
+    /// The options, to change them for recordings that begin from now on.
     pub fn options_mut(&mut self) -> &mut RecordOptions {
         &mut self.options
     }
@@ -203,7 +204,7 @@ impl Recorder {
         self.caller.as_ref()
     }
 
-    /// Records processes that run.
+    /// Records running processes.
     ///
     /// # Errors
     /// When none of them can be recorded.
@@ -242,11 +243,11 @@ impl Recorder {
         self.record(subject, observer, sinks)
     }
 
-    /// Starts a program and records it until it ends, or the recording does. The program may still be
-    /// there then: see [`Run::finish`].
+    /// Starts a program and records it until it ends, or the recording does. The program may still run
+    /// then: see [`Run::finish`].
     ///
     /// # Errors
-    /// When the program cannot be started; how the recording went is told in [`Run::recorded`].
+    /// When the program cannot be started. An error of the recording itself is in [`Run::recorded`].
     pub fn start(
         &self,
         launch: &Launch<'_>,
@@ -287,12 +288,12 @@ impl Recorder {
         };
         if let Ok(Recorded { profile, .. }) = &mut recorded {
             profile.recording.ending = own_end;
-            // Other children of ours may have ended meanwhile.
+            // If we may have other children, the difference could include their CPU time.
             if own_end.is_some() && self.is_devoted {
                 profile.recording.cpu = Some(usage::of_children().saturating_sub(used_before));
             }
         }
-        // One that ended at our signal may be noticed before the signal is.
+        // Asked only now, since the end of a program by a signal may be noticed before that signal is.
         let stopped = self.control.asked_to_stop();
         if own_end.is_none() {
             if stopped {
@@ -345,8 +346,8 @@ impl Recorder {
             counting,
             thread_names: self.options.thread_names,
         };
-        // After the program was started, so that it has what it was given, and before any thread
-        // of ours is, so that they have not.
+        // After the program was started, so that it keeps the limit and the capabilities that we were
+        // given, and before the threads of the recording are started, so that they get the changed ones.
         limits::raise_open_files();
         privilege::drop_unneeded();
         let mut profile = Profile::new(recording).map_err(RecordError::NoTemporaryFile)?;
@@ -395,14 +396,15 @@ impl Recorder {
     }
 }
 
-/// Finds out what CPU time the processes used that no sample tells of; makes it an entry of the profile
-/// where that is wanted.
+/// Computes how much CPU time the processes used for which no sample accounts, and makes it an entry of
+/// the profile if `is_entry`.
 fn count_outside(profile: &mut Profile, report: &Report, is_entry: bool) {
     let mut all = Nanos::ZERO;
     let mut left_out = report.ticks.left_out_cpu;
     for &(process, used) in &report.engines.cpu_used {
         let untold = used.saturating_sub(profile.cpu_of(process));
-        // Which process it was of is not known, where there are several.
+        // It is not known to which processes the left-out samples belong, so their CPU time is deducted
+        // from one process after the other.
         let outside = untold.saturating_sub(left_out);
         left_out = left_out.saturating_sub(untold);
         all = all.saturating_add(outside);
@@ -413,7 +415,7 @@ fn count_outside(profile: &mut Profile, report: &Report, is_entry: bool) {
     profile.recording.cpu_outside = Some(all);
 }
 
-/// Whom to record.
+/// The processes to record.
 struct Subject {
     roots: Vec<Identity>,
     replaced_by_children: Vec<Identity>,
@@ -422,7 +424,7 @@ struct Subject {
     command: Vec<TargetStr>,
 }
 
-/// The sampler's one sink: the profile, and all others.
+/// The sampler's only sink, which passes samples on to the profile and to all other sinks.
 struct Fan<'a, 'b> {
     profile: &'a mut Profile,
     sinks: &'a mut [&'b mut dyn Sink],
@@ -447,7 +449,7 @@ impl sampler::Sink for Fan<'_, '_> {
     }
 }
 
-/// The sampler's view of who looks on.
+/// Connects the sampler with the control and the observer.
 struct Watcher<'a> {
     control: &'a Control,
     observer: &'a dyn Observer,
@@ -468,7 +470,7 @@ impl Watch for Watcher<'_> {
 }
 
 impl SoFar<'_> {
-    /// Writes how the recording goes into what outputs are made from.
+    /// Enters the state of the recording into the description that outputs show.
     fn enter(self, recording: &mut Recording) {
         let SoFar {
             duration,

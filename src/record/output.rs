@@ -1,4 +1,5 @@
-//! A file that a recording ends in: checked before it begins, whole or not there at all afterwards.
+//! A file that a recording is written to: checked before the recording begins, and afterwards either whole
+//! or not there at all.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use super::control::{Control, Written};
 use crate::sys::linux::credentials::{Caller, as_caller};
 use crate::sys::linux::output_file::Destination;
 
-/// Where something goes.
+/// A place to write an output to.
 #[derive(Clone, Debug)]
 pub struct Output {
     path: PathBuf,
@@ -16,8 +17,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// Makes sure that it can be written, as the `caller` of sudo if there is one: an hour of recording
-    /// must not end in "permission denied". `-` is standard output.
+    /// Makes sure that `path` can be written, as the `caller` of sudo if there is one: an hour of
+    /// recording must not end in "permission denied". `-` is standard output.
     ///
     /// # Errors
     /// When it cannot.
@@ -39,7 +40,7 @@ impl Output {
         &self.path
     }
 
-    /// For the user.
+    /// Its name, to be shown to the user.
     #[must_use]
     pub fn name(&self) -> OutputName {
         OutputName(match self.path.to_str() {
@@ -48,8 +49,8 @@ impl Output {
         })
     }
 
-    /// Writes it. A regular file is there whole, or as it was before; it is discarded if `control` gives
-    /// up meanwhile.
+    /// Writes it by `work`. Afterwards, a regular file is either whole or as it was before; what is half
+    /// written is discarded if `control` gives up meanwhile.
     ///
     /// # Errors
     /// Those of `work`, and when it cannot be written.
@@ -74,7 +75,7 @@ impl Output {
         as_caller(caller, || std::fs::create_dir_all(path))
     }
 
-    /// Adds to a file, as the caller of sudo.
+    /// Appends to a file, as the caller of sudo.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -87,7 +88,7 @@ impl Output {
     }
 }
 
-/// What an output is called when people are told of it.
+/// The name of an output, to be shown to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutputName(String);
 

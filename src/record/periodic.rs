@@ -1,6 +1,6 @@
 //! The file of a recording that still goes on: it is brought up to date every few seconds, so that
-//! who is killed leaves what was recorded. The sampler hands over what is new; a thread that gives way
-//! to all others encodes and writes.
+//! little is lost if we are killed. The sampler hands over what is new; a thread of the lowest priority
+//! encodes and writes it.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -18,10 +18,11 @@ use crate::sampler::SoFar;
 use crate::sys::linux::output_file::OutputFile;
 use crate::sys::linux::punctual;
 
-/// Time between two handovers. One that falls due while the last is still being written is left out.
+/// Time between two handovers. One that falls due while the last is still being written is skipped.
 const INTERVAL: Nanos = Nanos(5_000_000_000);
 
-/// Of a longer timeline, to write it anew every few seconds would cost more than it is worth.
+/// A timeline with more runs than this is left out of the file until the end: writing it anew every few
+/// seconds would cost more than it is worth.
 const MOST_RUNS: u64 = 1_000_000;
 
 /// Writes a profile in some format.
@@ -31,7 +32,7 @@ pub type Encode = Box<dyn Fn(&Profile, &mut dyn Write) -> io::Result<()> + Send>
 pub struct PeriodicFile {
     output: Output,
     control: Arc<Control>,
-    /// What writes, and who is told once if that fails; until it begins.
+    /// What encodes the profile, and what is called if writing fails; taken when writing begins.
     waiting: Option<(Encode, Tell)>,
     writer: Option<Periodic>,
     due: Nanos,
@@ -40,7 +41,7 @@ pub struct PeriodicFile {
 type Tell = Box<dyn FnMut(&OutputName, &io::Error) + Send>;
 
 impl PeriodicFile {
-    /// `tell` is told, in another thread, if the file cannot be written for now.
+    /// `tell` is called once, in another thread, if the file cannot be written for now.
     #[must_use]
     pub fn new(
         output: Output,
@@ -59,8 +60,8 @@ impl PeriodicFile {
 }
 
 impl Sink for PeriodicFile {
-    /// Before the sampler moves to the CPU of its target: a thread begins where the one that starts it
-    /// may run.
+    /// Starts the writing thread. That is done before the sampler moves to the CPU of its target, since a
+    /// thread may run on the CPUs of the thread that starts it.
     fn begin(&mut self) {
         if let Some((encode, tell)) = self.waiting.take() {
             let writer = Writer {
@@ -87,7 +88,7 @@ impl Sink for PeriodicFile {
         }
     }
 
-    /// Leaves the file alone from now on.
+    /// Stops writing to the file.
     fn end(&mut self) {
         if let Some(writer) = self.writer.take() {
             writer.finish();
@@ -95,7 +96,7 @@ impl Sink for PeriodicFile {
     }
 }
 
-/// Writes in a thread of its own.
+/// A thread that writes the file.
 #[derive(Debug)]
 struct Periodic {
     shared: Arc<Shared>,
@@ -125,11 +126,11 @@ impl Periodic {
 
     fn hand_over(&self, delta: Delta) {
         self.shared.busy.store(true, Ordering::Release);
-        // Should the thread have ended, the file is written at the end as ever.
+        // If the thread has ended, the file is still written at the end of the recording.
         let _ = self.deltas.send((Instant::now(), delta));
     }
 
-    /// Breaks off what is being written, and waits until nothing is.
+    /// Breaks off a write in progress, and waits until the thread has ended.
     fn finish(self) {
         self.shared.over.store(true, Ordering::Relaxed);
         drop(self.deltas);
@@ -182,7 +183,7 @@ impl Writer {
     }
 }
 
-/// A file whose writing fails once nobody waits for it any more.
+/// A file to which writing fails once the recording is over, so that a write in progress breaks off.
 struct UntilOver<'a> {
     file: OutputFile,
     writer: &'a Writer,

@@ -1,4 +1,4 @@
-//! The program that is recorded from its start.
+//! A program that is recorded from its start.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,9 +15,9 @@ use crate::sys::linux::signals::Before;
 use crate::sys::linux::spawn::{self, Scope, Started};
 use crate::target::{Identity, Stat};
 
-/// From SIGTERM to SIGKILL.
+/// Time from SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a program may take to end of the signal that ended the recording.
+/// How long a program may take to end by the signal that ended the recording.
 const OWN_END: Duration = Duration::from_secs(1);
 
 /// A program to start.
@@ -26,16 +26,16 @@ const OWN_END: Duration = Duration::from_secs(1);
 pub struct Launch<'a> {
     /// The program and its arguments.
     pub words: Vec<OsString>,
-    /// Where it runs, if not where we do.
+    /// Its working directory, if not ours.
     pub directory: Option<&'a Path>,
-    /// What it finds in its environment beside what we found.
+    /// Environment variables that it gets in addition to ours.
     pub environment: Vec<(&'a str, String)>,
-    /// Whether what it writes is kept instead of shown.
+    /// Whether its output is captured instead of shown.
     pub capture: bool,
 }
 
 impl Launch<'_> {
-    /// The program and its arguments, as it is started from a shell.
+    /// From the program and its arguments, to be started as from a shell.
     #[must_use]
     pub fn new<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> Self {
         Launch {
@@ -45,7 +45,7 @@ impl Launch<'_> {
     }
 }
 
-/// A program that was recorded, and may still be there.
+/// A program that was recorded, and may still run.
 #[derive(Debug)]
 pub struct Run {
     pub recorded: Result<Recorded, RecordError>,
@@ -70,8 +70,8 @@ impl Run {
         }
     }
 
-    /// Sees to it that the program has ended. What it leaves behind when it ends by itself is its own
-    /// affair; all else ends with the recording, however that went.
+    /// Makes sure that the program has ended. What it left running when it ended by itself is its own
+    /// affair; otherwise all that it started is ended, too, however the recording went.
     pub fn end(mut self) -> (Result<Recorded, RecordError>, Program) {
         if self.own_end.is_none() {
             self.program.end(&self.control);
@@ -79,7 +79,8 @@ impl Run {
         (self.recorded, self.program)
     }
 
-    /// The same, for who wants nothing but what was recorded.
+    /// Makes sure that the program has ended, as [`end`](Self::end) does, and returns only what was
+    /// recorded.
     ///
     /// # Errors
     /// When nothing could be recorded.
@@ -94,7 +95,7 @@ pub struct Program {
     started: Started,
     name: String,
     captured: Option<File>,
-    /// It has ended, or is left to itself.
+    /// Whether nothing is left to be ended.
     is_over: bool,
 }
 
@@ -108,7 +109,7 @@ impl Drop for Program {
 }
 
 impl Program {
-    /// Starts it as `user`, if not as ourselves. All that it leaves behind falls to us if we `adopt`.
+    /// Starts a program as `user`, or as ourselves. With `adopt`, its orphans become our children.
     pub(super) fn start(
         launch: &Launch<'_>,
         user: Option<&Caller>,
@@ -159,24 +160,24 @@ impl Program {
         self.started.pid()
     }
 
-    /// Leaves it a moment to end of the signal that has reached it, in its own way.
+    /// Gives it a moment to end in its own way by the signal that has reached it.
     pub(super) fn end_of_signal(&mut self) {
         self.started.wait_for(OWN_END);
     }
 
-    /// Begins to end it, and all that it started.
+    /// Asks it, and all that it started, to end.
     pub(super) fn ask_to_end(&self) {
         self.started.ask_to_end();
     }
 
-    /// Sees to it that it has ended, and all that it started.
+    /// Makes sure that it has ended, and all that it started.
     fn end(&mut self, control: &Control) {
         self.started.end(GRACE);
         self.is_over = true;
         control.program_ended();
     }
 
-    /// How it ended by itself.
+    /// Waits for it to end by itself, and returns how it ended.
     pub(super) fn own_end(&mut self, control: &Control) -> Option<Ending> {
         let ending = self.started.wait_for(GRACE);
         if ending.is_some() {
@@ -186,34 +187,34 @@ impl Program {
         ending
     }
 
-    /// The last of what it wrote, if that was kept.
+    /// The last part of its output, if that was captured.
     pub fn captured(&mut self) -> String {
-        /// Where a program tells what it did.
+        /// At most this many bytes: what a program did, it tells at the end.
         const LAST: u64 = 1 << 20;
         let Some(file) = &mut self.captured else {
             return String::new();
         };
         let mut bytes = Vec::new();
-        // What cannot be read was not written.
+        // Output that cannot be read counts as not written.
         let length = file.metadata().map_or(0, |it| it.len());
         let _ = file.seek(SeekFrom::Start(length.saturating_sub(LAST)));
         let _ = file.take(LAST).read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// What it is called, as it was named.
+    /// The name by which it was started.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether what it writes is kept.
+    /// Whether its output is captured.
     #[must_use]
     pub fn is_captured(&self) -> bool {
         self.captured.is_some()
     }
 
-    /// Passes on all that it wrote, if that was kept.
+    /// Copies all its output to `out`, if that was captured.
     ///
     /// # Errors
     /// When `out` cannot be written.
@@ -226,7 +227,7 @@ impl Program {
     }
 }
 
-/// Starts a program that is not waited for and says nothing.
+/// Starts a program that is not waited for and whose output is discarded.
 pub(super) fn start_aside(
     program: &str,
     argument: &OsStr,

@@ -1,10 +1,10 @@
-//! Which processes have begun below those that are recorded.
+//! Which processes have been started below those that are recorded.
 //!
-//! The kernel says which id it gave last, in a microsecond; when that has moved on, only the ids that
-//! it gave since are looked at. So the cost follows what begins and not what exists, and a child is
-//! known some milliseconds after its birth, without any privilege. What that misses, since its parent
-//! had ended by then, a look at all of `/proc` finds, which takes milliseconds that the thread that
-//! ticks does not have.
+//! Asking the kernel which id it gave last takes a microsecond; when that has moved on, only the ids
+//! given since are looked at. So the cost depends on how many processes are started, not on how many
+//! exist, and a child is known some milliseconds after its birth, without any privilege. What this
+//! misses (many births at once, a parent that was not known), a look at all of `/proc` finds. That takes
+//! milliseconds, which the sampling thread does not have, so another thread does it.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -26,13 +26,13 @@ const MANY: i32 = 128;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LookBelow {
     Nowhere,
-    /// Below the roots, which were there before us.
+    /// Below the roots, which already ran before we came.
     Roots(Vec<Pid>),
     /// Below the root, which we started.
     Started {
         root: Pid,
     },
-    /// Below ourselves: we started the root, and what it leaves behind falls to us.
+    /// Below ourselves: we started the root, and its orphans become our children.
     Ourselves {
         root: Pid,
     },
@@ -42,7 +42,7 @@ pub enum LookBelow {
 pub(super) struct Births {
     below: LookBelow,
     loadavg: Option<Loadavg>,
-    /// The id given last, when that was asked.
+    /// The id that had been given last at the last call of `news`.
     newest: Option<Pid>,
     /// All that are known to be below the roots.
     known: FxHashSet<Pid>,
@@ -105,18 +105,18 @@ impl Births {
         Some(descendant)
     }
 
-    /// Whether what it starts is below the roots.
+    /// Whether it is a root or another process whose children count as below the roots.
     fn is_top(&self, pid: Pid) -> bool {
         let is_us = || pid == Pid::ours();
         self.is_root(pid) || matches!(self.below, LookBelow::Ourselves { .. }) && is_us()
     }
 }
 
-/// Looks at all of `/proc`. It looks when it is asked to, and a process was made since it last did, and
-/// gives the answer when it has one.
+/// Looks at all of `/proc` in a thread of its own, when it is asked to and a process was created since
+/// its last look.
 struct Scanner {
     ask: Sender<()>,
-    /// `None`: no process was made.
+    /// `None`: no process was created.
     answers: Receiver<Option<Vec<Descendant>>>,
     asked: bool,
 }
@@ -130,7 +130,7 @@ impl Scanner {
             let loadavg = Loadavg::open().ok();
             let mut seen = None;
             while questions.recv().is_ok() {
-                // Asked before the look, so that one made during it is looked for again.
+                // Asked before the look, so that a process created during it leads to another look.
                 let newest = loadavg
                     .as_ref()
                     .and_then(Loadavg::now)
@@ -181,7 +181,7 @@ fn scan(below: &LookBelow) -> Vec<Descendant> {
     found
 }
 
-/// A process that has not ended.
+/// The process of that id, unless it has ended.
 fn living(pid: Pid, parent: Pid) -> Option<Descendant> {
     let started = Stat::of_process(pid)?.started;
     if processes::has_ended(pid) {

@@ -13,8 +13,8 @@ pub trait Clock {
     fn sleep_until(&mut self, deadline: Nanos);
 }
 
-/// `CLOCK_MONOTONIC`, with absolute deadlines: a sleep that begins late does not end late. While it
-/// is there, its thread wakes up punctually; to be made in the thread that sleeps by it.
+/// `CLOCK_MONOTONIC`, with absolute deadlines: a sleep that begins late does not end late. As long as
+/// the clock exists, the thread that made it wakes up punctually, so make it in the thread that sleeps.
 #[derive(Debug)]
 pub struct SystemClock {
     origin: Nanos,

@@ -12,19 +12,19 @@ use crate::model::{Counting, Interner, Nanos, Pid, ProcessId, PythonVersion};
 use crate::survey::RoleKind;
 use crate::target::Identity;
 
-/// Time between two looks at which processes there are, and whether one runs another program now; and
-/// the same while one of them is young.
+/// Time between two looks at which processes there are, and whether one runs another program now: the
+/// first while children are followed or a process is young, otherwise the second.
 const POLL: (Nanos, Nanos) = (millis(3), millis(100));
-/// So long after it began a program counts as young.
+/// How long a process counts as young after it appeared or began to run another program.
 const YOUTH: Nanos = millis(500);
-/// First and longest pause between two tries to open a process that looks like Python and is not
-/// ready; while it is young, only the first.
-const YOUNG: (Nanos, Nanos) = (millis(3), millis(1000));
-/// The same for one that does not look like Python: it may still load one. An exec is noticed at
-/// the next poll.
-const OTHER: (Nanos, Nanos) = (millis(500), millis(8000));
-/// When a program that we started is asked for the first time what it turns out to be for, once it is
-/// recorded, and when for the last; each time it is asked again after twice as long.
+/// First and longest pause between two tries to open a process that looks like Python but is not
+/// ready. The pause doubles after each try, but stays at the first while the process is young.
+const NOT_READY_PAUSES: (Nanos, Nanos) = (millis(3), millis(1000));
+/// The same for any other process that cannot be opened: it may still load a Python. An exec is noticed
+/// at the next poll.
+const OTHER_PAUSES: (Nanos, Nanos) = (millis(500), millis(8000));
+/// First and longest pause between two checks of the role of a program that we started, once it is
+/// recorded. The pause doubles after each check; after the longest, there are no more.
 const REVIEWS: (Nanos, Nanos) = (millis(300), millis(30_000));
 /// How long the process that the user named may take to show its Python.
 const ROOT_PATIENCE: Nanos = millis(2000);
@@ -52,15 +52,15 @@ pub(super) struct Waiting {
     next: Nanos,
     /// The pause after that.
     pause: Nanos,
-    /// Since when it is there, or runs this program.
+    /// When the process appeared, or was found to run this program.
     since: Nanos,
-    /// Which program it ran when it was tried, and when that was asked last.
+    /// Which program it ran when it was last tried, and when that was last compared.
     program: Option<u64>,
     program_asked: Nanos,
     kind: RefusalKind,
 }
 
-/// What the engines said when they were closed, and who they were.
+/// Which engines read the processes, and what they reported when they were closed.
 #[derive(Clone, Debug, Default)]
 pub struct Engines {
     /// Name of the engine that read the first process.
@@ -69,9 +69,9 @@ pub struct Engines {
     pub python: Option<PythonVersion>,
     /// Processes that were opened.
     pub opened: u64,
-    /// The sum over all that were closed; the method of the first.
+    /// The sum over all engines that were closed; the method is that of the first process.
     pub report: EngineReport,
-    /// CPU time of all threads of each that was closed, while it was open.
+    /// For each process that was closed, the CPU time of all its threads while it was open.
     pub cpu_used: Vec<(ProcessId, Nanos)>,
 }
 
@@ -96,11 +96,11 @@ pub(super) struct Family {
     next_poll: Nanos,
     parents: FxHashMap<Pid, Pid>,
     processes: FxHashMap<Pid, ProcessId>,
-    /// Processes whose children are recorded in their place, and how many of these were opened.
+    /// Processes whose children are recorded in their place, and how many of these children were opened.
     replaced_by_children: FxHashMap<Pid, u32>,
     /// Processes that are recorded together with their children.
     masters: Vec<Pid>,
-    /// When to ask next what a started program turns out to be for, and the pause after that.
+    /// When to check the role of a started program next, and the pause before that check.
     review: Option<(Nanos, Nanos)>,
     pub engines: Engines,
     /// Why a process could not be opened, the last time that happened.
@@ -143,7 +143,7 @@ impl Family {
             .count() as u64
     }
 
-    /// Whether anything is left that is, or may become, a Python.
+    /// Whether no process is left that is, or may become, a Python.
     pub fn is_over(&self) -> bool {
         self.members.iter().all(|member| match &member.state {
             State::Open(_) => false,
@@ -156,9 +156,9 @@ impl Family {
         self.roots.contains(&who)
     }
 
-    /// When [`attend`](Self::attend) has something to do.
+    /// When [`attend`](Self::attend) will have something to do.
     pub fn next_attention(&self) -> Nanos {
-        // Who is not meant is not tried, though it would be due.
+        // A process that is not meant is not tried, even when it is due.
         let meant = self.members.iter().filter(|member| self.is_meant(member));
         let tries = meant.filter_map(|member| match &member.state {
             State::Waiting(waiting) => Some(waiting.next),
@@ -182,7 +182,7 @@ impl Family {
         }
     }
 
-    /// Whether a process is one of those that are meant.
+    /// Whether a process is one of those to record.
     fn is_meant(&self, member: &Member) -> bool {
         let is_root = self.is_root(member.who);
         match self.follow {
@@ -210,7 +210,7 @@ impl Family {
         world: &mut dyn World,
         interner: &mut Interner,
     ) -> Result<(), Refused> {
-        // It may find that more is to be looked at.
+        // First, since it may find that more processes are meant.
         if self.review.is_some_and(|(next, _)| now >= next) {
             self.review_open(now, world);
         }
@@ -231,8 +231,8 @@ impl Family {
         Ok(())
     }
 
-    /// Asks what a started program turns out to be for: a master, or an autoreloader, is not all that is
-    /// meant.
+    /// Checks the role of a started program: if it is a master or an autoreloader, its children are meant,
+    /// too.
     fn review_open(&mut self, now: Nanos, world: &mut dyn World) {
         let pause = self.review.map_or(REVIEWS.0, |(_, pause)| pause);
         let again = Nanos(pause.0.saturating_mul(2));
@@ -304,7 +304,7 @@ impl Family {
         if !are_all {
             return;
         }
-        // Whoever is over and not listed any more need not be remembered.
+        // A process that is done and no longer listed need not be remembered.
         let roots = &self.roots;
         self.members.retain(|member| {
             roots.contains(&member.who)
@@ -315,8 +315,8 @@ impl Family {
         });
     }
 
-    /// Who has started a child has got going: it is tried now, and so before its child, which
-    /// belongs below it.
+    /// Lets a process that has started a child be tried now: it is probably ready, and must be opened
+    /// before the child to be recorded as its parent.
     fn hurry(&mut self, pid: Pid, now: Nanos) {
         for member in &mut self.members {
             if let State::Waiting(waiting) = &mut member.state
@@ -338,7 +338,7 @@ impl Family {
         let member = &self.members[index];
         let (who, is_root) = (member.who, self.is_root(member.who));
         let above = member.parent;
-        // Before the try, so that an exec during it is noticed as one.
+        // Asked before the try, so that an exec during the try is noticed.
         let program = world.program(who);
         let parent = self.recorded_ancestor(member.parent);
         let opened = world.open(who, parent, interner).and_then(|engine| {
@@ -391,29 +391,29 @@ impl Family {
         }
     }
 
-    /// The children of a process are recorded in its place.
+    /// Notes that the children of a process are recorded in its place.
     fn replace_by_children(&mut self, pid: Pid) {
         self.replaced_by_children.entry(pid).or_default();
         if self.follow != Follow::All {
             self.follow = Follow::Children;
         }
-        // They may take their time.
+        // There is no limit to how long the children may take.
         self.patience = None;
     }
 
-    /// Until when it is not said of a process that is not ready that it cannot be recorded; zero once
-    /// that is settled.
+    /// Until when an attached root that is not ready is waited for before it is reported that it cannot be
+    /// recorded; zero where nothing is waited for in this way.
     pub fn patient_until(&self) -> Nanos {
         self.patience.unwrap_or(Nanos::ZERO)
     }
 
-    /// Why the one process that was named has not been opened, where it was there before us.
+    /// Why the only root has not been opened, if it already ran before we came.
     pub fn take_refusal_of_root(&mut self) -> Option<Refused> {
         let [root] = &self.roots[..] else {
             return None;
         };
         let (pid, refused) = (root.pid, self.last_refusal.as_ref()?);
-        // One that is halted may go on at any time: then that is how the recording ended, and no verdict.
+        // A process that is halted may go on at any time, so that it was halted is no verdict.
         let is_verdict = !matches!(refused.error, OpenFailure::Halted);
         match self.patience.is_some() && refused.pid == pid && is_verdict {
             true => self.last_refusal.take(),
@@ -421,7 +421,7 @@ impl Family {
         }
     }
 
-    /// Whether the recording has no sense when a root is refused in this way.
+    /// Whether the recording must fail when a root is refused in this way.
     fn is_fatal(&self, kind: RefusalKind, now: Nanos) -> bool {
         if self.engines.opened > 0 || self.roots.len() > 1 {
             return false;
@@ -442,8 +442,8 @@ impl Family {
         }
     }
 
-    /// Puts a process that is recorded from now on above those below it that were before: a child may
-    /// show its Python sooner than who started it.
+    /// Enters a process that was just opened as the parent of processes below it that were opened before:
+    /// a child may show its Python sooner than its parent.
     fn adopt(&self, parent: ProcessId, interner: &mut Interner) {
         for (pid, &process) in &self.processes {
             let above = self.parents.get(pid).copied();
@@ -455,23 +455,24 @@ impl Family {
 
     /// The closest recorded process on the way up from `parent`.
     fn recorded_ancestor(&self, parent: Option<Pid>) -> Option<ProcessId> {
-        // A chain longer than this is no chain: the table mixes looks of different moments.
+        // Since the table mixes looks at different moments, it may hold a cycle: the length is limited.
         std::iter::successors(parent, |pid| self.parents.get(pid).copied())
             .take(256)
             .find_map(|pid| self.processes.get(&pid).copied())
     }
 
-    /// The process has ended.
+    /// Closes a process that has ended.
     pub fn close(&mut self, index: usize) {
         self.retire(index);
         self.members[index].state = State::Done;
     }
 
-    /// The process runs another program: it is tried again as if it were new.
+    /// Lets a process that now runs another program be tried again as if it were new.
     pub fn await_again(&mut self, index: usize, now: Nanos) {
         self.members[index].state = State::Waiting(Waiting::first(now));
     }
 
+    /// Takes over what the engine of an open process reports at its end.
     fn retire(&mut self, index: usize) {
         if let State::Open(open) = &mut self.members[index].state {
             self.engines.report += open.engine.report();
@@ -481,7 +482,7 @@ impl Family {
         }
     }
 
-    /// What is waited for, where nothing is open yet.
+    /// News of what is waited for, while nothing is open yet.
     pub fn nothing_yet(&self) -> Option<News<'static>> {
         let replaced_by_children = self.replaced_by_children.keys().next().copied();
         let root = self.roots.first().map(|root| root.pid);
@@ -501,7 +502,7 @@ impl Family {
 }
 
 impl Member {
-    /// Where its engine stood last, if it is open.
+    /// The CPU on which its engine stood last, if it is open and did.
     pub fn stands_at(&self) -> Option<usize> {
         match &self.state {
             State::Open(open) => open.engine.stands_at(),
@@ -530,9 +531,11 @@ impl Member {
                 self.state = State::Done;
                 return;
             }
-            RefusalKind::NotYet => YOUNG,
-            // An exec may make something of it that we can read.
-            RefusalKind::NotPython | RefusalKind::Never | RefusalKind::ReplacedByChildren => OTHER,
+            RefusalKind::NotYet => NOT_READY_PAUSES,
+            // An exec may turn it into something that we can read.
+            RefusalKind::NotPython | RefusalKind::Never | RefusalKind::ReplacedByChildren => {
+                OTHER_PAUSES
+            }
         };
         let is_young = self.is_young(now);
         let (pause, since) = match &self.state {
@@ -557,16 +560,16 @@ impl Member {
 }
 
 impl Waiting {
-    /// Whether it is worth waiting for when nothing else is left: a daemon that is no Python, or
-    /// that we may not read, would keep the recording for ever.
+    /// Whether it is worth waiting for when nothing else is left. A daemon that is no Python, or
+    /// that we may not read, would keep the recording going for ever.
     fn is_promising(&self) -> bool {
-        self.kind == RefusalKind::NotYet && self.pause < YOUNG.1
+        self.kind == RefusalKind::NotYet && self.pause < NOT_READY_PAUSES.1
     }
 
     fn first(now: Nanos) -> Waiting {
         Waiting {
             next: now,
-            pause: YOUNG.0,
+            pause: NOT_READY_PAUSES.0,
             since: now,
             program: None,
             program_asked: now,
@@ -583,7 +586,7 @@ fn no_gil(python: PythonVersion, pid: Pid) -> Refusal {
         };
     }
     Refusal {
-        // It shows while some thread has it.
+        // The holder can be found once some thread has the GIL.
         kind: RefusalKind::NotYet,
         error: OpenFailure::UnknownGilHolder { pid, python },
     }

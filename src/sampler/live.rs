@@ -20,10 +20,10 @@ use crate::model::{Interner, ProcessId};
 use crate::survey::{self, RoleKind};
 use crate::target::{Halted, Identity, OpenError, Process, Standing};
 
-/// So long the command line of an autoreloader is believed.
+/// How long a process is taken for an autoreloader by its command line alone.
 const DOUBTED_AFTER: Duration = Duration::from_secs(3);
 
-/// Which engine reads.
+/// Which engine reads processes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum EngineChoice {
     /// Ours, and py-spy for a Python that ours does not know.
@@ -49,18 +49,19 @@ pub struct LiveWorld<'a> {
     started: bool,
     /// Since when a process has been taken for an autoreloader by its command line alone.
     doubted: FxHashMap<Identity, Instant>,
-    /// Processes that are not open, to tell when they end or exec.
+    /// Processes that are not open, to notice when they end or exec, and how many execs were noticed.
     watched: FxHashMap<Identity, (Process, u64)>,
     versionless: Versionless,
     /// Passes on what is found out.
     tell: Box<dyn FnMut(News<'_>) + 'a>,
+    /// The topics of what was passed on.
     told: Vec<String>,
-    /// To be done when the first process is open.
+    /// What to do when the first process is open.
     on_first_open: Option<Box<dyn FnOnce() + 'a>>,
 }
 
 impl<'a> LiveWorld<'a> {
-    /// `tell` is given what is found out of processes, the same once.
+    /// `tell` is called with what is found out about processes, once per topic.
     #[must_use]
     pub fn new(
         choice: EngineChoice,
@@ -87,7 +88,7 @@ impl<'a> LiveWorld<'a> {
         }
     }
 
-    /// What to do once the first process is open, and not where none can be.
+    /// Sets what to do once the first process is open. It is not done if none ever is.
     pub fn on_first_open(&mut self, act: impl FnOnce() + 'a) {
         self.on_first_open = Some(Box::new(act));
     }
@@ -128,7 +129,7 @@ impl<'a> LiveWorld<'a> {
             Err(error @ cpython::OpenError::Locate(LocateError::UnknownVersion { .. })) => {
                 self.without_version(who, parent, error, interner)
             }
-            // Between an exec and the loading of its library a Python does not show.
+            // Between its exec and the loading of its library, a Python cannot be recognised.
             Err(cpython::OpenError::Locate(LocateError::NotPython))
                 if open_process(who)?.looks_like_python() =>
             {
@@ -150,7 +151,7 @@ impl<'a> LiveWorld<'a> {
 }
 
 impl LiveWorld<'_> {
-    /// Whether its children are recorded in place of a process: it is an autoreloader, or helps others.
+    /// Whether the process itself is not recorded, since it is an autoreloader or a helper of others.
     fn is_replaced_by_children(&mut self, process: &Process) -> bool {
         let who = process.identity();
         if self.replaced_by_children.contains(&who) {
@@ -162,7 +163,7 @@ impl LiveWorld<'_> {
             .is_none_or(|births| births.is_root(who.pid));
         match survey::role_outside(process).map(|role| role.kind) {
             Some(RoleKind::Helper) => !is_root,
-            // Its command line is all that it shows at its start. Later a look tells for sure.
+            // At its start, only its command line is known. Later, a look at its stack tells for sure.
             Some(RoleKind::Reloader) if self.started => {
                 let since = *self.doubted.entry(who).or_insert_with(Instant::now);
                 let reloads = since.elapsed() < DOUBTED_AFTER || reloads(who);
@@ -223,7 +224,7 @@ impl LiveWorld<'_> {
         Ok(engine)
     }
 
-    /// Once for a thousand workers of which the same is to be said.
+    /// Passes news on, unless news of the same topic were passed on before.
     fn tell_once(&mut self, news: News<'_>) {
         let topic = news.topic();
         if !self.told.contains(&topic) {
@@ -233,7 +234,7 @@ impl LiveWorld<'_> {
     }
 }
 
-/// Whether another engine may know what ours does not.
+/// Whether our engine does not know this version of Python, so that another engine may.
 #[cfg(feature = "py-spy")]
 fn is_unknown_version(error: &cpython::OpenError) -> bool {
     match error {
@@ -248,7 +249,7 @@ fn kind_of(error: &cpython::OpenError) -> RefusalKind {
     match error {
         cpython::OpenError::Layout(_) => RefusalKind::Never,
         cpython::OpenError::Locate(error) => match error {
-            // What it starts may be a CPython.
+            // One of its children may be a CPython.
             LocateError::NotPython | LocateError::PyPy => RefusalKind::NotPython,
             LocateError::NotReady
             | LocateError::Finalized
@@ -275,7 +276,7 @@ impl World for LiveWorld<'_> {
                     act();
                 }
             }
-            // One of those below; what is to be said of the root is said by who named it.
+            // This is about processes below a recorded one; what becomes of a root is for our caller to say.
             Err(refusal) if refusal.kind == RefusalKind::Never && parent.is_some() => {
                 self.tell_once(News::NotRecorded {
                     pid: who.pid,
@@ -347,7 +348,8 @@ impl World for LiveWorld<'_> {
     }
 }
 
-/// Whether its stack says, too, that it starts others anew; where it cannot be read, it is believed.
+/// Whether the stack of a process also says that it is an autoreloader; `true` where the stack cannot be
+/// read.
 fn reloads(who: Identity) -> bool {
     let process = Process::open(who.pid).ok();
     let process = process.filter(|process| process.identity() == who);
@@ -355,7 +357,7 @@ fn reloads(who: Identity) -> bool {
     role.is_none_or(|role| role.is_some_and(|role| role.kind == RoleKind::Reloader))
 }
 
-/// Opens the process if it is still that one.
+/// Opens a process, if its id has not been given to another one since.
 fn open_process(who: Identity) -> Result<Process, Refusal> {
     let gone = |error| Refusal {
         kind: RefusalKind::Gone,
@@ -405,7 +407,7 @@ fn open_py_spy(
     }
 }
 
-/// What a failure of py-spy would mean; its errors do not tell.
+/// What kind of refusal a failure of py-spy would be; its errors do not tell.
 #[cfg(feature = "py-spy")]
 fn kind_for_py_spy(process: &Process) -> RefusalKind {
     match process.maps() {

@@ -1,6 +1,6 @@
-//! The loop that asks engines for stacks: when, of which processes, for how long, and what to do
-//! when it is late. It counts what became of every tick; it knows nothing of what is done with the
-//! samples.
+//! The loop that asks engines for stacks. It decides when to ask, for which processes, for how long, and
+//! what to do when it is late. It counts what became of every tick; it knows nothing of what is done with
+//! the samples.
 
 mod births;
 mod clock;
@@ -43,48 +43,49 @@ use pace::Pace;
 pub struct Options {
     /// Mean time between two ticks.
     pub period: Nanos,
-    /// From the moment that the first process is open; `None` for as long as it runs.
+    /// How long to record, counted from the moment that the first process is open; `None` to record for
+    /// as long as the target runs.
     pub duration: Option<Nanos>,
     pub counting: Counting,
     pub roots: Vec<Identity>,
-    /// Whether the roots were there before us. Then they must show their Python soon; a program that we
-    /// started may take its time.
+    /// Whether the roots already ran before we came. If so, they must soon turn out to be Python; a
+    /// program that we started may take longer.
     pub attached: bool,
     pub follow: Follow,
-    /// For the jitter.
+    /// The seed of the jitter.
     pub seed: u64,
 }
 
 /// Takes the samples.
 pub trait Sink {
-    /// Where engines enter names.
+    /// The tables in which engines enter names.
     fn interner(&mut self) -> &mut Interner;
 
     /// Counts one sample.
     fn add(&mut self, sample: &Sample);
 
-    /// Told after each tick, when nothing is held.
+    /// Called after each tick, when no process is paused.
     fn ticked(&mut self, _: &SoFar<'_>) {}
 }
 
-/// How a recording goes, or went.
+/// The state of a recording, while it goes on or at its end.
 #[derive(Clone, Copy, Debug)]
 pub struct SoFar<'a> {
-    /// From the moment that the first process was open.
+    /// Time since the first process was open.
     pub duration: Nanos,
     pub ticks: &'a Ticks,
     pub engines: &'a Engines,
 }
 
-/// Looks on, and may end the recording.
+/// Observes a recording, and may end it.
 pub trait Watch {
-    /// Asked at least 20 times a second.
+    /// Whether to end the recording. Called at least 20 times a second.
     fn asked_to_stop(&mut self) -> bool;
 
-    /// Told after each tick.
+    /// Called after each tick.
     fn ticked(&mut self, now: Nanos, ticks: &Ticks);
 
-    /// Told what is found out of a process.
+    /// Called when something is found out about a process.
     fn news(&mut self, news: News<'_>);
 }
 
@@ -114,11 +115,12 @@ pub struct Report {
     pub last_refusal: Option<Refused>,
     /// The last failure to read one.
     pub last_unreadable: Option<String>,
-    /// When processes could not be read, or not run, for long, in the order in which that ended.
+    /// The stretches in which a process could not be read, or could not run, for long, in the order in
+    /// which they ended.
     pub outages: Vec<Outage>,
 }
 
-/// A stretch of a recording in which there was nothing to see of a process.
+/// A stretch of a recording in which nothing could be seen of a process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outage {
     pub pid: Pid,
@@ -130,14 +132,14 @@ pub struct Outage {
 /// Why there was nothing to see.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OutageKind {
-    /// It could not be read, by this symptom.
+    /// The process could not be read, for this reason.
     Unreadable(String),
-    /// Somebody kept it from running.
+    /// The process was kept from running.
     Halted(Halted),
 }
 
 impl Report {
-    /// How it went in all.
+    /// The state of the recording at its end.
     #[must_use]
     pub fn so_far(&self) -> SoFar<'_> {
         SoFar {
@@ -148,19 +150,19 @@ impl Report {
     }
 }
 
-/// The longest sleep without a look at whether to stop.
+/// The longest sleep without asking whether to stop.
 const SLICE: Nanos = Nanos(50_000_000);
 
-/// What could not be read for so long is told of.
+/// A process that could not be read for this long is reported.
 const OUTAGE: Nanos = Nanos(500_000_000);
 
-/// How often it is asked what keeps a process from running of which nothing runs.
+/// Time between two checks of what keeps a process from running, while none of its threads runs.
 const HALT_CHECKS: Nanos = Nanos(1_000_000_000);
 
-/// How often a process is asked what CPU time it has used.
+/// Time between two readings of the CPU time that a process has used.
 const CPU_ASKED: Nanos = Nanos(50_000_000);
 
-/// What waits for its first process for so long says so.
+/// A recording that has waited for its first process for this long tells the user so.
 const QUIET_START: Nanos = Nanos(1_500_000_000);
 
 /// Records until the duration is over, someone asks it to stop, or the target ends.
@@ -187,7 +189,7 @@ pub fn run(
     };
     let entered = clock.now();
     let mut waits_quietly = true;
-    // Ticks begin when there is someone to look at.
+    // Ticks begin once a process is open.
     let mut begun: Option<(Nanos, Schedule)> = None;
     let stop = loop {
         if watch.asked_to_stop() {
@@ -205,9 +207,9 @@ pub fn run(
             begun = Some((start, Schedule::new(options.period, start, options.seed)));
         }
         let mut wake = recorder.family.next_attention();
-        // A duration is one even if there never is anybody to look at.
+        // The duration ends the recording even if no process is ever open.
         let since = begun.as_ref().map_or(entered, |(start, _)| *start);
-        // But why there is nobody is only known once a process had time to show its Python.
+        // But why none is open is only known once the roots had time to show their Python.
         let known = match begun {
             Some(_) => Nanos::ZERO,
             None => recorder.family.patient_until(),
@@ -235,7 +237,7 @@ pub fn run(
                 recorder.tick(clock, world, sink, watch);
                 recorder.ticks.looks += 1;
                 let missed = schedule.advance(clock.now());
-                // Nothing was expected of a moment at which no process was open.
+                // While no process was open, no tick was expected.
                 recorder.ticks.missed(missed * open);
                 let now = clock.now();
                 sink.ticked(&SoFar {
@@ -249,7 +251,7 @@ pub fn run(
             wake = wake.min(schedule.next());
         }
         if ptrace::any_stopping() {
-            // The engine that interrupted it may have been closed meanwhile.
+            // The engine that interrupted such a thread may have been closed meanwhile.
             ptrace::release_late_stops();
         }
         let now = clock.now();
@@ -283,7 +285,7 @@ struct Recorder {
     pace: Pace,
     /// When the last look began.
     looked: Nanos,
-    /// Kept from tick to tick for its memory, as is `order`.
+    /// Reused at each tick so that it need not allocate, as is `order`.
     samples: Vec<Sample>,
     /// Indices of the open members, in the order in which they are looked at.
     order: Vec<usize>,
@@ -292,8 +294,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// Looks at every open process, one CPU after the other: first those beside which we stand
-    /// already, or need not, since to move is dear.
+    /// Looks at every open process, one CPU after the other, since moving to another CPU is expensive:
+    /// first the processes whose engine stands on our current CPU or on none.
     fn tick(
         &mut self,
         clock: &mut dyn Clock,
@@ -340,7 +342,7 @@ impl Recorder {
                         watch.news(News::PauseRefused { pid });
                     }
                     if gap > Nanos::ZERO {
-                        // What it used meanwhile is not known to belong here.
+                        // CPU time that was used during the gap is not known to belong to this stack.
                         for sample in &mut self.samples {
                             sample.cpu = sample.cpu.min(sample.wall);
                         }
@@ -358,7 +360,7 @@ impl Recorder {
                     }
                 }
                 Err(TickError::Unreadable(why)) => {
-                    // The time of a lost tick is no other's: it stays lost, and is told.
+                    // The time of a lost tick is not given to another tick: it is reported as lost.
                     self.ticks.unreadable(tick.stands_for);
                     if let Some(since) = open.unreadable(at, &why) {
                         watch.news(News::Unreadable {
@@ -369,7 +371,7 @@ impl Recorder {
                     }
                     self.last_unreadable = Some(why);
                 }
-                // Nobody was there to be looked at, so nothing was expected.
+                // There was no process to look at, so no tick was expected.
                 Err(TickError::Gone) => self.close(index, at),
                 Err(TickError::Replaced) => {
                     self.close(index, at);
@@ -378,7 +380,8 @@ impl Recorder {
             }
         }
     }
-    /// The process is not looked at any more.
+
+    /// Closes a process: it is not looked at any more.
     fn close(&mut self, index: usize, at: Nanos) {
         let member = &mut self.family.members[index];
         if let State::Open(open) = &mut member.state {
@@ -387,7 +390,7 @@ impl Recorder {
         self.family.close(index);
     }
 
-    /// Counts what was not looked at any more at the end.
+    /// Counts the time and the missed ticks since the last look, and closes all open processes.
     fn end(&mut self, now: Nanos, schedule: &mut Schedule, period: Nanos) {
         let gap = self.pace.gap(now.saturating_sub(self.looked));
         // A deadline just before the end is not missed.

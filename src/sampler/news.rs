@@ -5,39 +5,39 @@ use crate::engine::cpython;
 use crate::model::{Nanos, Pid};
 use crate::target::Halted;
 
-/// Something that whoever waits for the recording should know.
+/// Something about a process that the user should know.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum News<'a> {
-    /// Our own engine does not know its Python; py-spy's reads it.
+    /// Our own engine does not know its Python, so py-spy reads it.
     FellBack {
         pid: Pid,
         why: &'a cpython::OpenError,
     },
-    /// Several Pythons are loaded in it, of these versions: each is recorded.
+    /// It has loaded several Pythons, of these versions; each is recorded.
     SeveralPythons { pid: Pid, pythons: &'a str },
-    /// A process below those that are meant is left out for good.
+    /// It is a process below the roots, and is left out for good.
     NotRecorded { pid: Pid, why: &'a OpenFailure },
-    /// It starts another anew whenever a file changes: it is recorded by these. `role` is what it was
-    /// seen to be, where that was seen.
+    /// It is an autoreloader: whenever a file changes it starts a new child, and these children are
+    /// recorded in its place. `role` is the name of its role, if its stack showed one.
     Reloads {
         pid: Pid,
         role: Option<&'static str>,
     },
-    /// Others that it starts do the work: they are recorded, too.
+    /// It is a master: the processes that it starts do the work, and are recorded, too.
     Leads { pid: Pid, role: &'static str },
-    /// A thread of it was to be paused, and may not be. Told once a process.
+    /// One of its threads was to be paused, but that is not permitted. Told once per process.
     PauseRefused { pid: Pid },
-    /// It could be read, and can no longer be, since that moment of the recording.
+    /// It could be read before, but not since that moment of the recording.
     Unreadable {
         pid: Pid,
         since: Nanos,
         why: &'a str,
     },
-    /// Somebody keeps it from running.
+    /// It is kept from running.
     Halted { pid: Pid, how: Halted },
-    /// Nothing could be recorded yet. `starts_others`: it is an autoreloader, or another that is recorded
-    /// by its children, and has none yet.
+    /// Nothing could be recorded yet. `starts_others`: its children are to be recorded in its place, since
+    /// it is an autoreloader for example, but none has been yet.
     NothingYet { pid: Pid, starts_others: bool },
 }
 
@@ -58,8 +58,8 @@ impl News<'_> {
         }
     }
 
-    /// The same for all processes of which the same is to be said: it is said once for a thousand
-    /// workers.
+    /// A text that is the same for news that say the same of different processes: they are told once, not
+    /// for each of a thousand workers.
     pub(super) fn topic(&self) -> String {
         match self {
             News::FellBack { why, .. } => format!("fell back: {why}"),

@@ -1,4 +1,4 @@
-//! A process that is open to be looked at, and since when there is nothing to see of it.
+//! An open process: its engine, the CPU time that it uses, and since when nothing can be seen of it.
 
 use super::{CPU_ASKED, HALT_CHECKS, OUTAGE, Outage, OutageKind};
 use crate::engine::Engine;
@@ -8,9 +8,9 @@ use crate::target::Halted;
 
 pub(super) struct Open {
     pub engine: Box<dyn Engine>,
-    /// When it was opened, or ticked last.
+    /// When it was last read or, before the first tick, opened.
     pub last: Nanos,
-    /// Whether it was told that its threads may not be paused.
+    /// Whether it was already reported that its threads may not be paused.
     pub refusal_told: bool,
     failing: Option<Failing>,
     halt: Option<(Nanos, Halted)>,
@@ -18,7 +18,7 @@ pub(super) struct Open {
     cpu: Option<CpuUsed>,
 }
 
-/// What CPU time the process has used since it was opened.
+/// The CPU time of the process when it was opened, and at the last reading.
 struct CpuUsed {
     clock: ProcessClock,
     before: Nanos,
@@ -26,7 +26,7 @@ struct CpuUsed {
     asked: Nanos,
 }
 
-/// Looks that could not be read, one after the other.
+/// Consecutive looks at which the process could not be read.
 struct Failing {
     since: Nanos,
     why: String,
@@ -55,7 +55,7 @@ impl Open {
         }
     }
 
-    /// Asks now and then for the CPU time that it has used: one that has ended cannot be asked.
+    /// Reads now and then the CPU time that it has used, since that cannot be read once it has ended.
     pub fn ask_cpu(&mut self, at: Nanos) {
         if let Some(cpu) = &mut self.cpu
             && at.saturating_sub(cpu.asked) >= CPU_ASKED
@@ -65,15 +65,15 @@ impl Open {
         }
     }
 
-    /// CPU time of all its threads since it was opened, as far as that was seen; `None` where the kernel
-    /// does not tell.
+    /// CPU time of all its threads from its opening to the last successful reading; `None` where the
+    /// kernel does not tell.
     pub fn cpu_used(&mut self) -> Option<Nanos> {
         let cpu = self.cpu.as_mut()?;
         cpu.now = cpu.clock.now().unwrap_or(cpu.now);
         Some(cpu.now.saturating_sub(cpu.before))
     }
 
-    /// Notes that it could not be read. Tells since when, once that is for long.
+    /// Notes that it could not be read. Once that has lasted for long, returns since when, a single time.
     pub fn unreadable(&mut self, at: Nanos, why: &str) -> Option<Nanos> {
         let failing = self.failing.get_or_insert_with(|| Failing {
             since: at,
@@ -85,20 +85,20 @@ impl Open {
         is_news.then_some(failing.since)
     }
 
-    /// Notes that it could be read, and gives what is over by that.
+    /// Notes that it could be read, and returns the outage that this ends.
     pub fn readable(&mut self, pid: Pid, at: Nanos) -> Option<Outage> {
         let failing = self.failing.take()?;
         failing.outage(pid, at)
     }
 
-    /// Notes that some thread of it ran, and gives what is over by that.
+    /// Notes that one of its threads ran, and returns the outage that this ends.
     pub fn ran(&mut self, pid: Pid, at: Nanos) -> Option<Outage> {
         let halt = self.halt.take()?;
         Some(halt_outage(halt, pid, at))
     }
 
-    /// Notes that nothing of it ran, and asks now and then whether somebody keeps it from running. Tells
-    /// that when it is new.
+    /// Notes that none of its threads ran, and asks now and then what keeps it from running. Returns that
+    /// when it is news.
     pub fn rested(&mut self, at: Nanos, ask: impl FnOnce() -> Option<Halted>) -> Option<Halted> {
         let is_due = self
             .halt_asked
@@ -112,7 +112,7 @@ impl Open {
         Some(how)
     }
 
-    /// What is not over when the recording ends, or the process does.
+    /// The outages that still go on when the recording or the process ends.
     pub fn end(&mut self, pid: Pid, at: Nanos) -> impl Iterator<Item = Outage> + use<> {
         let failing = self.failing.take();
         let failing = failing.and_then(|failing| failing.outage(pid, at));
@@ -123,7 +123,7 @@ impl Open {
 }
 
 impl Failing {
-    /// A short one is told by the count of its looks.
+    /// `None` for a short one, which only shows in the count of lost ticks.
     fn outage(self, pid: Pid, until: Nanos) -> Option<Outage> {
         self.is_told.then_some(Outage {
             pid,

@@ -1,22 +1,22 @@
-//! Tells a look that is late from one before which nobody looked for long.
+//! Tells a look that is merely late from one that follows a gap, in which the sampler did not run.
 
 use crate::model::Nanos;
 
-/// So many times the usual distance of two looks is a gap.
+/// Time between two looks is a gap if it is more than this many times the usual one.
 const MANY: u64 = 10;
 
-/// No shorter time is a gap: a busy machine lets who wants to run wait so long.
+/// No shorter time is a gap: on a busy machine, a thread may have to wait that long for a CPU.
 const SHORTEST: Nanos = Nanos(100_000_000);
 
-/// Of the difference to the usual distance so much is learned from each look: one part in this.
+/// Each look moves the usual time by this fraction (one part in 16) of its difference from it.
 const LEARNED: u64 = 16;
 
-/// How far two looks usually are apart: what the next one may stand for.
+/// The usual time between two looks, which is what a look after a gap stands for.
 ///
-/// A sampler that is slow, since looks take long or the machine is busy, is so at every look, and each
-/// look stands for the time since the one before. Where it did not come to run for long (it was
-/// stopped, or the machine was), what the process did meanwhile is not known, and is not the next
-/// look's to tell.
+/// A sampler that is slow, because looks take long or the machine is busy, is slow at every look; then
+/// each look stands for all the time since the one before. If the sampler did not run for long (it was
+/// stopped, or the machine was), what the process did meanwhile is not known. The next look does not
+/// stand for that time, which is a gap.
 #[derive(Debug)]
 pub(super) struct Pace {
     usual: Nanos,
@@ -36,7 +36,7 @@ impl Pace {
             return Nanos::ZERO;
         }
         let gap = since.saturating_sub(self.usual);
-        // If that is how it goes on, it is soon the usual distance.
+        // If looks stay this far apart, that is soon the usual time.
         self.usual = Nanos(self.usual.0.saturating_mul(2));
         gap
     }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_slow_at_every_look_has_no_gaps() {
+    fn a_sampler_that_is_slow_at_every_look_soon_has_no_gaps() {
         let mut pace = Pace::new(Nanos(MILLI));
         let gaps = (0..100).map(|_| pace.gap(Nanos(300 * MILLI)));
         let gaps: Vec<_> = gaps.filter(|gap| *gap > Nanos::ZERO).collect();

@@ -18,13 +18,14 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// The process has ended.
     Gone,
-    /// It looks like Python, and is not ready: soon.
+    /// It looks like Python but is not ready: try again soon.
     NotYet,
-    /// Nothing in it looks like Python: seldom, or after an exec.
+    /// Nothing in it looks like Python: try again seldom, or after an exec.
     NotPython,
-    /// An autoreloader, whose children are recorded in its place, or a helper of those that are recorded.
+    /// It is an autoreloader, whose children are recorded in its place, or a helper of the recorded
+    /// processes.
     ReplacedByChildren,
-    /// No permission, a version that nobody knows: only after an exec.
+    /// We lack permission, or no engine knows its version: try again only after an exec.
     Never,
 }
 
@@ -46,7 +47,7 @@ pub enum OpenFailure {
         "it is stopped, held by a tracer, or frozen, and py-spy's engine does not read such a process"
     )]
     Halted,
-    #[error("it is recorded by its children")]
+    #[error("its children are recorded in its place")]
     RecordedByChildren,
     #[error(
         "--gil has no meaning here: process {pid} runs Python {python}, a free-threaded build that \
@@ -58,7 +59,7 @@ pub enum OpenFailure {
          Leave out --gil to see every running thread"
     )]
     UnknownGilHolder { pid: Pid, python: PythonVersion },
-    /// A test's.
+    /// Made up by a test.
     #[cfg(test)]
     #[error("{0:?}")]
     Made(RefusalKind),

@@ -5,16 +5,17 @@ use crate::model::Nanos;
 /// Deadlines at a mean distance of one period, each gap jittered.
 ///
 /// A program that does something every 10 ms must not be looked at every 10 ms: it would be caught
-/// at the same place each time. So each gap is drawn between half a period and one and a half, or
-/// as much less apart as leaves time for a look between two.
-/// Gaps drawn so add up to a random walk, which is what makes every phase of such a program equally
-/// likely; but its rate would be a little off. A weak pull towards the even grid (a fiftieth of the
-/// distance, a tick) keeps the walk within a few periods of it for ever, and yet wide enough, more
-/// than a period, that no phase is preferred.
+/// at the same place each time. So each gap is drawn between half a period and one and a half periods;
+/// if the period is very short, from a narrower range that leaves time for a look within each gap.
+///
+/// Gaps drawn in this way add up to a random walk, which makes every phase of such a program equally
+/// likely, but lets the rate be a little off. So each tick is pulled towards the even grid by a fiftieth
+/// of its distance from it. That keeps the walk within a few periods of the grid for ever, yet more than
+/// a period wide, so that no phase is preferred.
 #[derive(Debug)]
 pub struct Schedule {
     period: f64,
-    /// By how much of the period a gap may be shorter or longer than it.
+    /// How much shorter or longer than a period a gap may be, as a share of the period.
     spread: f64,
     /// The next deadline.
     next: f64,
@@ -26,7 +27,7 @@ pub struct Schedule {
 /// How much of the distance from the even grid is taken back at each tick.
 const PULL: f64 = 0.02;
 
-/// What a look takes, in nanoseconds, and then some.
+/// A little more than a look takes, in nanoseconds.
 const LEAST_GAP: f64 = 40_000.0;
 
 impl Schedule {
@@ -49,8 +50,8 @@ impl Schedule {
         Nanos(self.next as u64)
     }
 
-    /// Moves on to the first deadline that lies after `now`, and tells how many lay between: ticks
-    /// that were missed. They are never made up: a burst would say one instant many times.
+    /// Moves on to the first deadline after `now`, and returns how many deadlines were skipped: ticks
+    /// that were missed. They are never made up for: a burst would count one instant many times.
     pub fn advance(&mut self, now: Nanos) -> u64 {
         self.step();
         let now = now.0 as f64;
@@ -84,7 +85,7 @@ impl Schedule {
 struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// Evenly between 0 and 1.
+    /// A number evenly distributed between 0 and 1.
     fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,4 +1,4 @@
-//! The loop with a clock that nobody waits for, and processes that are made up.
+//! Tests of the loop with a fake clock and made-up processes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -50,13 +50,13 @@ type Script = Rc<dyn Fn(u64) -> Act>;
 enum Act {
     Run,
     Idle,
-    /// Within a request.
+    /// Waits within a request.
     Waits,
     Torn,
     Unreadable,
     Gone,
     Exec,
-    /// Reading takes so long.
+    /// Reading takes this long, in nanoseconds.
     Slow(u64),
     Gil(GilState),
 }
@@ -146,11 +146,11 @@ impl Engine for FakeEngine {
 struct FakeProcess {
     who: Identity,
     parent: Pid,
-    /// Alive from, and until.
+    /// From when and until when it lives, in nanoseconds.
     alive: (u64, u64),
-    /// Opens only from then on; before, it is refused in this way.
+    /// From when on it can be opened; before that, it is refused in this way.
     python_from: (u64, RefusalKind),
-    /// What it turns out to be for, from then on.
+    /// From when on it shows a role, and of which kind.
     role: Option<(u64, RoleKind)>,
     script: Script,
     free_threaded: bool,
@@ -388,7 +388,7 @@ fn the_duration_is_time_and_the_rate_is_the_one_asked_for() {
 }
 
 #[test]
-fn ticks_that_are_missed_are_not_made_up_and_their_time_is_not_lost() {
+fn missed_ticks_are_not_made_up_for_and_their_time_is_not_lost() {
     let outcome = record(
         &options(),
         vec![root(|tick| match tick % 10 {
@@ -407,7 +407,7 @@ fn ticks_that_are_missed_are_not_made_up_and_their_time_is_not_lost() {
 }
 
 #[test]
-fn time_at_which_we_were_stopped_is_nobodys() {
+fn time_during_which_the_sampler_was_stopped_is_a_gap() {
     let outcome = record(
         &options(),
         vec![root(|tick| match tick {
@@ -436,7 +436,7 @@ fn time_at_which_we_were_stopped_is_nobodys() {
 }
 
 #[test]
-fn time_at_which_we_were_stopped_at_the_end_is_told() {
+fn time_during_which_the_sampler_was_stopped_at_the_end_is_a_gap_too() {
     let outcome = record(
         &options(),
         vec![root(|tick| match tick {
@@ -455,7 +455,7 @@ fn time_at_which_we_were_stopped_at_the_end_is_told() {
 }
 
 #[test]
-fn what_cannot_be_read_any_more_is_told_when_and_why() {
+fn a_stretch_that_could_not_be_read_is_reported_with_its_time_and_reason() {
     let outcome = record(
         &options(),
         vec![root(|tick| match tick {
@@ -483,7 +483,7 @@ fn what_cannot_be_read_any_more_is_told_when_and_why() {
 }
 
 #[test]
-fn a_process_that_is_kept_from_running_is_told_of() {
+fn a_process_that_is_kept_from_running_is_reported() {
     let mut process = root(|tick| match tick {
         200..600 => Act::Idle,
         _ => Act::Run,
@@ -502,7 +502,7 @@ fn a_process_that_is_kept_from_running_is_told_of() {
 }
 
 #[test]
-fn a_duration_is_one_even_if_there_never_is_a_python() {
+fn the_duration_ends_the_recording_even_if_there_never_is_a_python() {
     let mut process = root(|_| Act::Run);
     process.python_from = (u64::MAX, RefusalKind::NotPython);
     let options = Options {
@@ -823,7 +823,7 @@ fn a_started_wrapper_is_looked_through() {
 }
 
 #[test]
-fn a_child_that_cannot_be_read_does_not_keep_the_recording() {
+fn a_child_that_cannot_be_read_does_not_keep_the_recording_going() {
     for kind in [
         RefusalKind::NotPython,
         RefusalKind::Never,
@@ -909,7 +909,7 @@ fn a_master_is_recorded_with_its_workers_and_not_with_what_they_start() {
 }
 
 #[test]
-fn several_roots_are_recorded_and_one_that_cannot_be_does_not_end_it() {
+fn of_several_roots_one_that_cannot_be_recorded_does_not_end_the_recording() {
     let mut refused = child(|_| Act::Run);
     refused.python_from = (u64::MAX, RefusalKind::Never);
     let options = Options {
@@ -923,7 +923,7 @@ fn several_roots_are_recorded_and_one_that_cannot_be_does_not_end_it() {
 }
 
 #[test]
-fn who_waits_within_a_request_counts_where_that_is_asked_for() {
+fn a_thread_that_waits_within_a_request_counts_when_asked_for() {
     let script = |tick| match tick % 4 {
         0 => Act::Run,
         1 => Act::Waits,
@@ -944,7 +944,7 @@ fn who_waits_within_a_request_counts_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_started_program_that_turns_out_to_lead_or_to_reload_is_recorded_by_its_children() {
+fn the_children_of_a_started_master_or_autoreloader_are_recorded() {
     for (kind, expected) in [(RoleKind::Master, true), (RoleKind::Reloader, false)] {
         let mut shell = root(|_| Act::Run);
         shell.python_from = (u64::MAX, RefusalKind::NotPython);

@@ -3,7 +3,8 @@
 use crate::model::{Counting, GilState, Nanos, Proof, Sample, TickOutcome, Ticks};
 
 impl Ticks {
-    /// Counts a tick that was read and stands for `time`, and drops from `samples` what is not to be counted.
+    /// Counts a tick that was read and stands for `time`, and removes from `samples` those that do not
+    /// count.
     pub(super) fn read(
         &mut self,
         outcome: TickOutcome,
@@ -53,7 +54,7 @@ impl Ticks {
         self.lost_time = self.lost_time.saturating_add(time);
     }
 
-    /// Counts time that a process was open, and how much of it was a gap.
+    /// Adds time during which a process was open, and the part of it that was a gap.
     pub(super) fn passed(&mut self, time: Nanos, gap: Nanos) {
         self.open_time = self.open_time.saturating_add(time);
         self.gap_time = self.gap_time.saturating_add(gap);

@@ -1,5 +1,4 @@
-//! What a sampler needs to know of the processes outside, as a trait so that tests can make up
-//! theirs.
+//! What a sampler needs to know about processes, as a trait so that tests can make up their own.
 
 use super::Refusal;
 use crate::engine::Engine;
@@ -14,12 +13,12 @@ pub struct Descendant {
     pub parent: Pid,
 }
 
-/// What there is to tell of the processes below the roots.
+/// What is known of the processes below the roots.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Descendants {
-    /// All that are there.
+    /// All that exist now.
     All(Vec<Descendant>),
-    /// Some that have begun since.
+    /// Some that were started since the last call.
     Born(Vec<Descendant>),
 }
 
@@ -39,10 +38,9 @@ pub enum Follow {
     All,
 }
 
-/// The processes outside.
+/// The processes that there are to record.
 pub trait World {
-    /// Opens a process and enters it into `interner`, as a child of `parent` where that is
-    /// recorded too.
+    /// Opens a process and enters it into `interner`, as a child of `parent` if that is given.
     ///
     /// # Errors
     /// A [`Refusal`] that says whether it is worth another try.
@@ -53,10 +51,12 @@ pub trait World {
         interner: &mut Interner,
     ) -> Result<Box<dyn Engine>, Refusal>;
 
-    /// What a process that we started turns out to be for, once it has started others itself.
+    /// The kind of role that a process turns out to have; `None` until it has children, or where its role
+    /// cannot be told.
     fn role_kind(&mut self, who: Identity) -> Option<RoleKind>;
 
-    /// What the process runs, as a number that changes with an exec; `None` when it has ended.
+    /// A number for the program that the process runs, which changes with an exec; `None` when the
+    /// process has ended.
     fn program(&mut self, who: Identity) -> Option<u64>;
 
     /// What keeps a process from running, if anything does.

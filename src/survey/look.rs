@@ -1,4 +1,4 @@
-//! One look at the stacks of a process, for what they tell of what it is for.
+//! One look at the stacks of a process, to find out what it is for.
 
 use super::role::{Evidence, SeenFrame};
 use crate::engine::cpython::{self, Once, OnceOptions, OpenError};
@@ -6,7 +6,7 @@ use crate::frameworks::{self, unqualified};
 use crate::model::{Interner, PythonVersion, Sample, TargetStr};
 use crate::target::Process;
 
-/// What is seen at one look.
+/// What one look shows.
 #[derive(Clone, Debug)]
 pub(super) struct Look {
     pub python: PythonVersion,
@@ -19,7 +19,7 @@ pub(super) struct Look {
 /// As [`cpython::look_once`].
 pub(super) fn look(process: Process) -> Result<Look, OpenError> {
     let (main, mut evidence) = (process.pid(), evidence_outside(&process));
-    // One that ended just now shows no stack; what is outside of it was read before.
+    // If the process ends now, it shows no stack, but what it shows from outside was already read.
     let Once {
         python,
         interner,
@@ -36,7 +36,7 @@ pub(super) fn look(process: Process) -> Result<Look, OpenError> {
     Ok(Look { python, evidence })
 }
 
-/// What shows without a look inside.
+/// What a process shows without a look inside.
 pub(super) fn evidence_outside(process: &Process) -> Evidence {
     let variables = frameworks::ALL.iter();
     let variables = variables.flat_map(|framework| framework.reload_variables);
@@ -48,7 +48,7 @@ pub(super) fn evidence_outside(process: &Process) -> Evidence {
     }
 }
 
-/// Outermost frame first.
+/// The stack of a sample, outermost frame first.
 fn stack_of(sample: &Sample, interner: &Interner) -> Vec<SeenFrame> {
     let frames = interner.frames_of(sample.stack);
     let mut seen: Vec<_> = frames

@@ -20,7 +20,8 @@ pub use crate::sys::linux::cgroup::Container;
 use crate::sys::linux::{processes, sockets};
 use crate::target::{Identity, OpenError as OpenProcessError, Process};
 
-/// No shorter stretch tells how busy a process is: the kernel counts in hundredths of a second.
+/// The stretch over which it is measured how busy a process is. A shorter one would not tell, since the
+/// kernel counts in hundredths of a second.
 const CPU_STRETCH: Duration = Duration::from_millis(200);
 
 /// A Python process.
@@ -31,7 +32,7 @@ pub struct Found {
     pub command: Vec<TargetStr>,
     /// Real uid.
     pub user: Option<u32>,
-    /// `None` where it may not be read, or has only begun.
+    /// `None` where it may not be read, or has only just begun.
     pub python: Option<PythonVersion>,
     /// Whether it is a PyPy, which is listed and not read.
     pub is_pypy: bool,
@@ -39,7 +40,7 @@ pub struct Found {
     /// TCP ports on which it listens, in order; `None` where that may not be known.
     pub ports: Option<Vec<u16>>,
     pub threads: usize,
-    /// How many CPUs it keeps busy, over a fifth of a second.
+    /// How many CPUs it keeps busy, measured over a fifth of a second.
     pub cpu: f64,
     pub container: Option<Container>,
     /// Whether it may not be read.
@@ -70,8 +71,8 @@ impl Found {
         self.who.pid
     }
 
-    /// Finds out what it is for, by a look `inside` or from outside alone; `false` when it turns out to be
-    /// no Python, or none any more.
+    /// Finds out what it is for, either by a look `inside` or only from outside. Returns `false` when it
+    /// turns out to be no Python, or to have ended.
     fn look(&mut self, inside: bool) -> bool {
         let process = Process::open(self.pid()).ok();
         let Some(process) = process.filter(|it| it.identity() == self.who) else {
@@ -91,7 +92,7 @@ impl Found {
             }
             Err(OpenError::Locate(error)) => match error {
                 LocateError::NotPython | LocateError::Gone => return false,
-                // Only a program of that name is about to make itself one.
+                // Only a program that is named Python is believed to be becoming one.
                 LocateError::NotReady | LocateError::Finalized if !is_named_so => return false,
                 LocateError::PermissionDenied => self.refused = true,
                 LocateError::PyPy => self.is_pypy = true,
@@ -103,7 +104,7 @@ impl Found {
         true
     }
 
-    /// Whether it is a process of a program, by the name of its executable.
+    /// Whether it runs that program, by the name of its executable.
     fn runs(&self, program: &ServerProgram) -> bool {
         let path = self.command.first().map_or("", TargetStr::untrusted);
         let name = path.rsplit('/').next();
@@ -124,7 +125,7 @@ pub struct Survey {
     parents: FxHashMap<Pid, Pid>,
 }
 
-/// What a process has used, to tell how busy it is.
+/// The CPU time that a process had used at some moment, to tell later how busy it was.
 struct Busy {
     at: Instant,
     ticks: u64,
@@ -150,8 +151,8 @@ impl Survey {
         survey
     }
 
-    /// All Python processes without how busy they are; only those that are wanted, and their parents, are
-    /// looked into.
+    /// All Python processes, without measuring how busy they are. Only those that are wanted, and the
+    /// closest Python above each of them, are looked into.
     #[must_use]
     pub fn for_target(wanted: &Wanted) -> Survey {
         let mut survey = Survey::glance(&processes::pids());
@@ -168,7 +169,7 @@ impl Survey {
     }
 
     /// Some processes with their autoreloaders and their children, which may be recorded in their place.
-    /// Where there are neither it is empty, and quick: only command lines were looked at.
+    /// If there are no such relatives, the survey is empty and quick: it looks at command lines only.
     #[must_use]
     pub fn with_relatives(pids: &[Pid]) -> Survey {
         let mut relatives: Vec<Pid> = Vec::new();
@@ -205,7 +206,7 @@ impl Survey {
         }
     }
 
-    /// The Python processes among these, as far as that shows without a look inside.
+    /// The Python processes among these, as far as a glance tells.
     fn glance(pids: &[Pid]) -> Survey {
         let mut survey = Survey::default();
         let mut glances = Glances::default();
@@ -238,7 +239,7 @@ impl Survey {
         }
     }
 
-    /// Roles that only show in who started whom.
+    /// Sets the roles that only show in which process started which.
     fn tell_roles_by_parents(&mut self) {
         let programs = frameworks::ALL.iter();
         for program in programs.filter_map(|framework| framework.program.as_ref()) {
@@ -262,7 +263,7 @@ impl Survey {
         }
     }
 
-    /// Parents first, each followed by all below it; siblings by age.
+    /// Sorts the processes: parents first, each followed by all below it; siblings by age.
     fn order(&mut self) {
         let ages = self
             .found
@@ -270,7 +271,7 @@ impl Survey {
             .map(|found| (found.pid(), found.who.started));
         let ages: FxHashMap<Pid, u64> = ages.collect();
         let mut found = std::mem::take(&mut self.found);
-        // By the line from the oldest Python above it down to itself.
+        // The key is the line of Pythons from the topmost one above a process down to itself.
         found.sort_by_cached_key(|found| {
             let up = self.up_from(found.pid());
             let mut line: Vec<_> = up.filter_map(|pid| Some((*ages.get(&pid)?, pid))).collect();
@@ -280,12 +281,13 @@ impl Survey {
         self.found = found;
     }
 
-    /// A process, its parent and so on; a chain longer than any real one mixes different moments.
+    /// A process, its parent and so on. The length is limited, since parents that were read at different
+    /// moments may form a cycle.
     fn up_from(&self, pid: Pid) -> impl Iterator<Item = Pid> + '_ {
         std::iter::successors(Some(pid), |pid| self.parents.get(pid).copied()).take(256)
     }
 
-    /// The closest Python above one.
+    /// The closest Python above a process.
     #[must_use]
     pub fn above(&self, found: &Found) -> Option<&Found> {
         self.up_from(found.parent).find_map(|pid| self.get(pid))
@@ -313,7 +315,7 @@ impl Busy {
     }
 
     fn share(&self, found: &Found) -> f64 {
-        // USER_HZ, the same on all architectures that Linux tells it on.
+        // USER_HZ of the kernel, which is 100 on almost every architecture, x86-64 and ARM among them.
         const TICKS_A_SECOND: f64 = 100.0;
         let Some(now) = Busy::now(found) else {
             return 0.0;
@@ -329,7 +331,7 @@ impl Busy {
 pub enum FindError {
     #[error(transparent)]
     Pick(#[from] PickError),
-    /// One that was named by its id.
+    /// A process that was named by its id cannot be opened.
     #[error("process {pid}: {source}")]
     Open { pid: Pid, source: OpenProcessError },
 }
@@ -337,7 +339,8 @@ pub enum FindError {
 /// Finds the processes that are meant.
 ///
 /// # Errors
-/// When nobody, or nobody alone, is meant, or a process that was named by its id is not there.
+/// When no process matches, or several do where one is meant, or when a process that was named by its id
+/// cannot be opened.
 ///
 /// ```no_run
 /// let target = spyhole::find(&spyhole::Wanted::Port(8000))?;
@@ -351,7 +354,8 @@ pub fn find(wanted: &Wanted) -> Result<Choice, FindError> {
     };
     let mut choice = pick(&survey, wanted)?;
     if let Wanted::Pids(pids) = wanted {
-        // One that is no Python yet, or that may not be read, is not in the survey: opening it tells.
+        // A process that is no Python yet, or that may not be read, is not in the survey: opening it tells
+        // whether it exists.
         for &pid in pids.iter().filter(|pid| survey.get(**pid).is_none()) {
             let process = Process::open(pid).map_err(|source| FindError::Open { pid, source })?;
             if !choice.roots.contains(&process.identity()) {
@@ -362,7 +366,7 @@ pub fn find(wanted: &Wanted) -> Result<Choice, FindError> {
     Ok(choice)
 }
 
-/// What a process is for, as far as that shows without a look inside: the moment it starts.
+/// What a process is for, as far as that shows without a look inside. This can be told from its start on.
 #[must_use]
 pub fn role_outside(process: &Process) -> Option<Role> {
     evidence_outside(process).role()
@@ -384,10 +388,10 @@ fn may_reload(parent: &Process, child: &Process) -> bool {
     parent.command() == child.command() || words.any(|word| command.contains(word))
 }
 
-/// Whether a process is a Python, as far as a glance tells, or the names of its files where it may not be
-/// read.
+/// Whether a process is a Python, as far as a glance at its memory tells or, where that may not be read,
+/// the names of its files.
 pub fn is_python(process: &Process, glances: &mut Glances) -> bool {
-    // A thread of the kernel.
+    // A kernel thread.
     if process.executable().is_none() && process.command().is_empty() {
         return false;
     }

@@ -1,4 +1,4 @@
-//! Which process is meant: by number, by port, by command line, by container.
+//! Which process is meant: by process id, port, command line or container.
 
 use regex::Regex;
 
@@ -10,13 +10,13 @@ use crate::target::Identity;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Wanted {
-    /// One process or several, as they are.
+    /// One process or several, by their ids.
     Pids(Vec<Pid>),
     /// The process that listens on this port.
     Port(u16),
     /// A process with this in its command line.
     Name(Regex),
-    /// All in a container, by the beginning of its id.
+    /// All processes in a container, by the beginning of its id.
     Container(String),
 }
 
@@ -28,9 +28,9 @@ pub struct Choice {
     pub replaced_by_children: Vec<Identity>,
     /// Whether the processes that the roots started are recorded, too.
     pub children: bool,
-    /// Whether all processes below the roots are.
+    /// Whether all processes below the roots are recorded, too.
     pub descendants: bool,
-    /// What was concluded from the user's words and did not stand there, in sentences.
+    /// What was concluded beyond the user's words, in sentences for the user.
     pub notes: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
     match wanted {
         Wanted::Pids(_) => {}
         _ if tops.is_empty() => return Err(wanted.nobody(survey)),
-        // All processes in it are meant.
+        // All processes in the container are meant.
         Wanted::Container(_) => {}
         Wanted::Port(_) | Wanted::Name(_) if tops.len() > 1 => {
             return Err(PickError::Several(tops.into_iter().cloned().collect()));
@@ -84,8 +84,8 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
     Ok(choice)
 }
 
-/// The matched processes that are not below another one, or all if each `is_named` by itself. The child of
-/// an autoreloader is replaced by the autoreloader, so that the children that follow are found.
+/// The matched processes that are not below another matched one, or all if each `is_named` by its id. The
+/// child of an autoreloader is replaced by the autoreloader, so that its later children are found, too.
 fn tops<'a>(survey: &'a Survey, matched: &[&'a Found], is_named: bool) -> Vec<&'a Found> {
     let mut tops: Vec<&Found> = Vec::new();
     for found in matched {
@@ -115,7 +115,7 @@ impl Wanted {
         }
     }
 
-    /// Whether each process is named by itself.
+    /// Whether each process is named by its id.
     fn is_exact(&self) -> bool {
         matches!(self, Wanted::Pids(_))
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn each_that_is_named_by_its_number_is_meant_below_another_too() {
+    fn each_process_that_is_named_by_its_id_is_meant_even_below_another() {
         let all = vec![found(10, 1, None), found(11, 10, None)];
         let wanted = Wanted::Pids(vec![Pid(10), Pid(11)]);
         let (roots, choice) = chosen(all, &wanted).unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_of_an_autoreloader_stands_for_its_successors() {
+    fn a_child_of_an_autoreloader_stands_for_the_children_after_it() {
         let all = vec![
             found(10, 1, Some(RoleKind::Reloader)),
             found(11, 10, Some(RoleKind::Worker)),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn one_family_is_one_target_and_two_are_listed() {
+    fn processes_below_one_parent_are_one_target_and_unrelated_ones_are_listed() {
         let mut all = vec![found(10, 1, None), found(11, 10, None)];
         let (roots, choice) = chosen(all.clone(), &Wanted::Port(8000)).unwrap();
         assert_eq!(roots, [10]);

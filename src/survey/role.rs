@@ -4,21 +4,21 @@
 use crate::frameworks::{self, Framework, Role, RoleMark};
 use crate::model::TargetStr;
 
-/// What a process shows of itself.
+/// What a process shows, from which its role is concluded.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     pub command: Vec<TargetStr>,
-    /// Whether an autoreloader has started it, by an environment variable that says so.
+    /// Whether an environment variable says that an autoreloader has started it.
     pub reloaded: bool,
     /// The stack of each thread, the main thread's first.
     pub stacks: Vec<Vec<SeenFrame>>,
 }
 
-/// A frame by its names.
+/// A frame, as the names of its file and function.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SeenFrame {
     pub file: TargetStr,
-    /// The function's name without that of its class.
+    /// The function's name without the name of its class.
     pub function: TargetStr,
 }
 
@@ -26,7 +26,7 @@ impl Evidence {
     /// What the process is for; `None` where nothing gives it away.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
-        // What other threads do may be done for others: gunicorn in a test is a thread of pytest.
+        // The main thread's stack comes first: gunicorn in a test may run in another thread of pytest.
         let by_stack = self.stacks.iter().find_map(|stack| by_stack(stack));
         let role = by_stack
             .or_else(|| self.by_reload_command())
@@ -34,8 +34,8 @@ impl Evidence {
         Some(self.as_the_user_knows_it(role))
     }
 
-    /// An autoreloader that still imports what it will start again shows by its command line alone, and so
-    /// does its child.
+    /// The role by a command that starts an autoreloader, such as `runserver`. While the autoreloader or
+    /// its child still imports its code, no stack tells what it is.
     fn by_reload_command(&self) -> Option<Role> {
         let commands = frameworks::ALL.iter();
         let mut commands = commands.filter_map(|framework| framework.reload_command.as_ref());
@@ -50,7 +50,7 @@ impl Evidence {
     }
 
     fn has_word(&self, word: &str) -> bool {
-        // The interpreter and the script come first; -m django counts as one.
+        // The interpreter comes first, then the script or `-m django`, and then the subcommand.
         let mut words = self.command.iter().skip(1).take(8);
         words.any(|argument| argument.untrusted() == word)
     }
@@ -63,7 +63,7 @@ impl Evidence {
         found.map(|mark| mark.role)
     }
 
-    /// Under the name of a framework that runs in the server, if the server has one for it.
+    /// The role under the name that a framework which runs in the server has for it, if there is one.
     fn as_the_user_knows_it(&self, role: Role) -> Role {
         let framework = frameworks::ALL.iter().find_map(|framework| {
             let name = framework.role_names.iter().find(|name| name.of == role)?;
@@ -72,7 +72,7 @@ impl Evidence {
         framework.unwrap_or(role)
     }
 
-    /// Whether a framework's code runs, or is what was started.
+    /// Whether a framework's code is on a stack, or is what the command line starts.
     fn runs(&self, framework: &Framework) -> bool {
         let mut packages = framework.packages.iter();
         packages.any(|package| {
@@ -92,8 +92,8 @@ impl Evidence {
     }
 }
 
-/// By one stack, outermost frame first. The innermost mark counts, since a forked process keeps the stack
-/// of the one that forked it; a weak mark only where there is no other.
+/// The role by one stack, outermost frame first. The innermost mark counts, since a forked process keeps
+/// the stack of the process that forked it. A weak mark counts only if there is no other.
 fn by_stack(stack: &[SeenFrame]) -> Option<Role> {
     let marks = || stack.iter().rev().filter_map(mark_of);
     let mut strong = marks().filter(|mark| !mark.is_weak);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_line_must_do_where_there_is_no_stack() {
+    fn the_command_line_tells_the_role_where_there_is_no_stack() {
         let worker = evidence(
             "python -c from multiprocessing.spawn import spawn_main; x",
             &[],

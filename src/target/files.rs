@@ -1,4 +1,4 @@
-//! Opening files that a target names or has mapped. The target may wish us ill: see
+//! Opening files that a target names or has mapped. The target may be hostile: see
 //! `sys::linux::files` for what is done about that.
 
 use std::fs::File;
@@ -25,7 +25,7 @@ pub fn open_file(process: &Process, path: &Path) -> io::Result<File> {
             "not an absolute path",
         ));
     }
-    // Looking into another process's root takes our own rights, so this comes first.
+    // Looking into another process's root needs our own rights, so this comes first.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let living = process.living();
     let root = rustix::fs::openat(living.handle(), "root", flags, Mode::empty())?;
@@ -34,14 +34,14 @@ pub fn open_file(process: &Process, path: &Path) -> io::Result<File> {
     open_regular_in_root(std::os::fd::AsFd::as_fd(&root), path)
 }
 
-/// Opens the file behind a mapping. With the rights for it this works even if the file is deleted
-/// or another one has its name now; without them the answer says that it may be another file.
+/// Opens the file behind a mapping. With the necessary rights, this works even if the file is deleted
+/// or another one has its name now. Without them, the result says that it may be another file.
 ///
 /// # Errors
 /// What the system says; `InvalidInput` when it is no regular file.
 pub fn open_mapping(process: &Process, mapping: &Mapping) -> io::Result<MappedFile> {
-    // Links of the kernel's, straight to the file; the first needs CAP_SYS_ADMIN or
-    // CAP_CHECKPOINT_RESTORE. That the target has mapped the file shows that it may read it.
+    // The kernel's direct links to the file; the first needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
+    // Since the target has mapped the file, it may read it.
     let links = [
         format!("map_files/{:x}-{:x}", mapping.start.0, mapping.end.0),
         "exe".to_owned(),
@@ -67,8 +67,8 @@ pub fn open_mapping(process: &Process, mapping: &Mapping) -> io::Result<MappedFi
 #[derive(Debug)]
 pub struct MappedFile {
     pub file: File,
-    /// Whether device and inode say so. If not it may still be: some filesystems give another
-    /// device in mappings than in `stat`. The content must tell then.
+    /// Whether device and inode say that it is that file. If not, it may still be: some filesystems give
+    /// another device in mappings than in `stat`. Then the content must tell.
     pub exact: bool,
 }
 

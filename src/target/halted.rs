@@ -1,4 +1,4 @@
-//! Whether somebody keeps a process from running.
+//! Whether something keeps a process from running.
 
 use crate::model::{Pid, Tid};
 use crate::sys::linux::status::Stat;
@@ -22,7 +22,7 @@ impl Halted {
         let mut stat = Stat::of_process(pid)?;
         let mut tid = Tid(pid.0);
         if stat.has_ended() {
-            // Its main thread has left; another tells of all.
+            // Its main thread has ended; any other thread tells for all.
             let mut threads = thread_ids(pid).into_iter();
             (tid, stat) = threads.find_map(|tid| {
                 let stat = Stat::of_thread(pid, tid).filter(|stat| !stat.has_ended());

@@ -10,14 +10,14 @@ pub struct Mapping {
     /// The first address after it.
     pub end: Addr,
     pub permissions: Permissions,
-    /// Where in the file it begins.
+    /// The offset in the file at which it begins.
     pub offset: u64,
     pub dev_major: u32,
     pub dev_minor: u32,
-    /// 0 for memory that is no file's.
+    /// 0 for memory that belongs to no file.
     pub inode: u64,
-    /// The bytes of the path in the root of whoever reads the file, `[heap]` and the like, or
-    /// nothing. A file that is gone ends in ` (deleted)`.
+    /// The bytes of the path, from the root directory of the process that reads `/proc/PID/maps`; or
+    /// `[heap]` and the like, or nothing. The path of a file that is gone ends in ` (deleted)`.
     pub path: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl Mapping {
         }
     }
 
-    /// The path without the kernel's mark of a file that is gone.
+    /// The path without the kernel's mark for a file that is gone.
     #[must_use]
     pub fn file_path(&self) -> &[u8] {
         self.path.strip_suffix(DELETED).unwrap_or(&self.path)
@@ -151,8 +151,8 @@ fn number(text: &[u8], radix: u32) -> Option<(u64, &[u8])> {
     Some((number, rest))
 }
 
-/// The kernel writes a newline in a path as `\012`, and nothing else so (`seq_path` with `"\n"` in
-/// `show_map_vma`, fs/proc/task_mmu.c).
+/// Undoes the kernel's escapes: it writes a newline in a path as `\012` and escapes nothing else
+/// (`seq_path` with `"\n"` in `show_map_vma`, fs/proc/task_mmu.c).
 fn unescape(path: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_none_are_passed_over() {
+    fn malformed_lines_are_passed_over() {
         assert!(parse_maps(b"\n-\n400000-\n400000-300000 r-xp 0 0:0 0\nx").is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! A process: which it is, whether it still is that, what it runs.
+//! A process: its identity, whether it is still the same one, and what it runs.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,13 +17,13 @@ use crate::sys::linux::processes;
 use crate::sys::linux::status::{Stat, Status};
 use crate::sys::linux::tasks::living_thread;
 
-/// `/proc/PID/maps` of a process with the most mappings that the kernel allows by default
-/// (`vm.max_map_count`, 65530) and long paths stays below this.
+/// The most that is read of `/proc/PID/maps`. That of a process with as many mappings as the kernel
+/// allows by default (`vm.max_map_count`, 65530) and long paths is smaller.
 const MAX_MAPS_SIZE: u64 = 32 << 20;
-/// `stat`, `status`, `cmdline`: the last is the only one that can be long.
+/// The most that is read of other files in `/proc/PID`. Only `cmdline` and `environ` can be long.
 const MAX_TEXT_SIZE: u64 = 4 << 20;
 
-/// A process and no later one with the same number.
+/// What identifies a process, so that a later one with the same pid is not taken for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Identity {
     pub pid: Pid,
@@ -36,25 +36,25 @@ pub struct Identity {
 pub struct Process {
     pid: Pid,
     handle: Option<PidFd>,
-    /// What it is read through: its main thread's.
+    /// The directory of its main thread, through which it is read.
     main: Arc<Directory>,
-    /// The same of another thread where the main thread has ended before it.
+    /// The directory of another thread, in case the main thread has ended before the others.
     other: Mutex<Option<Arc<Directory>>>,
     /// `/proc/PID/maps`, opened once: it belongs to the memory that the process had then and gives
     /// nothing after an exec, even of the same program.
     memory_token: Option<MemoryToken>,
     started: u64,
-    /// Where the main thread's stack began, which an exec changes: between vfork and exec a process
-    /// has its parent's memory, to which `memory_token` then belongs.
+    /// Where the main thread's stack began, which an exec changes. `memory_token` does not show an exec
+    /// if it was opened between vfork and exec: then it belongs to the memory of the parent.
     stack_start: u64,
     executable: Option<Executable>,
     command: Vec<TargetStr>,
     parent: Pid,
 }
 
-/// `/proc/TID` of a thread. Once the thread is gone it gives nothing, even if its number is in use
-/// again. Of a main thread that has ended while others run on there is what belongs to the process
-/// (`stat`, `status`, `task`), and nothing of its memory and its files.
+/// `/proc/TID` of a thread. Once the thread is gone it gives nothing, even if its id is in use
+/// again. For a main thread that has ended while others run on, it gives what belongs to the process
+/// (`stat`, `status`, `task`), but nothing of its memory and its files.
 #[derive(Debug)]
 pub(super) struct Directory {
     tid: Tid,
@@ -64,7 +64,7 @@ pub(super) struct Directory {
 #[derive(Debug)]
 struct MemoryToken {
     maps: File,
-    /// The thread through which it was opened, and without which it gives nothing.
+    /// The thread through which `maps` was opened. When that has ended, `maps` gives nothing.
     through: Tid,
 }
 
@@ -72,7 +72,7 @@ struct MemoryToken {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Executable {
     pub(crate) id: FileId,
-    /// Its path as the kernel tells it, with ` (deleted)` where that holds.
+    /// Its path as the kernel gives it, with ` (deleted)` at the end if the file was deleted.
     pub path: TargetStr,
 }
 
@@ -102,13 +102,15 @@ pub enum OpenError {
 }
 
 impl Process {
+    /// Opens a process.
+    ///
     /// # Errors
     /// [`OpenError`] says which of the reasons it was.
     pub fn open(pid: Pid) -> Result<Process, OpenError> {
         if !processes::proc_is_of_our_namespace() {
             return Err(OpenError::OtherPidNamespace);
         }
-        // An error means that there is no such process, or that the number is a thread's: the
+        // An error means that there is no such process, or that the id is that of a thread: the
         // directory tells which.
         let handle = PidFd::open(pid).unwrap_or_default();
         let unreadable = |source: io::Error| match source.raw_os_error() {
@@ -141,8 +143,8 @@ impl Process {
         if process.has_ended(stat) {
             return Err(OpenError::Zombie(pid));
         }
-        // The pid may have changed hands between the handle's opening and the directory's: both
-        // must agree that the process is there now.
+        // The pid may have been given to another process after the handle and before the directory was
+        // opened: both must agree that the process is there now.
         match process.standing() {
             Standing::Ended => Err(OpenError::NoSuchProcess(pid)),
             Standing::Same => Ok(process),
@@ -162,7 +164,8 @@ impl Process {
         self.command = living.command();
     }
 
-    /// The directory of a thread that lives, as far as there is one: the main thread's most often.
+    /// The directory of a thread that lives, most often the main thread. If none lives, that of the main
+    /// thread.
     pub(super) fn living(&self) -> Arc<Directory> {
         if self.main.lives() {
             return Arc::clone(&self.main);
@@ -182,15 +185,15 @@ impl Process {
         (0..4).find_map(|_| {
             let tid = living_thread(self.pid).filter(|tid| *tid != self.main.tid)?;
             let found = Directory::open(tid).ok()?;
-            // The number is a thread's of this process still, with its directory in hand.
+            // After the directory was opened, the id must still be that of a thread of this process.
             let status = Status::parse(&found.read("status").ok()?);
             (status.tgid == Some(self.pid) && found.lives()).then_some(found)
         })
     }
 
     #[cfg(any(test, feature = "internals"))]
-    /// A thread through which its memory and its files can be reached: `/proc/TID`,
-    /// `process_vm_readv`. The main thread, unless that has ended before others.
+    /// A thread through which its memory and its files can be reached (`/proc/TID`,
+    /// `process_vm_readv`): the main thread, unless that has ended before others.
     #[must_use]
     pub fn living_thread(&self) -> Tid {
         self.living().tid
@@ -209,7 +212,7 @@ impl Process {
         }
     }
 
-    /// In clock ticks since boot.
+    /// Its start time in clock ticks since boot.
     #[must_use]
     pub fn started(&self) -> u64 {
         self.started
@@ -221,20 +224,21 @@ impl Process {
         self.parent
     }
 
-    /// Argument by argument.
+    /// Its command line, argument by argument.
     #[must_use]
     pub fn command(&self) -> &[TargetStr] {
         &self.command
     }
 
-    /// `None` where we may not know (another user's process) or for a thread of the kernel.
+    /// The file that it runs; `None` where we may not know (another user's process), and for a kernel
+    /// thread.
     #[must_use]
     pub fn executable(&self) -> Option<&Executable> {
         self.executable.as_ref()
     }
 
     #[cfg(any(test, feature = "internals"))]
-    /// A handle to wait for the process's end with, where the kernel has such: readable then.
+    /// A handle that becomes readable when the process ends; `None` where the kernel has no such handles.
     #[must_use]
     pub fn handle(&self) -> Option<BorrowedFd<'_>> {
         self.handle.as_ref().map(AsFd::as_fd)
@@ -246,8 +250,8 @@ impl Process {
         self.main.stat().is_ok_and(|stat| !self.has_ended(stat))
     }
 
-    /// A main thread that left its process with `pthread_exit` looks like a zombie while other
-    /// threads run on: the handle knows better.
+    /// Whether the whole process has ended. `stat` alone does not tell: a main thread that has called
+    /// `pthread_exit` looks like a zombie while other threads run on.
     fn has_ended(&self, stat: Stat) -> bool {
         stat.has_ended()
             && match &self.handle {
@@ -276,13 +280,13 @@ impl Process {
             if matches!(token.maps.read_at(&mut byte, 0), Ok(1..)) {
                 return Standing::Same;
             }
-            // The thread through which it was opened has ended. Whoever calls exec becomes the main
-            // thread, and the main thread had ended: so that none has been called shows in that it
-            // has still.
+            // The token gives nothing because the thread through which it was opened has ended, or
+            // because of an exec. The thread that calls exec becomes the main thread. Here the main thread
+            // had ended before and still has, so the exec did not happen.
             if token.through != self.main.tid && main.has_ended() {
                 return self.by_executable(&living);
             }
-            // No memory: a new program, or a process on its way out that is no zombie yet.
+            // The memory is gone: there is a new program, or the process is ending but not yet a zombie.
             return match living.read("maps") {
                 Ok(maps) if !maps.is_empty() => Standing::Replaced,
                 Ok(_) if self.executable.is_none() => Standing::Same,
@@ -299,15 +303,17 @@ impl Process {
         }
     }
 
+    /// Its memory mappings. A process that is ending and a kernel thread have none.
+    ///
     /// # Errors
     /// `PermissionDenied` when we may not know; an error of kind `NotFound` or a raw `ESRCH` when
-    /// the process is gone. A process on its way out and a thread of the kernel have no mappings.
+    /// the process is gone.
     pub fn maps(&self) -> io::Result<Vec<Mapping>> {
         let maps = self.living().open_file("maps")?;
         Ok(parse_maps(&read_limited(maps, MAX_MAPS_SIZE)?))
     }
 
-    /// The kernel's ids of its threads, in our pid namespace.
+    /// The kernel ids of its threads, in our pid namespace.
     ///
     /// # Errors
     /// When the process is gone.
@@ -349,8 +355,8 @@ impl Process {
         })
     }
 
-    /// Those that it started and that are its children still; none where the kernel does not list them.
-    /// Of a process with very many threads only those that its first ones started.
+    /// Its children; empty where the kernel does not list them. For a process with very many threads, only
+    /// the children that its first threads started.
     #[must_use]
     pub fn children(&self) -> Vec<Pid> {
         const MANY: usize = 64;
@@ -391,8 +397,8 @@ impl Process {
         Ok(Status::parse(&self.main.read("status")?))
     }
 
-    /// Whether the names of its files suggest Python. A renamed or embedded Python is not found so,
-    /// and not all that is found so is one.
+    /// Whether the names of its files suggest Python. A renamed or embedded Python is not recognised in
+    /// this way, and a process that is recognised need not be one.
     #[must_use]
     pub fn looks_like_python(&self) -> bool {
         self.is_named_python()
@@ -402,7 +408,7 @@ impl Process {
             })
     }
 
-    /// Whether its program is called so.
+    /// Whether the name of its program suggests Python.
     #[must_use]
     pub fn is_named_python(&self) -> bool {
         let named = |text: &TargetStr| names_python(text.untrusted().as_bytes());
@@ -411,7 +417,7 @@ impl Process {
     }
 }
 
-/// Whether the last part of a path has the word in it.
+/// Whether the last part of a path contains the word `python`, in upper or lower case.
 fn names_python(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
     name.windows(6)
@@ -429,7 +435,7 @@ impl Directory {
         self.handle.as_fd()
     }
 
-    /// Whether the thread has not ended, nor is about to.
+    /// Whether the thread has neither ended nor is about to.
     fn lives(&self) -> bool {
         self.stat().is_ok_and(|stat| !stat.is_ending())
     }
@@ -456,7 +462,7 @@ impl Directory {
 
     fn executable(&self) -> Option<Executable> {
         let id = file_id_at(&self.handle, "exe").ok()?;
-        // The crate gives text with what is no UTF-8 replaced; such a path we read ourselves.
+        // remoteprocess replaces what is not UTF-8 in a path; such a path we read ourselves.
         let path = match remoteprocess::Process::new(self.tid.0).and_then(|process| process.exe()) {
             Ok(path) if !path.contains(char::REPLACEMENT_CHARACTER) => {
                 TargetStr::from_bytes(path.as_bytes())
@@ -470,7 +476,7 @@ impl Directory {
     }
 
     fn command(&self) -> Vec<TargetStr> {
-        // The crate refuses arguments that are no UTF-8; such a command line we read ourselves.
+        // remoteprocess refuses arguments that are not UTF-8; such a command line we read ourselves.
         let process = remoteprocess::Process::new(self.tid.0);
         if let Ok(command) = process.and_then(|process| process.cmdline()) {
             let words = command.iter();

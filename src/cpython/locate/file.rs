@@ -1,4 +1,4 @@
-//! What only the file of a binary tells: the place of section `.PyRuntime` and the symbols that are
+//! What only the file of a binary tells: the place of the section `.PyRuntime`, and the symbols that are
 //! not exported. Knows nothing of the target's memory.
 //!
 //! The file may be forged, damaged or change while we read: everything is `pread`, in pieces of
@@ -20,7 +20,8 @@ type Section = SectionHeader64<LittleEndian>;
 
 const CHUNK: usize = 64 << 10;
 const SYMBOL_SIZE: usize = 24;
-/// Tables of larger programs than we read symbols of: a debug build of a browser.
+/// The most that is read of a table, in bytes. Only the largest programs, such as a debug build of a
+/// browser, have more.
 const MAX_TABLE: u64 = 256 << 20;
 const MAX_NOTES: u64 = 64 << 10;
 /// A name occurs a few times at most; a forged table may repeat it at will.
@@ -40,8 +41,8 @@ impl ElfFile {
         let cache = ReadCache::new(file.try_clone().ok()?);
         let header = Elf::parse(&cache).ok()?;
         let endian = header.endian().ok()?;
-        // More sections than fit this field are counted in the first section's size: no linker
-        // does that to a program, and a forged count would be read as a whole.
+        // If there are more sections than fit this field, it is 0, and the first section's size gives
+        // their number. No linker makes such a program, and a forged number would be read as a whole.
         if header.e_shnum.get(endian) == 0 {
             return None;
         }
@@ -106,8 +107,8 @@ impl ElfFile {
         found
     }
 
-    /// First where the names are among the strings, then which symbols are named by these places:
-    /// two straight passes in place of a look-up a symbol.
+    /// Finds where the names are among the strings, then which symbols refer to these places: two
+    /// sequential passes instead of one look-up per symbol.
     fn search_table(
         &self,
         strings: (u64, u64),
@@ -176,7 +177,7 @@ impl ElfFile {
     }
 }
 
-/// Where a name, ended by NUL or by what a compiler adds, stands in a table of strings.
+/// The positions of a name in a table of strings, followed by NUL or by the `.` that a compiler adds.
 fn positions<'a>(chunk: &'a [u8], name: &'a str) -> impl Iterator<Item = u64> + 'a {
     let name = name.as_bytes();
     (0u64..)

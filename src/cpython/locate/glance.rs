@@ -1,4 +1,4 @@
-//! Whether a process has a Python, as far as a cheap look tells: for who asks it of all processes.
+//! Whether a process has a Python, as far as a look tells that is cheap enough to take at all processes.
 
 use rustc_hash::FxHashSet;
 
@@ -11,14 +11,14 @@ use crate::memory::Memory;
 use crate::sys::linux::files::FileId;
 use crate::target::{MappedFile, Mapping, Process, open_mapping};
 
-/// Looks at many processes. What is known of a library is not asked again in the next.
+/// Looks at many processes, and remembers which libraries are no Python.
 #[derive(Debug, Default)]
 pub struct Glances {
     /// Files that hold no Python.
     none: FxHashSet<FileId>,
 }
 
-/// What each CPython exports, if it exports anything.
+/// Each CPython exports one of these, if it exports anything.
 const NAMES: [&str; 2] = ["_PyRuntime", "_PyThreadState_Current"];
 /// The smallest Python that we know, a static 2.7, takes two megabytes, of which a tenth is data.
 const LEAST_SIZE: u64 = 1 << 20;
@@ -38,7 +38,7 @@ impl Glances {
         let executable = process.executable().map(|executable| executable.id);
         let is_python = found.images.iter().any(|image| {
             let file = image.mapping.file_id();
-            // What a program makes of itself may come late; a library is one from the start.
+            // An executable may become a Python later; a library is one from the start.
             let is_library = Some(file) != executable;
             if is_library && self.none.contains(&file) {
                 return false;
@@ -61,8 +61,8 @@ impl Glances {
 fn is_python<M: Memory>(image: &Image<'_>, process: &Process, memory: &mut M) -> bool {
     contains_word(image.mapping.file_name(), b"pypy")
         || exports(image, memory)
-        || has_its_size(image)
-            && (has_its_section(image.mapping, process) || may_be_static(image, memory))
+        || has_python_size(image)
+            && (has_runtime_section(image.mapping, process) || may_be_static(image, memory))
 }
 
 fn exports<M: Memory>(image: &Image<'_>, memory: &mut M) -> bool {
@@ -70,21 +70,21 @@ fn exports<M: Memory>(image: &Image<'_>, memory: &mut M) -> bool {
     names.any(|name| dynamic::symbol(image, memory, name).is_some())
 }
 
-fn has_its_size(image: &Image<'_>) -> bool {
+fn has_python_size(image: &Image<'_>) -> bool {
     let data: u64 = image.writable().map(|load| load.size).sum();
     image.size() >= LEAST_SIZE && (LEAST_DATA..=MOST_DATA).contains(&data)
 }
 
 /// From 3.7 on `_PyRuntime` has a section of its own, which stripping leaves.
-fn has_its_section(mapping: &Mapping, process: &Process) -> bool {
+fn has_runtime_section(mapping: &Mapping, process: &Process) -> bool {
     let file = open_mapping(process, mapping).ok();
     let file = file.and_then(|MappedFile { file, .. }| ElfFile::open(file));
     file.is_some_and(|file| file.section_address(".PyRuntime").is_some())
 }
 
-/// Whether the data hold the cookie of 3.13 and later, or the version's text of what came before.
+/// Whether the data hold the cookie of 3.13 and later, or the version text of an earlier Python.
 fn may_be_static<M: Memory>(image: &Image<'_>, memory: &mut M) -> bool {
-    if !has_its_size(image) {
+    if !has_python_size(image) {
         return false;
     }
     let mut is_python = false;

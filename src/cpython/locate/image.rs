@@ -13,10 +13,10 @@ const ELF_HEADER_SIZE: usize = 64;
 const PROGRAM_HEADER_SIZE: usize = 56;
 /// Real files have about a dozen.
 const MAX_PROGRAM_HEADERS: u16 = 256;
-/// Of notes and of the dynamic section.
+/// The most that is read of notes and of the dynamic section, in bytes.
 const MAX_SEGMENT_SIZE: u64 = 64 << 10;
-/// The kernel allows 65,530 mappings by default; a process with more ELF files than this is none
-/// that we know.
+/// The most ELF files that are read. The kernel allows 65,530 mappings by default, and no process that we
+/// know has more ELF files than this.
 const MAX_IMAGES: usize = 8192;
 
 const PT_LOAD: u32 = 1;
@@ -41,9 +41,9 @@ pub(super) struct Image<'m> {
 pub(super) struct Load {
     /// Where it is in memory.
     pub start: Addr,
-    /// Bytes in memory; those beyond the file's are `.bss`.
+    /// Its size in memory, in bytes; what exceeds its size in the file is `.bss`.
     pub size: u64,
-    /// The same in the file, and where there.
+    /// Its size and its offset in the file, in bytes.
     pub file_size: u64,
     pub offset: u64,
     pub writable: bool,
@@ -65,22 +65,22 @@ pub(super) struct Images<'m> {
     pub foreign: usize,
 }
 
-/// Where a beginning of an ELF file is looked for.
+/// Where the beginnings of ELF files are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Among {
     /// Where files are mapped from their beginning.
     Files,
-    /// In memory that is no file's: programs that were packed are unpacked there, and some move
+    /// In memory that belongs to no file: packed programs are unpacked there, and some programs move
     /// themselves to large pages.
     Anonymous,
 }
 
-/// Anonymous mappings of one process that are looked at; one that makes more code itself than this is
-/// no packed program.
+/// The most anonymous mappings of a process that are looked at. A process with more of them makes code
+/// itself, and is not a packed program.
 const MAX_ANONYMOUS: usize = 1024;
 
-/// Finds the ELF files that are laid out as programs or libraries; a file that is mapped only to
-/// be read is none.
+/// Finds the ELF files that are laid out as programs or libraries, which a file that is mapped only to
+/// be read is not.
 pub(super) fn images<'m, M: Memory>(
     maps: &'m [Mapping],
     memory: &mut M,
@@ -123,8 +123,8 @@ pub(super) fn images<'m, M: Memory>(
     found
 }
 
-/// Whether a mapping is neither a file's nor the kernel's (`[stack]`, `[vdso]`); a program may have given
-/// it a name.
+/// Whether a mapping belongs neither to a file nor to the kernel (`[stack]`, `[vdso]`). A program may have
+/// given it a name.
 fn is_anonymous(mapping: &Mapping) -> bool {
     !mapping.is_file() && (mapping.path.is_empty() || mapping.path.starts_with(b"[anon"))
 }
@@ -204,9 +204,9 @@ impl<'m> Image<'m> {
             .filter_map(ProgramHeader::parse)
             .collect();
 
-        // The loader maps whole pages: with the segment that comes first in the file it maps the
-        // file's beginning. For programs that are not position-independent, and prelinked
-        // libraries at their place, the difference is 0.
+        // The loader maps whole pages, so with the segment that comes first in the file it maps the
+        // file's beginning. For programs that are not position-independent, and for prelinked
+        // libraries at the address chosen for them, the bias is 0.
         let beginning = headers
             .iter()
             .filter(|header| header.kind == PT_LOAD)
@@ -248,7 +248,7 @@ impl<'m> Image<'m> {
         image.is_laid_out(maps).then_some(image)
     }
 
-    /// Whether code and data are where the program headers say: a file that a program maps to read it
+    /// Whether code and data are where the program headers say. A file that is mapped only to be read
     /// is one flat piece, as a rule without execute permission, in which the data are at their offset
     /// in the file and not at their address.
     fn is_laid_out(&self, maps: &[Mapping]) -> bool {
@@ -262,8 +262,8 @@ impl<'m> Image<'m> {
         has_code && self.loads.iter().all(|load| self.may_be_at(load, maps))
     }
 
-    /// Whether what is at a segment's address is not another part of the file. It may be no part of it:
-    /// programs copy their code to large pages.
+    /// Whether a segment may be at its address, since no other part of the file is there. Something that
+    /// is not part of the file may be: some programs copy their code to large pages.
     fn may_be_at(&self, load: &Load, maps: &[Mapping]) -> bool {
         let Some(mapping) = mapping_at(maps, load.start) else {
             return !load.writable;
@@ -295,7 +295,7 @@ impl<'m> Image<'m> {
         self.loads.iter().copied().filter(|load| load.writable)
     }
 
-    /// The bytes of the dynamic section and where it is.
+    /// The bytes of the dynamic section.
     pub fn dynamic_section<M: Memory>(&self, memory: &mut M) -> Option<Vec<u8>> {
         let segment = self.dynamic?;
         memory

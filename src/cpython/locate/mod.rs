@@ -1,7 +1,7 @@
 //! Finds where a process keeps the state of its Python, and which version that is.
 //!
-//! Every file that is mapped as a program or library is asked, not only those named after Python: a
-//! renamed copy, an embedding program and uWSGI hold one too. Three sources are tried, each over
+//! Every file that is mapped as a program or library is searched, not only those named after Python: a
+//! renamed copy, an embedding program and uWSGI hold one too. Three sources are tried, each for
 //! all files before the next:
 //!
 //! 1. the dynamic symbols in the target's memory, for which no file is needed;
@@ -9,7 +9,7 @@
 //! 3. the data in memory: the cookie of the debug offsets, or a pointer to what behaves like an
 //!    interpreter state.
 //!
-//! Whatever is found must prove itself: see [`walk`].
+//! Whatever is found must be proven: see [`walk`].
 
 mod dynamic;
 mod file;
@@ -40,17 +40,18 @@ pub struct Located {
     /// From 3.13 on the beginning of `_PyRuntime`, where `_Py_DebugOffsets` lies: as much as could
     /// be read of [`DEBUG_OFFSETS_SIZE_LIMIT`] bytes.
     pub debug_offsets: Option<Vec<u8>>,
-    /// How far behind the `thread_id` of a thread state the kernel keeps the number of the CPU on
-    /// which that thread last ran in user mode; in bytes, wrapping. `None` where the C library does not tell.
+    /// What to add, wrapping, to the `thread_id` in a thread state to get the address at which the kernel
+    /// keeps the number of the CPU on which that thread last ran in user mode. `None` where the C library
+    /// does not tell.
     pub cpu_id: Option<u64>,
 }
 
-/// The way to the interpreters.
+/// The address from which the interpreters are reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RuntimeAddress {
     /// `_PyRuntime`, from 3.7 on.
     Runtime(Addr),
-    /// The variables that stood in its place before 3.7.
+    /// The variables that had its place before 3.7.
     Variables {
         interp_head: Addr,
         /// `_PyThreadState_Current`: the thread state that has the GIL.
@@ -76,7 +77,7 @@ pub enum LocateError {
     /// Worth another try a little later.
     #[error("Python is loaded but not initialised yet")]
     NotReady,
-    /// It may be made anew.
+    /// The program may initialise it again.
     #[error("Python is loaded, but its interpreter was shut down (Py_Finalize)")]
     Finalized,
     #[error("no permission to read the memory of the process")]
@@ -90,7 +91,7 @@ pub enum LocateError {
 }
 
 const COOKIE: &[u8; 8] = b"xdebugpy";
-/// More candidates in an image than this are a trap.
+/// The most cookies that are tried in an image; more can only be there to waste our time.
 const MAX_COOKIES: usize = 64;
 /// More Pythons than any process has.
 const MAX_PYTHONS: usize = 16;
@@ -148,7 +149,7 @@ impl From<LayoutError> for LocateError {
 
 enum Failure {
     Known(LocateError),
-    /// Not one file's beginning could be read from memory.
+    /// The beginning of no file could be read from memory.
     NothingReadable,
 }
 
@@ -185,8 +186,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
                 Failure::NothingReadable
             });
         }
-        // The likely ones first. The executable comes before what is named after Python, as it does
-        // for the loader, which takes a symbol from the first that has it.
+        // The likely ones first. The executable comes before files named after Python, as it does
+        // for the loader, which takes a symbol from the first file that has it.
         images.sort_by_key(|image| {
             let named = contains_word(image.mapping.file_name(), b"python");
             (!is_executable(image.mapping), !named)
@@ -209,7 +210,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// All that the first source yields which yields any.
+    /// All Pythons that are found by the first source that finds any.
     fn search_images(&mut self, images: &[Image<'_>]) -> Result<Vec<Located>, LocateError> {
         let mut reason = LocateError::NotPython;
         for source in [Source::DynamicSymbols, Source::File, Source::Data] {
@@ -239,8 +240,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         Err(reason)
     }
 
-    /// Whether one of these leads to the same interpreters: an executable that is not
-    /// position-independent and the library from which it has its copies are one Python.
+    /// Whether one of `found` leads to the same interpreters: an executable that is not
+    /// position-independent and the library whose variables it holds copies of are one Python.
     fn is_among(&mut self, located: &Located, found: &[Located]) -> bool {
         let interpreters = self.first_interpreter(located);
         found
@@ -364,7 +365,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         Ok(Some(located(image, version, runtime, None)))
     }
 
-    /// Takes an address for that of `_PyRuntime`.
+    /// Assumes that an address is that of `_PyRuntime`, and tries to prove it.
     fn try_runtime(
         &mut self,
         image: &Image<'_>,
@@ -397,9 +398,9 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// A runtime without an interpreter, or whose interpreter has no thread. The text of its version is
-    /// made with the first interpreter, and stays when that is shut down; `interpreters.main`, which
-    /// follows the head, goes with it.
+    /// The error for a runtime that has no interpreter, or whose interpreter has no thread: not ready yet,
+    /// or shut down. The text of the version is made with the first interpreter, and stays when that is
+    /// shut down. `interpreters.main`, which follows the head, is then cleared.
     fn without_interpreter(
         &mut self,
         image: &Image<'_>,
@@ -415,8 +416,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// A runtime whose version no text tells: the text is made when `sys` is, so either it is too
-    /// early, or this is a relative of CPython that has another text.
+    /// The error for a runtime whose version no text tells. The text is made when `sys` is, so either it
+    /// is too early, or this is a relative of CPython that has another text.
     fn without_version(&mut self, image: &Image<'_>, runtime: Addr) -> LocateError {
         let empty = version::version_in_name(image.mapping.file_name())
             .and_then(|version| layout::builtin(version).ok())
@@ -439,7 +440,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// Takes addresses, which are `of` an image, for those of the variables of 2.7 and 3.6.
+    /// Assumes that addresses, which were found in the image `of`, are those of the variables of 2.7 and
+    /// 3.6, and tries to prove it.
     fn try_variables(
         &mut self,
         of: &Image<'_>,
@@ -476,8 +478,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// `interp_head` is not exported: its symbol in the file tells, else its place near the
-    /// exported variable, else a scan.
+    /// Finds `interp_head`, which is not exported: by its symbol in the file, else by its place near the
+    /// exported variable, else by a scan.
     fn find_interp_head(
         &mut self,
         image: &Image<'_>,
@@ -491,8 +493,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         if let Some(address) = from_file {
             return Ok(Addr(image.bias.wrapping_add(address)));
         }
-        // Python/pystate.c defines them one after another; in 2.7 it follows at once, in 3.6 after
-        // one more.
+        // Python/pystate.c defines the two close to each other: in 2.7 `interp_head` follows directly, in
+        // 3.6 there is one more variable between them.
         let near: Vec<Addr> = current
             .filter(|current| image.contains(*current))
             .map(|current| vec![current.plus(8), current.plus(16)])
@@ -508,9 +510,10 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             .ok_or(LocateError::NotReady)
     }
 
-    /// `_PyThreadState_Current`: `likely` where a symbol was found, the same symbol of another image, or
-    /// its place before `interp_head`, whichever leads to a thread of these interpreters. While nobody
-    /// has the GIL it holds nothing, and a symbol must do. `None` where it cannot be told.
+    /// Finds `_PyThreadState_Current`. The candidates are `likely`, which a symbol gave, the same symbol in
+    /// any image, and its place before `interp_head`. The first one that leads to a thread of these
+    /// interpreters counts. While no thread has the GIL the variable is null; then only a symbol is
+    /// believed. `None` where it cannot be told.
     fn current_thread(
         &mut self,
         walk: &Walk,
@@ -535,7 +538,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         empty
     }
 
-    /// Of several pointers to an interpreter, the one that leads to the most of them:
+    /// Of several pointers to an interpreter, the one that leads to the most interpreters:
     /// `autoInterpreterState` and `_PyRuntime.interpreters.main` point at the oldest, which is the
     /// last of the list. Among equals it is the first in memory, since the head is defined before
     /// these.
@@ -557,7 +560,7 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             .unwrap_or_default()
     }
 
-    /// The version that an image, or failing that another one, tells. An executable that is not
+    /// The version that an image tells or, if it tells none, another one. An executable that is not
     /// position-independent may hold a copy of a library's `_PyRuntime`.
     fn version_of(
         &mut self,
@@ -623,8 +626,8 @@ fn plausible(version: PythonVersion) -> Option<PythonVersion> {
     (version.major == 3 || (version.major, version.minor) == (2, 7)).then_some(version)
 }
 
-/// The error that says more: any beats "not Python", and "not ready" beats the rest, since time may
-/// mend it.
+/// The error that says more: any beats "not Python", and "not ready" beats the rest, since it may pass
+/// with time.
 fn more_telling(one: LocateError, other: LocateError) -> LocateError {
     match (&one, &other) {
         (_, LocateError::NotPython) | (LocateError::NotReady, _) => one,

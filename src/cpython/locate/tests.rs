@@ -1,5 +1,6 @@
-//! A process made of bytes: one small ELF image with a runtime and an interpreter in its data.
-//! Whole, it must be found; with any damage, nothing worse may happen than that it is not.
+//! Tests with a process made of bytes: one small ELF image with a runtime and an interpreter in its data.
+//! If it is intact, its Python must be found; with any damage, nothing worse may happen than that it is
+//! not found.
 
 use std::cell::Cell;
 
@@ -12,7 +13,7 @@ use crate::target::parse_maps;
 
 const BASE: u64 = 0x7f00_0000_0000;
 const SIZE: usize = 0x3000;
-/// Of parts of the image, from its start.
+/// The offsets of the parts of the image from its start, in bytes.
 const DYNAMIC: usize = 0x400;
 const HASH: usize = 0x500;
 const SYMBOLS: usize = 0x600;
@@ -29,7 +30,7 @@ struct Image {
 }
 
 impl Image {
-    /// Python 3.9, whose runtime needs its version's text.
+    /// An image of Python 3.9, whose version only a text tells.
     fn new(table: Table) -> Image {
         let mut image = Image {
             bytes: vec![0; SIZE],
@@ -259,7 +260,7 @@ fn a_32_bit_program_is_reported() {
     assert!(matches!(image.locate(), Err(LocateError::NotSixtyFourBit)));
 }
 
-/// Nothing that a damaged image says may cost more than this.
+/// No damaged image may cause more reads than this.
 const MAX_READS: u64 = 200_000;
 
 proptest! {
@@ -287,7 +288,7 @@ proptest! {
     ) {
         let mut image = Image::new(Table::Gnu);
         for (index, word) in words {
-            // The headers, tables and the data's beginning.
+            // Words in the headers, in the tables and at the beginning of the data.
             let at = [64, DYNAMIC, HASH, SYMBOLS, RUNTIME][index % 5] + (index / 5) % 32 * 8;
             image.put_u64(at, word);
         }
@@ -325,7 +326,7 @@ proptest! {
         let mut bytes = with_symbols(std::fs::read("/bin/sh")?);
         let len = bytes.len();
         for (part, at, with) in flips {
-            // The header, the table of sections, which stands at the end, or anywhere.
+            // In the header, in the table of sections, which is at the end, or anywhere.
             let at = [at % 64, len - 1 - at % 2000, at % len][part];
             bytes[at] = with;
         }
@@ -340,7 +341,7 @@ proptest! {
     }
 }
 
-/// Makes the symbol table that a stripped program keeps pass for the one that it lost.
+/// Makes the symbol table that a stripped program keeps look like the one that it lost.
 fn with_symbols(mut program: Vec<u8>) -> Vec<u8> {
     const SHT_SYMTAB: u8 = 2;
     const SHT_DYNSYM: u8 = 11;

@@ -1,5 +1,5 @@
-//! Proof that an address is what it is taken for: a thread state of the interpreter that it leads
-//! to points back at that interpreter. And the search for such addresses where no symbol helps.
+//! Proof that an address is what it is taken for: it leads to an interpreter, and from there to a thread
+//! state that points back at that interpreter. Also the search for such addresses where no symbol helps.
 
 use super::image::{Image, Load, mapping_at};
 use crate::cpython::layout::Layout;
@@ -19,7 +19,7 @@ pub(super) struct Walk {
     threads_head: u64,
     /// `PyThreadState.interp`.
     interpreter: u64,
-    /// `sys.modules` in an interpreter state, and from an object to its type's name.
+    /// `sys.modules` in an interpreter state; the next two lead from an object to its type's name.
     modules: u64,
     ob_type: u64,
     type_name: u64,
@@ -38,7 +38,7 @@ pub(super) enum Proof {
 /// The highest address that a process can have on x86-64 with five-level tables and on aarch64 is
 /// below this.
 const USER_END: u64 = 1 << 57;
-/// Of one image's data.
+/// The most that is scanned of one image's data, in bytes.
 const MAX_SCAN: u64 = 32 << 20;
 const CHUNK: u64 = 64 << 10;
 /// More interpreters than anybody makes; a chain may be forged into a ring.
@@ -93,7 +93,7 @@ impl Walk {
     pub fn prove_current<M: Memory>(&self, memory: &mut M, holder: Addr, variable: Addr) -> Proof {
         let interpreters = self.interpreters(memory, holder);
         let mut proof = Proof::Refuted;
-        // Whoever has the GIL lets it go for moments.
+        // The GIL may be free only for a moment, so the variable is read several times.
         for _ in 0..16 {
             proof = match memory.read_addr(variable) {
                 Ok(Addr::NULL) => Proof::Empty,
@@ -109,8 +109,8 @@ impl Walk {
         proof
     }
 
-    /// The interpreters from the one that `holder` points at; the pointer to the newest leads to
-    /// all of them.
+    /// The interpreters from the one that `holder` points at to the oldest; a pointer to the newest leads
+    /// to all of them.
     pub fn interpreters<M: Memory>(&self, memory: &mut M, holder: Addr) -> Vec<Addr> {
         let mut chain = Vec::new();
         let mut at = memory.read_addr(holder).unwrap_or(Addr::NULL);
@@ -121,10 +121,10 @@ impl Walk {
         chain
     }
 
-    /// Whether `holder` is `_PyRuntime.interpreters.head` of 3.7 to 3.12, before which stands a
+    /// Whether `holder` is `_PyRuntime.interpreters.head` of 3.7 to 3.12, before which there is a
     /// lock and after which come `main` and the `int64_t next_id` (`struct pyinterpreters`,
-    /// `Include/internal/pycore_runtime.h`): other data point at the main interpreter too, and
-    /// the allocator's rings of pools look much like it.
+    /// `Include/internal/pycore_runtime.h`). This is checked since other data point at the main
+    /// interpreter too, and the allocator's rings of pools look much like it.
     pub fn is_in_runtime<M: Memory>(&self, memory: &mut M, holder: Addr) -> bool {
         const MANY: u64 = 1 << 20;
         let chain = self.interpreters(memory, holder);
@@ -153,7 +153,7 @@ impl Walk {
                     && mapping_at(maps, pointer).is_some_and(|mapping| mapping.permissions.write);
                 leads_to_data.then_some(at.plus(index * 8))
             }));
-            // No image of some megabytes holds as many; a forged one may.
+            // No image of some megabytes holds that many; a forged one may.
             candidates.len() < 1 << 20
         });
         let mut proven = Vec::new();
@@ -168,8 +168,8 @@ impl Walk {
         proven
     }
 
-    /// Whether `sys.modules` is a dict in the interpreter that `holder` points at. Where nothing
-    /// but behaviour tells what an address is, two items of a ring point back at each other too.
+    /// Whether `sys.modules` is a dict in the interpreter that `holder` points at. This is checked where
+    /// no symbol tells what an address is, since two items of a linked ring point back at each other, too.
     fn has_modules<M: Memory>(&self, memory: &mut M, holder: Addr) -> Option<bool> {
         let interpreter = memory.read_addr(holder).ok()?;
         let modules = memory.read_addr(interpreter.plus(self.modules)).ok()?;
@@ -207,8 +207,8 @@ fn scan_load<M: Memory>(
     overlap: u64,
     visit: &mut impl FnMut(Addr, &[u8]) -> bool,
 ) -> bool {
-    // Pointers are aligned in memory, whatever the segment's start is; and pieces end where pages
-    // do, so that one that is missing hides no other.
+    // Pointers are aligned in memory, whatever the segment's start is. Pieces end where pages do, so that
+    // a page that is missing only hides its own piece.
     let start = load.start.0 & !7;
     let end = load.start.0.saturating_add(load.size);
     let mut at = start;

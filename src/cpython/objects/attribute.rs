@@ -8,7 +8,7 @@ use crate::cpython::layout::{AttributeSource, ObjectLayout};
 use crate::memory::Memory;
 use crate::model::Addr;
 
-/// As far as a name is looked for in one object.
+/// The number of places that are searched for a name in one object.
 const MAX_SEARCH: u64 = 100_000;
 
 /// The value of one attribute of one object, if it has it.
@@ -31,11 +31,12 @@ pub struct AttributeReader<'a> {
     name: &'a str,
     /// The type of the last object.
     class: Option<Class>,
-    /// Where the name itself was found: all that is interned is this very object.
+    /// The text object of the name, once it was found. Since names are interned, every key that is the
+    /// same name is this very object.
     interned: Option<Addr>,
 }
 
-/// What a type says of where its instances' attributes are.
+/// What a type tells about where its instances keep their attributes.
 #[derive(Clone, Copy, Debug)]
 struct Class {
     at: Addr,
@@ -45,17 +46,18 @@ struct Class {
     place: Option<u64>,
 }
 
+/// Where instances of a type keep their attributes; offsets are from the object's start, in bytes.
 #[derive(Clone, Copy, Debug)]
 enum Storage {
-    /// A pointer to a dict, that far from the object's start.
+    /// In a dict, to which there is a pointer.
     Dict(i64),
-    /// 3.11: pointers to values and to a dict.
+    /// In 3.11: in values or in a dict, with a pointer to each.
     ValuesOrDict { values: i64, dict: i64 },
-    /// 3.12: one word for either.
+    /// In 3.12: in values or in a dict, with one word that points to either.
     Tagged(i64),
-    /// 3.13 on: values within the object.
+    /// From 3.13 on: in values within the object or, if these are not valid, in a dict.
     Inline { values: i64, valid: i64, dict: i64 },
-    /// None: instances of this type have no attributes of their own.
+    /// Instances of this type have no attributes of their own.
     Nowhere,
 }
 
@@ -166,8 +168,8 @@ impl<'a> AttributeReader<'a> {
                 })
             }
             _ => {
-                // A negative one counts from the end of an object of variable size, such as an
-                // instance of a subclass of tuple, to 3.11; nobody has asked for those yet.
+                // Up to 3.11, a negative offset counts from the end of an object of variable size, such
+                // as an instance of a subclass of tuple. Such objects are not supported: none was needed.
                 let offset = field(memory, class, layout.type_dictoffset, "tp_dictoffset")?;
                 Ok(match offset.cast_signed() {
                     offset @ 1.. => Storage::Dict(offset),
@@ -195,7 +197,7 @@ impl<'a> AttributeReader<'a> {
         Ok(None)
     }
 
-    /// Looks among values that lie in the order of the type's shared keys.
+    /// Looks among values that are in the order of the type's shared keys.
     fn in_values<M: Memory>(
         &mut self,
         memory: &mut M,
@@ -239,8 +241,8 @@ impl<'a> AttributeReader<'a> {
 
     fn is_name<M: Memory>(&mut self, memory: &mut M, key: Addr) -> bool {
         if let Some(interned) = self.interned {
-            // Names that are written in a program are interned, so this finds them; one that was
-            // made up at run time is not, and is passed over.
+            // Names that are written in a program are interned, so this finds them. A name that was
+            // made at run time is not interned, and is not found.
             return interned == key;
         }
         let equal = text_equals(memory, self.layout, key, self.name);

@@ -7,10 +7,10 @@ use crate::model::Addr;
 
 const POINTER: u32 = 8;
 
-/// Entries read at once.
+/// The number of entries that are read at once.
 const AT_ONCE: u64 = 64;
 
-/// As far as a key is looked for: more modules or attributes than any program has.
+/// The number of places that are searched for a key: more modules or attributes than any program has.
 const MAX_SEARCH: u64 = 100_000;
 
 /// The value of a key that is a short ASCII `str`, if the dict has it.
@@ -33,10 +33,10 @@ pub fn dict_get<M: Memory>(
     Ok(None)
 }
 
-/// The entries of a dict, up to the `max`-th place of its table.
+/// The entries in the first `max` places of a dict's table.
 ///
 /// # Errors
-/// When the dict cannot be read or is none.
+/// When the object cannot be read or is not a dict.
 pub fn dict_entries<M: Memory>(
     memory: &mut M,
     layout: &ObjectLayout,
@@ -69,7 +69,7 @@ pub fn dict_entries<M: Memory>(
 /// `PyDictValues`.
 ///
 /// # Errors
-/// When it cannot be read or is none.
+/// When the object cannot be read or is not what it should be.
 pub(super) fn of_keys<M: Memory>(
     memory: &mut M,
     layout: &ObjectLayout,
@@ -139,7 +139,7 @@ pub(super) fn of_keys<M: Memory>(
     })
 }
 
-/// Where an entry has its key and its value.
+/// The size of an entry, and the offsets of its key and its value, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     size: u32,
@@ -164,13 +164,13 @@ const KEY_VALUE: Shape = Shape {
 pub struct DictEntries {
     table: Addr,
     shape: Shape,
-    /// First of the values of a split table, which has them apart.
+    /// The first value of a split table, which keeps its values apart from its keys.
     values: Option<Addr>,
     /// The place in the table that comes next.
     next: u64,
     count: u64,
-    /// What was read ahead of the table, and of the values apart, from the last multiple of
-    /// `AT_ONCE` on.
+    /// What was read ahead, from the last multiple of `AT_ONCE` on: entries of the table, and values that
+    /// are kept apart.
     read: Vec<u8>,
     values_read: Vec<u8>,
 }

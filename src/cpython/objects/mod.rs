@@ -1,7 +1,7 @@
 //! Python's objects, read from outside: texts, bytes, ints, dicts, attributes.
 //!
 //! Whatever the target claims, nothing here allocates more than the caller's bound, reads without
-//! end or panics: lengths are checked before they are used, and what makes no sense is an
+//! end or panics: lengths are checked before they are used, and a value that makes no sense is an
 //! [`ObjectError`] that names the field.
 
 mod attribute;
@@ -42,7 +42,8 @@ pub enum ObjectError {
     TooLong { object: Addr, len: u64, max: usize },
 }
 
-/// What is read at once of something long: a length that the target made up costs no more memory.
+/// Long contents are read in pieces of this many bytes, so that a length that the target made up does not
+/// cost more memory than one piece beyond what can be read.
 const PIECE: usize = 1 << 16;
 
 /// The contents of a `bytes` (in 2.7 a `str`) of at most `max` bytes.
@@ -122,7 +123,7 @@ pub fn read_int<M: Memory>(
         object,
         value: size,
     };
-    // 30 bits a digit (PYLONG_BITS_IN_DIGIT of 64-bit builds): an i64 has at most three.
+    // 30 bits per digit (PYLONG_BITS_IN_DIGIT of 64-bit builds): an i64 has at most three digits.
     let mut value = 0_i128;
     let mut bytes = [0; 12];
     let used = usize::try_from(count)
@@ -151,7 +152,7 @@ pub fn type_name<M: Memory>(
     layout: &ObjectLayout,
     object: Addr,
 ) -> Result<TargetStr, ObjectError> {
-    /// As much of a name as is read.
+    /// The most that is read of a name, in bytes.
     const MAX: usize = 256;
     let class = Addr(field(memory, object, layout.ob_type, "ob_type")?);
     let name = Addr(field(memory, class, layout.type_name, "tp_name")?);
@@ -159,8 +160,8 @@ pub fn type_name<M: Memory>(
 }
 
 #[cfg(any(test, feature = "internals"))]
-/// The bytes before a zero, or the first `max`. Reads in pieces that end with a page, since what
-/// follows the text may not be there.
+/// The bytes before a zero, or the first `max`. Reads in pieces that do not cross the end of a page, since
+/// the page after the text may not be mapped.
 fn read_c_string<M: Memory>(memory: &mut M, at: Addr, max: usize) -> Result<Vec<u8>, Fault> {
     const AT_ONCE: u64 = 64;
     let mut text = Vec::new();
@@ -180,7 +181,7 @@ fn read_c_string<M: Memory>(memory: &mut M, at: Addr, max: usize) -> Result<Vec<
     Ok(text)
 }
 
-/// `len` bytes, of which the caller knows that they are not too many to keep.
+/// Reads `len` bytes, piece by piece. The caller has to make sure that `len` is not too large to keep.
 fn read_long<M: Memory>(memory: &mut M, at: Addr, len: usize) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     while bytes.len() < len {
@@ -204,7 +205,7 @@ fn field<M: Memory>(
     Ok(word(&bytes, 0))
 }
 
-/// A size, which is negative only in an object that is none.
+/// A size in an object; if it is negative, the object is not what it was taken for.
 fn size_field<M: Memory>(
     memory: &mut M,
     object: Addr,

@@ -1,4 +1,4 @@
-//! `str`, and what 2.7 has in its place.
+//! `str`, and the text types of 2.7.
 
 use super::{
     ObjectError, bytes_places, field, number_in, read_field, read_int, read_long, size_field,
@@ -7,13 +7,14 @@ use crate::cpython::layout::{Layout, ObjectLayout, TextLayout};
 use crate::memory::Memory;
 use crate::model::{Addr, TargetStr};
 
-/// What stands at the end of a text that was cut.
+/// The character at the end of a text that was cut.
 const CUT: char = '…';
 
 /// Bits of `tp_flags`: `Py_TPFLAGS_STRING_SUBCLASS` of 2.7 (`Include/object.h`).
 const BYTES_FLAG: u64 = 1 << 27;
 
-/// A `str` (in 2.7 `str` or `unicode`); of a longer text the first `max_chars` and an ellipsis.
+/// Reads a `str` (in 2.7 `str` or `unicode`). A text longer than `max_chars` is cut, and ends in an
+/// ellipsis.
 ///
 /// # Errors
 /// When it cannot be read or is no text.
@@ -67,7 +68,7 @@ pub fn text_places<M: Memory>(
     Ok([(object.plus(length.into()), 8), (text.data, len)])
 }
 
-/// Whether a dict's key is the text `wanted`, an identifier. One read, where it can be.
+/// Whether a dict's key is the text `wanted`, an ASCII identifier. Takes one read.
 pub fn text_equals<M: Memory>(
     memory: &mut M,
     layout: &ObjectLayout,
@@ -82,7 +83,7 @@ pub fn text_equals<M: Memory>(
     let Some(bytes) = bytes.get_mut(..(data as usize).saturating_add(wanted.len())) else {
         return false;
     };
-    // A text of this length has all these bytes; where they cannot be read it is a shorter one.
+    // A text of this length has all these bytes; if they cannot be read, the key is a shorter text.
     if memory.read(object, bytes).is_err() {
         return false;
     }
@@ -105,8 +106,8 @@ pub fn text_equals<M: Memory>(
         && bytes.get(data as usize..) == Some(wanted.as_bytes())
 }
 
-/// The layout of a 2.7's objects with the width of its `unicode`, which its builder chose, as its
-/// `sys.maxunicode` tells. Other layouts are returned as they are.
+/// The layout of objects, completed for 2.7 by the width of a `unicode` character, which was chosen when
+/// that Python was built. Its `sys.maxunicode` tells. Other layouts are returned as they are.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -132,7 +133,7 @@ struct Text {
     /// In characters.
     len: u64,
     data: Addr,
-    /// Bytes a character: 1, 2 or 4.
+    /// Bytes per character: 1, 2 or 4.
     unit: usize,
 }
 
@@ -160,7 +161,7 @@ impl Text {
                 value: 0,
             });
         };
-        // As much as the shortest text has.
+        // Not more than the shortest text has.
         let mut header = [0; 64];
         let header = header.get_mut(..ascii_data as usize).unwrap_or_default();
         read_field(memory, object, 0, header, "state")?;
@@ -205,8 +206,8 @@ fn read_bytes_text<M: Memory>(
     let (len, cut) = bounded(found, max);
     let mut bytes = read_long(memory, object.plus(layout.bytes.data.into()), len)?;
     if cut {
-        // Not in the middle of a character.
-        let whole = bytes.utf8_chunks().last().map_or(0, |last| {
+        // The text must not be cut in the middle of a character.
+        let surplus = bytes.utf8_chunks().last().map_or(0, |last| {
             let incomplete = last.invalid();
             if incomplete.len() < 4 {
                 incomplete.len()
@@ -214,7 +215,7 @@ fn read_bytes_text<M: Memory>(
                 0
             }
         });
-        bytes.truncate(bytes.len().saturating_sub(whole));
+        bytes.truncate(bytes.len().saturating_sub(surplus));
         bytes.extend(CUT.encode_utf8(&mut [0; 4]).bytes());
     }
     Ok(TargetStr::from_bytes(&bytes))
@@ -235,7 +236,7 @@ fn finish(mut text: Vec<u32>, cut: bool) -> TargetStr {
     TargetStr::from_code_points(text)
 }
 
-/// Code points of 1, 2 or 4 bytes each.
+/// Decodes code points of 1, 2 or 4 bytes each.
 fn decode(bytes: &[u8], unit: usize) -> Vec<u32> {
     let points = bytes.chunks_exact(unit);
     points
@@ -243,7 +244,7 @@ fn decode(bytes: &[u8], unit: usize) -> Vec<u32> {
         .collect()
 }
 
-/// Units of 2.7: UTF-16 in narrow builds, code points in wide ones.
+/// Decodes a `unicode` of 2.7: UTF-16 in narrow builds, code points in wide ones.
 fn decode_legacy(bytes: &[u8], unit: usize) -> Vec<u32> {
     if unit == 4 {
         return decode(bytes, unit);

@@ -1,5 +1,5 @@
-//! What is new in the tables since the last time. Texts, functions, frames, stacks and label sets
-//! only ever come, so a copy elsewhere is brought up to date by what is new.
+//! What is new in the tables since the last time, to bring a copy elsewhere up to date. Texts, functions,
+//! frames, stacks and label sets are only ever added; threads and processes may also change.
 
 use rustc_hash::FxHashSet;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::TargetStr;
 
-/// What was taken before.
+/// How much of each table was already taken.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     texts: usize,
@@ -17,12 +17,12 @@ pub(super) struct Taken {
     frames: usize,
     stacks: usize,
     label_sets: usize,
-    /// New or changed since then.
+    /// Threads that are new or changed since then; below, the same of processes.
     pub(super) threads: FxHashSet<ThreadId>,
     pub(super) processes: FxHashSet<ProcessId>,
 }
 
-/// What is new, or changed.
+/// What is new or changed since the last time.
 #[derive(Debug)]
 pub struct Growth {
     texts: Vec<TargetStr>,
@@ -37,7 +37,7 @@ pub struct Growth {
 }
 
 impl Taken {
-    /// All that is there now.
+    /// Everything that the interner holds now.
     pub(super) fn all_of(interner: &Interner) -> Taken {
         Taken {
             texts: interner.texts.items.len(),
@@ -79,8 +79,8 @@ impl Interner {
         growth
     }
 
-    /// Brings a copy up to date with the interner that the growth was taken from. The copy was given
-    /// each growth before, in order, and nothing else.
+    /// Brings a copy up to date with the interner from which the growth was taken. The copy must have been
+    /// given every earlier growth, in order, and nothing else.
     pub fn grow(&mut self, growth: Growth) {
         let lengths = growth.texts.iter().map(|text| text.untrusted().len());
         self.text_bytes += lengths.sum::<usize>();

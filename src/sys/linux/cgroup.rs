@@ -5,14 +5,14 @@ use crate::model::Pid;
 /// A container.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Container {
-    /// What runs it, where that can be told: `docker`, `podman`, `containerd`, `cri-o`, `lxc`.
+    /// The runtime, where that can be told: `docker`, `podman`, `containerd`, `cri-o`, `lxc`.
     pub runtime: Option<&'static str>,
-    /// The whole id, or the name that stands for one.
+    /// The full id, or the name where there is no id.
     pub id: String,
 }
 
 impl Container {
-    /// The container of a process; `None` outside of any, and where it may not be known.
+    /// The container of a process; `None` outside of any, and where its cgroups cannot be read.
     #[must_use]
     pub fn of(pid: Pid) -> Option<Container> {
         Container::parse(&std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)
@@ -29,9 +29,9 @@ impl Container {
         parts.find_map(|(parent, part)| Container::named(parent, part))
     }
 
-    /// From one part of a cgroup's path and the one above it.
+    /// From one part of a cgroup's path and the part above it.
     fn named(parent: &str, part: &str) -> Option<Container> {
-        /// Prefixes of systemd's scopes, with what makes them.
+        /// Prefixes of systemd's scopes, and the runtimes that make them.
         const SCOPES: [(&str, &str); 4] = [
             ("docker-", "docker"),
             ("libpod-", "podman"),
@@ -54,7 +54,7 @@ impl Container {
             (None, "docker") => (Some("docker"), name),
             (None, _) => (None, name),
         };
-        // SHA-256, as all of them name their containers.
+        // All of these runtimes give their containers ids of 64 hexadecimal digits.
         let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_id.then(|| Container {
             runtime,
@@ -62,13 +62,13 @@ impl Container {
         })
     }
 
-    /// Whether someone who writes `prefix` means this one.
+    /// Whether `prefix` is the beginning of the id, and not empty.
     #[must_use]
     pub fn is_named(&self, prefix: &str) -> bool {
         !prefix.is_empty() && self.id.starts_with(prefix)
     }
 
-    /// As container tools show it.
+    /// The beginning of the id, as container tools show it.
     #[must_use]
     pub fn short_id(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)

@@ -4,13 +4,13 @@ use nix::time::ClockId;
 
 use crate::model::{Nanos, Pid};
 
-/// The CPU-time clock of a process. What its threads that run at the moment have used is only
-/// known up to the scheduler's last look at each, at most one tick of the kernel ago.
+/// The CPU-time clock of a process. For a thread that is running now, the time is only known up to the
+/// scheduler's last look at it, at most one kernel tick ago.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessClock(ClockId);
 
 impl ProcessClock {
-    /// `None` where the process is gone.
+    /// `None` when the process is gone.
     #[must_use]
     pub fn of(pid: Pid) -> Option<ProcessClock> {
         let pid = nix::unistd::Pid::from_raw(pid.0);

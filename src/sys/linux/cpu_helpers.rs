@@ -1,5 +1,6 @@
-//! Helper threads that stand on other CPUs for us, where a target's threads run on several at a time:
-//! one a CPU, asleep until it is called. Then it keeps its CPU busy until it is dismissed.
+//! Helper threads that stand on other CPUs for us, when threads of a target run on several CPUs at a time.
+//! There is one helper per CPU. It sleeps until it is called; then it keeps its CPU busy until it is
+//! dismissed.
 
 use std::io;
 use std::sync::Arc;
@@ -14,11 +15,10 @@ use super::punctual::Punctual;
 /// The most helpers. Calling more takes longer than it is worth.
 const MOST: usize = 16;
 
-/// How long to wait until all stand where they were called to: a wake-up on another CPU takes
-/// some 50 µs.
+/// How long to wait until all helpers stand on their CPUs: a wake-up on another CPU takes some 50 µs.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// A helper that is not dismissed stops by itself, since other threads wait for its CPU.
+/// A helper that is not dismissed goes back to sleep after this time, since other threads wait for its CPU.
 const LONGEST_STAND: Duration = Duration::from_millis(5);
 
 const ASLEEP: u32 = 0;
@@ -39,8 +39,9 @@ struct CpuHelper {
 }
 
 impl CpuHelpers {
-    /// Calls a helper to each of these CPUs and waits until they stand there. `false` when some do
-    /// not: there are too many CPUs, or we may not run on one. The others stand all the same.
+    /// Calls a helper to each of these CPUs and waits until they stand there. Returns `false` when some do
+    /// not: there are too many CPUs, we may not run on one, or a helper did not wake up in time. The
+    /// others stand nevertheless.
     pub fn call(&mut self, cpus: &[usize]) -> bool {
         let known = cpus.iter().all(|&cpu| self.find_or_start(cpu).is_ok());
         let called = self.0.iter().filter(|helper| cpus.contains(&helper.cpu));
@@ -171,7 +172,7 @@ mod tests {
             .collect();
         let mut helpers = CpuHelpers::default();
         for _ in 0..3 {
-            // On a busy machine a call may be in vain.
+            // On a busy machine, a call may fail.
             let deadline = Instant::now() + Duration::from_secs(10);
             while !helpers.call(&cpus) {
                 assert!(Instant::now() < deadline);

@@ -1,11 +1,11 @@
-//! As whom we act: the user who called sudo owns what we write and what we start.
+//! The user as whom we act: the user who called sudo owns what we write and what we start.
 
 use std::ffi::{CString, OsString};
 use std::io;
 
 use nix::unistd::{Gid, Uid, User, getgrouplist, setfsgid, setfsuid};
 
-/// The user on whose behalf root was called.
+/// The user who called sudo, on whose behalf we act as root.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
     pub uid: Uid,
@@ -18,8 +18,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The user who called sudo. Only root may take another user's place, and only root has a
-    /// reason to believe these variables: from anyone else they would be a wish.
+    /// The user who called sudo, by its variables; `None` unless we are root. Only root may act as another
+    /// user, and only root has a reason to believe these variables, which anyone else may set at will.
     #[must_use]
     pub fn of_sudo() -> Option<Caller> {
         let root = Uid::from_raw(0);
@@ -69,7 +69,7 @@ impl Caller {
     }
 }
 
-/// Does `work` as `caller`, or as who we are where there is none.
+/// Does `work` as `caller`, or as ourselves if there is none.
 ///
 /// # Errors
 /// As [`Caller::with_files_as`].
@@ -83,7 +83,7 @@ pub fn as_caller<T>(
     }
 }
 
-/// Who asks, as the filesystem's permission checks see it.
+/// An identity, as the filesystem's permission checks see it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FilesystemIdentity {
     pub uid: u32,
@@ -102,10 +102,10 @@ pub struct AssumedIdentity {
 }
 
 impl AssumedIdentity {
-    /// Does nothing and gives `None` unless we are root: nobody else may.
+    /// Assumes an identity. Does nothing and returns `None` unless we are root, since only root may.
     ///
     /// # Errors
-    /// When it could not be done completely; the thread is as before then.
+    /// When it could not be done completely; then the thread is as it was before.
     pub fn assume(identity: &FilesystemIdentity) -> io::Result<Option<AssumedIdentity>> {
         if !Uid::effective().is_root() {
             return Ok(None);
@@ -124,8 +124,8 @@ impl AssumedIdentity {
         };
         set_thread_groups(&identity.groups)?;
         setfsuid(Uid::from_raw(identity.uid));
-        // setfsuid and setfsgid tell nothing of failure; a call with an id that cannot be set
-        // gives the one in force (setfsuid(2)).
+        // setfsuid and setfsgid do not report failure, but a call with an id that cannot be set
+        // returns the id in force (setfsuid(2)).
         let uid = setfsuid(Uid::from_raw(u32::MAX)).as_raw();
         let gid = setfsgid(Gid::from_raw(u32::MAX)).as_raw();
         if (uid, gid) != (identity.uid, identity.gid) {
@@ -139,13 +139,13 @@ impl Drop for AssumedIdentity {
     fn drop(&mut self) {
         setfsuid(self.uid);
         setfsgid(self.gid);
-        // Failing leaves the thread with fewer rights than it had, never with more.
+        // If this fails, the thread has fewer rights than it had, never more.
         let _ = set_thread_groups(&self.groups);
     }
 }
 
-/// Sets the groups of the calling thread alone; the C library's `setgroups` would change those of
-/// all threads, and is no function to call between fork and exec.
+/// Sets the groups of the calling thread alone. The C library's `setgroups` would change those of
+/// all threads, and must not be called between fork and exec.
 pub(super) fn set_thread_groups(groups: &[libc::gid_t]) -> io::Result<()> {
     // SAFETY: the kernel reads `groups.len()` ids from the slice, which lives through the call.
     let result = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };

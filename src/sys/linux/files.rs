@@ -97,7 +97,7 @@ fn walk_in_root(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
         .ok_or_else(|| Errno::ISDIR.into())
 }
 
-/// The names in a path that lead somewhere, last first.
+/// The components of a path, last first, without the root and `.`.
 fn components_reversed(path: &Path) -> Vec<PathBuf> {
     path.components()
         .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))

@@ -1,4 +1,4 @@
-//! What the kernel allows us to have.
+//! Limits of what the kernel lets us use.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// open for each of its threads. Children that are started afterwards inherit it.
 pub fn raise_open_files() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Without it fewer threads can be watched: no reason to stop.
+        // If that fails, fewer threads can be watched, which is no reason to stop.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }

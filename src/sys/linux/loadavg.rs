@@ -1,4 +1,4 @@
-//! What is going on in the whole machine, as far as `/proc/loadavg` tells.
+//! How many threads of the machine run, and which id was given last, as `/proc/loadavg` tells.
 
 use std::fs::File;
 use std::io;
@@ -15,16 +15,16 @@ pub struct Loadavg(File);
 /// What it says (`loadavg_proc_show` in the kernel's fs/proc/loadavg.c).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Load {
-    /// Threads of the machine that run or are ready to, who asks included.
+    /// Threads of the machine that run or are ready to, including the one that asks.
     pub running: usize,
-    /// The id given last to a process or thread of our pid namespace or one within it; the same
-    /// twice means that none was made between.
+    /// The id that was given last to a process or thread of our pid namespace or one within it. If it is
+    /// the same at two reads, none was created between them.
     pub newest: Pid,
 }
 
 impl Loadavg {
     /// # Errors
-    /// When it cannot be opened, or is not the kernel's own: what some containers are shown in its
+    /// When it cannot be opened, or is not the kernel's own file: the one that some containers see in its
     /// place (lxcfs) may be seconds old.
     pub fn open() -> io::Result<Loadavg> {
         let file = File::open("/proc/loadavg")?;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_counts_who_runs_and_tells_a_new_process() {
+    fn it_counts_running_threads_and_shows_a_new_process() {
         let loadavg = Loadavg::open().unwrap();
         let before = loadavg.now().unwrap();
         assert!(before.running >= 1);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_short_is_refused() {
+    fn short_or_odd_lines_are_refused() {
         let load = parse("0.20 0.18 0.12 1/80 11206\n").unwrap();
         assert_eq!((load.running, load.newest), (1, Pid(11206)));
         assert_eq!(parse("0.20 0.18 0.12 1/80"), None);

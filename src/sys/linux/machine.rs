@@ -1,7 +1,7 @@
 //! What machine this is.
 
-/// The processor's model and how many of it there are, such as `4 x AMD EPYC 7B13`; `None` where the
-/// kernel does not tell.
+/// The number and the model of the processors, such as `4 x AMD EPYC 7B13`; `None` where the kernel does
+/// not tell.
 pub fn processors() -> Option<String> {
     let told = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let field = |name: &str| {

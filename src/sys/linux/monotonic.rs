@@ -7,7 +7,7 @@ use crate::model::Nanos;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// The time since some moment before this machine started this process.
+/// The time since some fixed moment before this process was started.
 pub fn now() -> Nanos {
     let now = clock_gettime(rustix::time::ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
@@ -25,6 +25,6 @@ pub fn sleep_until(deadline: Nanos) {
         tv_sec: i64::try_from(deadline.0 / NANOS_PER_SECOND).unwrap_or(i64::MAX),
         tv_nsec: (deadline.0 % NANOS_PER_SECOND) as _,
     };
-    // EINTR: whoever sleeps looks at the clock again anyway.
+    // EINTR is ignored: the caller looks at the clock again anyway.
     let _ = clock_nanosleep_absolute(ClockId::Monotonic, &request);
 }

@@ -1,8 +1,8 @@
 //! A file that is written whole or not at all.
 //!
-//! A regular file is made beside its place under a name of its own and renamed when it is
-//! complete, through a handle of the directory, so that nobody can turn the path around meanwhile.
-//! Standard output, FIFOs and devices are written as they are.
+//! A regular file is created under a temporary name in the directory where it belongs, and renamed when
+//! it is complete. Both are done through a handle of the directory, so that nobody can make the path lead
+//! elsewhere meanwhile. Standard output, FIFOs and devices are written directly.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -25,9 +25,9 @@ pub struct Destination {
 
 #[derive(Debug)]
 enum Place {
-    /// Open already: standard output, a device, a FIFO with a reader.
+    /// It is already open: standard output, a device, a FIFO with a reader.
     Open(File),
-    /// A FIFO that nobody reads yet. Opening it waits for a reader, so that is left to the end.
+    /// A FIFO that nobody reads yet. Opening it waits for a reader, so it is opened only at the end.
     Fifo(OsString),
     Regular(Regular),
 }
@@ -36,7 +36,7 @@ enum Place {
 struct Regular {
     directory: Arc<OwnedFd>,
     name: OsString,
-    /// Of the file that is there already: a private one stays private.
+    /// The mode of the file that is there already, so that a private one stays private.
     mode: Option<Mode>,
 }
 
@@ -66,7 +66,7 @@ impl Destination {
     /// Opens the place for writing.
     ///
     /// # Errors
-    /// When what could be written before can no longer be.
+    /// When it can no longer be written.
     pub fn create(&self) -> io::Result<OutputFile> {
         let caller = self.caller.as_ref();
         match &self.place {
@@ -95,8 +95,8 @@ impl Destination {
     }
 }
 
-/// The descriptor that a path of our own process stands for. `/dev/stdout` is a link to what may be
-/// a regular file, beside which nothing can be made.
+/// The descriptor of our own process for which a path stands, if it does. Such a path must not be
+/// written like others: `/dev/stdout` may be a link to a regular file, beside which nothing can be created.
 fn inherited(path: &Path) -> Option<io::Result<OwnedFd>> {
     let text = path.to_str()?;
     let number = match text {
@@ -111,7 +111,7 @@ fn inherited(path: &Path) -> Option<io::Result<OwnedFd>> {
     Some(match number {
         1 => io::stdout().as_fd().try_clone_to_owned(),
         2 => io::stderr().as_fd().try_clone_to_owned(),
-        // A descriptor of another number that we were given: opened anew, by its kernel link.
+        // Any other descriptor that we were given is opened anew, through the kernel's link to it.
         _ => File::options()
             .append(true)
             .open(format!("/proc/self/fd/{number}"))
@@ -135,11 +135,11 @@ impl Place {
             Err(error) => return Err(error.into()),
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => {
-                    // Renaming over it would work on a file that is write-protected, too.
+                    // This fails if the file is write-protected; renaming over it would not.
                     open_there(&directory, name, OFlags::WRONLY)?;
                     Some(Mode::from_raw_mode(stat.st_mode))
                 }
-                // The link itself is replaced: where it points to is not ours to choose.
+                // The link itself is replaced; the file that it points to is left alone.
                 FileType::Symlink => None,
                 FileType::Directory => return Err(io::ErrorKind::IsADirectory.into()),
                 FileType::Fifo => {
@@ -162,7 +162,7 @@ impl Place {
             name: name.to_owned(),
             mode,
         };
-        // The only sure way to know that a file can be made is to make one.
+        // The only sure way to know that a file can be created is to create one.
         let (_, temporary) = regular.create()?;
         regular.remove(&temporary);
         Ok(Place::Regular(regular))
@@ -187,7 +187,7 @@ fn wait_when_full(file: File) -> io::Result<File> {
 
 impl Regular {
     fn create(&self) -> io::Result<(File, OsString)> {
-        // More than one may be at work in a directory, and a stranger may have guessed a name.
+        // A name may be taken by another output of ours, or by a stranger who guessed it.
         for attempt in 0..100 {
             let name = self.temporary_name(attempt);
             let flags =
@@ -218,8 +218,8 @@ impl Regular {
     }
 }
 
-/// An output that is being written. Dropped before [`commit`](Self::commit), a regular file leaves
-/// no trace.
+/// An output that is being written. If it is dropped before [`commit`](Self::commit), a regular file
+/// leaves no trace.
 #[derive(Debug)]
 pub struct OutputFile {
     file: File,
@@ -235,7 +235,7 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Takes the file away.
+    /// Removes the file.
     pub fn discard(&self) {
         let _ = as_caller(self.caller.as_ref(), || {
             self.regular.remove(&self.temporary);
@@ -245,16 +245,16 @@ impl Unfinished {
 }
 
 impl OutputFile {
-    /// What must be discarded when the writing is broken off from outside.
+    /// The file to discard when writing is broken off from outside.
     #[must_use]
     pub fn unfinished(&self) -> Option<Unfinished> {
         self.unfinished.clone()
     }
 
-    /// Waits until all is on disk, if it is a regular file.
+    /// Waits until everything is on disk, if it is a regular file.
     ///
     /// # Errors
-    /// When the disk did not take it.
+    /// When it could not be written to disk.
     pub fn sync(&self) -> io::Result<()> {
         match self.unfinished {
             Some(_) => self.file.sync_data(),
@@ -262,10 +262,10 @@ impl OutputFile {
         }
     }
 
-    /// Puts the file in its place, on disk and whole.
+    /// Puts the file in its place, complete and on disk.
     ///
     /// # Errors
-    /// When the disk did not take it all; then what was there before is still there.
+    /// When it could not be written completely; then what was there before is still there.
     pub fn commit(mut self) -> io::Result<()> {
         self.file.flush()?;
         let Some(unfinished) = &self.unfinished else {
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_off_leaves_what_was_there() {
+    fn an_output_that_is_broken_off_leaves_the_old_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.svg");
         std::fs::write(&path, "before").unwrap();
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_known_before() {
+    fn a_path_that_cannot_be_written_is_refused_before_writing() {
         let directory = tempfile::tempdir().unwrap();
         for path in [
             directory.path().to_owned(),

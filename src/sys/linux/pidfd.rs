@@ -1,4 +1,4 @@
-//! A handle on a process that no reuse of its pid can turn into another one.
+//! A handle of a process, which stays a handle of that process even if its pid is given to another one.
 
 use std::io;
 use std::os::fd::OwnedFd;

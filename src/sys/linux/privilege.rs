@@ -1,8 +1,8 @@
-//! Giving up what we do not need.
+//! Giving up capabilities that we do not need.
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
-/// What recording needs, where we have it at all: reading and holding other processes
+/// The capabilities that recording needs, as far as we have them: reading and holding other processes
 /// (`SYS_PTRACE`, and `KILL` to end a program that runs as another user), the files behind their
 /// mappings (`DAC_READ_SEARCH`, `CHECKPOINT_RESTORE`), acting as the target's or the caller's user
 /// (`SETUID`, `SETGID`), writing where root may (`DAC_OVERRIDE`), punctual wake-ups (`SYS_NICE`).
@@ -16,12 +16,12 @@ const NEEDED: CapabilitySet = CapabilitySet::SYS_PTRACE
     .union(CapabilitySet::SYS_NICE);
 
 /// Drops every other capability of the calling thread and of all threads that it starts later.
-/// What we read comes from a process that may wish us ill, and we often run as root.
+/// What we read comes from a process that may be hostile, and we often run as root.
 pub fn drop_unneeded() {
     let Ok(now) = capabilities(None) else {
         return;
     };
-    // Giving up is always permitted; where the kernel knows no such sets there are none to drop.
+    // Giving up capabilities is always permitted; where the kernel has none, there are none to drop.
     let _ = set_capabilities(
         None,
         CapabilitySets {

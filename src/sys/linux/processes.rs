@@ -1,4 +1,4 @@
-//! Which processes there are, who started whom, and whether one has ended.
+//! Which processes there are, which one started which, and whether one has ended.
 
 use std::cmp::Reverse;
 
@@ -8,7 +8,7 @@ use super::status::Stat;
 use super::tasks::{living_thread, thread_ids};
 use crate::model::{Pid, Tid};
 
-/// The processes of our pid namespace, in order of their numbers.
+/// The processes of our pid namespace, in order of their ids.
 #[must_use]
 pub fn pids() -> Vec<Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -20,19 +20,20 @@ pub fn pids() -> Vec<Pid> {
     pids
 }
 
-/// Whether `/proc` tells of processes by the ids that we know them by. Whoever enters a pid namespace and
-/// keeps the `/proc` of the one outside finds numbers there that are other processes to system calls.
+/// Whether `/proc` lists processes by the same ids as system calls use. A process that enters a pid
+/// namespace and keeps the `/proc` of the outer one finds ids there that mean other processes to system
+/// calls.
 #[must_use]
 pub fn proc_is_of_our_namespace() -> bool {
     let link = std::fs::read_link("/proc/self");
-    // Without a /proc there is nobody to mix up.
+    // Without a /proc, there are no ids to confuse.
     link.map_or(true, |link| {
         link.to_str().and_then(|pid| pid.parse().ok()) == Some(std::process::id())
     })
 }
 
-/// All processes below one with the parent of each, zombies included: parents before their children,
-/// siblings by age.
+/// All processes below `top`, each with its parent. Zombies are included. Parents come before their
+/// children, and siblings in order of age.
 #[must_use]
 pub fn descendants(top: Pid) -> Vec<(Pid, Pid)> {
     let mut children: FxHashMap<Pid, Vec<(u64, Pid)>> = FxHashMap::default();
@@ -43,8 +44,9 @@ pub fn descendants(top: Pid) -> Vec<(Pid, Pid)> {
         }
     }
     let mut found = Vec::new();
-    // Youngest first, so that the oldest is taken next. A process is listed below one parent only and
-    // taken with it, so no ring of parents, read at different moments, is gone through twice.
+    // Siblings are pushed youngest first, so that the oldest is popped next. A process is listed below one
+    // parent only, and its list is removed when it is used. So a cycle of parents, which may arise since
+    // they are read at different moments, is not followed twice.
     let mut next = vec![(top, top)];
     while let Some((pid, parent)) = next.pop() {
         if pid != top {
@@ -57,19 +59,19 @@ pub fn descendants(top: Pid) -> Vec<(Pid, Pid)> {
     found
 }
 
-/// Whether a process has ended, though its parent may not have collected it yet. One that its main
-/// thread left with `pthread_exit` looks like a zombie while other threads run on.
+/// Whether a process has ended, even if its parent has not collected it yet. A process whose main
+/// thread has called `pthread_exit` looks like a zombie while its other threads run on.
 #[must_use]
 pub fn has_ended(pid: Pid) -> bool {
     match Stat::of_process(pid) {
         None => true,
-        // Whoever is listed beside the main thread has not ended: it would be gone.
+        // A thread that is listed beside the main thread has not ended, or it would be gone.
         Some(stat) => stat.has_ended() && thread_ids(pid).iter().all(|tid| *tid == Tid(pid.0)),
     }
 }
 
 /// The thread through which the memory and the files of a process are reached: its main thread, or
-/// another where that has ended before the others. The main thread's id also where nothing is known.
+/// another one if that has ended before the others. If no living thread is found, the main thread's id.
 #[must_use]
 pub fn way_in(pid: Pid) -> Tid {
     living_thread(pid).unwrap_or(Tid(pid.0))

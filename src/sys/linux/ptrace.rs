@@ -29,16 +29,15 @@ pub enum PauseError {
     Gone,
     #[error("not permitted to trace the thread, or another tracer is there")]
     Denied,
-    /// It sits in a system call that cannot be interrupted. It goes on as soon as it stops.
+    /// It is in a system call that cannot be interrupted, or got no CPU. It is let go when it stops.
     #[error("the thread did not stop in time")]
     Slow,
     #[error(transparent)]
     Other(io::Error),
 }
 
-/// How long to wait for a thread to stop before giving up. It has to be put on a CPU for that,
-/// which takes long on a machine with much to do; in an uninterruptible system call it can take
-/// any time.
+/// How long to wait for a thread to stop before giving up. The thread must get a CPU to stop, which
+/// takes long on a busy machine; in an uninterruptible system call it can take any time.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Paused {
@@ -74,7 +73,7 @@ impl Drop for Paused {
         if request(libc::PTRACE_DETACH, self.tid, self.signal).is_ok() {
             return;
         }
-        // Either it has ended, or it has not stopped yet, and DETACH needs a stopped thread.
+        // Either the thread has ended, or it has not stopped yet, and DETACH needs a stopped thread.
         match wait_for_stop(self.tid) {
             // The thread may be killed at any time: nothing to do about a failure.
             Ok(signal) => drop(request(libc::PTRACE_DETACH, self.tid, signal)),
@@ -90,8 +89,8 @@ thread_local! {
     static STOPPING: RefCell<Vec<libc::pid_t>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lets go of threads that stopped too late for whoever wanted them paused. To be called often
-/// while [`any_stopping`] says so.
+/// Lets go of threads that stopped after we had lost patience. Should be called often while
+/// [`any_stopping`] is true.
 pub fn release_late_stops() {
     STOPPING.with_borrow_mut(|tids| {
         tids.retain(|&tid| match peek(tid) {
@@ -116,20 +115,20 @@ pub fn any_stopping() -> bool {
     STOPPING.with_borrow(|tids| !tids.is_empty())
 }
 
-/// Takes notice of a traced thread that has ended: before its tracer does, its parent is not told,
-/// and would wait for it for ever. Our own child is left to who waits for it, since for that one we
-/// are both.
+/// Waits for a traced thread that has ended. Until its tracer does that, its parent is not told of the
+/// end, and would wait for ever. Our own child, of which we are tracer and parent, is left to the code
+/// that waits for it as its parent.
 fn hand_over_ended(tid: libc::pid_t) {
     if is_our_child(tid) {
         return;
     }
     let mut status = 0;
     // SAFETY: waitpid writes one int to the pointer it is given. It fails where there is nothing
-    // to take notice of.
+    // to wait for.
     unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) };
 }
 
-/// Whether a thread is the first of a process whose parent, tracing aside, is us.
+/// Whether a thread is the main thread of a process whose real parent, not only its tracer, is us.
 fn is_our_child(tid: libc::pid_t) -> bool {
     let (Some(stat), Ok(status)) = (
         Stat::of_process(Pid(tid)),
@@ -174,8 +173,8 @@ enum Peek {
     Ended,
 }
 
-/// Looks at a thread's wait status without taking it: should the thread have ended and be our own
-/// child, its exit status belongs to whoever started it.
+/// Looks at a thread's wait status without taking it: if the thread has ended and is our own child, its
+/// exit status belongs to the code that started it.
 fn peek(tid: libc::pid_t) -> Result<Peek, PauseError> {
     // SAFETY: all zeroes is a valid siginfo_t, and waitid fills it or leaves it alone.
     let (result, info) = unsafe {
@@ -209,8 +208,8 @@ fn consume_stop(tid: libc::pid_t) -> Result<libc::c_int, PauseError> {
     {
         return Err(PauseError::Gone);
     }
-    // PTRACE_EVENT_STOP is our own interruption or a group stop, which outlives the detaching by
-    // itself; anything else is a signal on its way to the program.
+    // PTRACE_EVENT_STOP is our own interruption or a group stop, which lasts after detaching without
+    // our help; anything else is a signal on its way to the program.
     let event = status >> 16;
     Ok(if event == 0 {
         libc::WSTOPSIG(status)

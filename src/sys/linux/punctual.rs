@@ -7,23 +7,23 @@ use std::num::NonZeroU64;
 /// is not told otherwise.
 const SLACK: NonZeroU64 = NonZeroU64::MIN;
 
-/// The time for which we ask to run at a stretch. Who asks for less is put on the CPU sooner when
+/// The time for which we ask to run at a stretch. A thread that asks for less gets the CPU sooner when
 /// others are busy there (EEVDF, from Linux 6.12 on).
 const SLICE_NANOS: u64 = 100_000;
 
-/// The priority that we take where we may (root, CAP_SYS_NICE): on a CPU with others at work, or at more
-/// than some 5,000 ticks a second, the scheduler would else let us wait for milliseconds. It is no
-/// real-time priority, so nothing that we do wrong can keep others from running.
+/// The nice value that we set where we may (root, CAP_SYS_NICE). Otherwise, on a CPU where other threads
+/// work, or at more than some 5,000 ticks a second, the scheduler would let us wait for milliseconds. It
+/// is no real-time priority, so nothing that we do wrong can keep others from running.
 const NICE: i32 = -20;
 
-/// Makes the thread that asks wake up as close to its deadlines as the kernel lets it, until this is
-/// dropped. Whatever the kernel refuses is done without.
+/// Makes the calling thread wake up as close to its deadlines as the kernel lets it, until this is
+/// dropped. A setting that the kernel refuses is left as it is.
 #[derive(Debug)]
 pub struct Punctual {
     slack_before: Option<u64>,
-    /// Its nice value before, where slice and priority could be set.
+    /// The thread's nice value before, if its slice could be set.
     nice_before: Option<i32>,
-    /// It is this thread's affair: neither `Send` nor `Sync`.
+    /// The settings belong to this thread: neither `Send` nor `Sync`.
     _this_thread: PhantomData<*const ()>,
 }
 
@@ -53,9 +53,9 @@ impl Drop for Punctual {
     }
 }
 
-/// Sets the slice of the calling thread, 0 for the usual one, and its nice value, and returns the
-/// nice value before; `None` when that is refused. A thread under another policy than the usual is
-/// left alone, since whoever chose that knows better. What the thread starts inherits neither.
+/// Sets the slice of the calling thread (0 for the default) and its nice value, and returns the nice
+/// value before; `None` when that is refused. A thread with another scheduling policy than the default is
+/// left alone, since that was chosen on purpose. Threads and programs that it starts inherit neither.
 fn set_slice(nanos: u64, nice: impl Fn(i32) -> i32) -> Option<i32> {
     // SAFETY: all zeroes is a valid sched_attr, which is plain numbers.
     let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
@@ -70,17 +70,18 @@ fn set_slice(nanos: u64, nice: impl Fn(i32) -> i32) -> Option<i32> {
     attributes.size = size;
     attributes.sched_runtime = nanos;
     attributes.sched_nice = nice(before);
-    // It stays set: only root may take it back, and all it does is this.
+    // So that neither is inherited. The flag stays set, since only root may clear it, and does nothing
+    // else.
     attributes.sched_flags |= libc::SCHED_FLAG_RESET_ON_FORK as u64;
     // SAFETY: the kernel reads `attributes.size` bytes of the structure, which has that size.
     let set = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
     (set == 0).then_some(before)
 }
 
-/// Lets the thread that asks run after all others, for work that may wait.
+/// Gives the calling thread the lowest priority, for work that may wait.
 pub fn stand_back() {
     const LOWEST: i32 = 19;
-    // On Linux a priority is a thread's. To lower one's own is always allowed.
+    // On Linux, every thread has a priority of its own. A thread may always lower its own.
     let _ = rustix::process::setpriority_process(None, LOWEST);
 }
 
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_is_punctual_for_a_while_and_those_that_it_starts_are_not() {
+    fn the_settings_are_undone_in_the_end_and_not_inherited_by_threads() {
         let before = (slack(), slice_and_nice());
         let punctual = Punctual::this_thread();
         let now = slice_and_nice();

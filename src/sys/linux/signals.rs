@@ -9,14 +9,14 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 /// The signals that end a recording.
 const ENDING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-/// Ending signals, kept from doing what they do by themselves.
+/// The ending signals, blocked so that they can be waited for.
 #[derive(Debug)]
 pub struct Signals {
     fd: SignalFd,
     before: Before,
 }
 
-/// How signals stood when we were started; a program that we start finds them so again.
+/// Which signals were blocked and ignored when we were started, to be restored for programs that we start.
 #[derive(Clone, Copy, Debug)]
 pub struct Before {
     mask: SigSet,
@@ -27,17 +27,17 @@ pub struct Before {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Received {
     pub signal: Signal,
-    /// It came from the terminal (^C), which sends it to the whole foreground group: a program
-    /// that we started has it already.
+    /// Whether it came from the terminal (^C), which sends it to the whole foreground group: a program
+    /// that we started has received it already.
     pub from_terminal: bool,
 }
 
 impl Signals {
-    /// Holds the ending signals back, in this thread and all that it will start. To be called
-    /// before the first of them.
+    /// Blocks the ending signals in this thread and in all threads that it starts later. Must be called
+    /// before it starts the first of them.
     ///
-    /// `SIGHUP` stays ignored where it is (`nohup`). `SIGINT` does not: a script that starts us in
-    /// the background has it ignored, and must be able to end us all the same.
+    /// `SIGHUP` stays ignored where it is (`nohup`). `SIGINT` does not: if a script starts us in the
+    /// background, it is ignored, but the script must still be able to end us with it.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -52,14 +52,14 @@ impl Signals {
             if matches!(before.handler(), SigHandler::SigIgn) {
                 ignored.add(signal);
                 if signal == Signal::SIGHUP {
-                    // SAFETY: as above; it is what was there before.
+                    // SAFETY: as above; this restores what was there before.
                     unsafe { sigaction(signal, &before) }?;
                     continue;
                 }
             }
             held.add(signal);
         }
-        // Every pause of a thread sends us one of these; none may wake the thread that waits here.
+        // Every pause of a thread sends us a SIGCHLD, which must not wake the thread that waits here.
         let mut blocked = held;
         blocked.add(Signal::SIGCHLD);
         let mut mask = SigSet::empty();
@@ -99,11 +99,11 @@ impl Signals {
 }
 
 impl Before {
-    /// As they stand in the calling thread, of which none was taken over.
+    /// The state of signals in the calling thread, none of which was taken over.
     #[must_use]
     pub fn unchanged() -> Before {
         let mut mask = SigSet::empty();
-        // Asked with valid arguments, it cannot fail.
+        // With valid arguments, this call cannot fail.
         let _ = nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask));
         Before {
             mask,
@@ -111,8 +111,7 @@ impl Before {
         }
     }
 
-    /// Puts the calling process's signals back. Calls nothing that is not allowed between fork and
-    /// exec.
+    /// Restores the signals of the calling process. Only calls what is allowed between fork and exec.
     pub(super) fn restore(&self) -> io::Result<()> {
         for signal in ENDING {
             if self.ignored.contains(signal) {

@@ -1,4 +1,4 @@
-//! Who listens where: what `/proc` tells of sockets.
+//! Which sockets listen on which ports, and which are open in a process, as `/proc` tells.
 
 use std::io;
 use std::path::Path;
@@ -12,7 +12,7 @@ const LISTENING: &str = "0A";
 /// Real processes have fewer descriptors open than this.
 const MAX_DESCRIPTORS: usize = 1 << 20;
 
-/// TCP ports on which some socket of the network namespace of a thread listens, by the socket's inode.
+/// The TCP ports on which sockets in a thread's network namespace listen, by the inode of the socket.
 #[must_use]
 pub fn listening(tid: Tid) -> FxHashMap<u64, u16> {
     let mut ports = FxHashMap::default();
@@ -23,7 +23,7 @@ pub fn listening(tid: Tid) -> FxHashMap<u64, u16> {
     ports
 }
 
-/// Inode and port of a line that tells of a socket that listens.
+/// The inode and port from a line of the table; `None` unless the socket listens.
 fn parse_line(line: &str) -> Option<(u64, u16)> {
     let mut fields = line.split_ascii_whitespace();
     let local = fields.nth(1)?;
@@ -35,10 +35,10 @@ fn parse_line(line: &str) -> Option<(u64, u16)> {
     Some((inode, port))
 }
 
-/// The inodes of the sockets that a thread, and with it as a rule its process, has open.
+/// The inodes of the sockets that a thread has open; as a rule, they are those of its whole process.
 ///
 /// # Errors
-/// `PermissionDenied` where we may not know, or the thread is gone.
+/// When we may not know (`PermissionDenied`), or the thread is gone.
 pub fn open_sockets(tid: Tid) -> io::Result<Vec<u64>> {
     let entries = std::fs::read_dir(format!("/proc/{tid}/fd"))?;
     let links = entries.take(MAX_DESCRIPTORS).flatten();
@@ -56,7 +56,7 @@ fn socket_inode(link: &Path) -> Option<u64> {
         .ok()
 }
 
-/// Which network namespace a thread is in, as a number.
+/// The number of the network namespace of a thread.
 pub fn network_of(tid: Tid) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     Some(std::fs::metadata(format!("/proc/{tid}/ns/net")).ok()?.ino())

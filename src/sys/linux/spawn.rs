@@ -21,29 +21,29 @@ use crate::model::{Ending, Pid};
 pub struct Launch<'a> {
     pub program: &'a OsStr,
     pub arguments: &'a [std::ffi::OsString],
-    /// Where it runs, if not where we do.
+    /// Its working directory, if not ours.
     pub directory: Option<&'a std::path::Path>,
-    /// What it finds in its environment beside what we found.
+    /// Environment variables that it gets in addition to ours.
     pub environment: &'a [(&'a str, String)],
-    /// Where its output and errors go, without any input; `None` leaves it our own streams.
+    /// The file for its output and its errors; then it has no input. With `None`, it has our streams.
     pub capture: Option<&'a std::fs::File>,
-    /// As whom it runs, if not as ourselves.
+    /// The user as whom it runs, if not as ourselves.
     pub user: Option<&'a Caller>,
     pub signals: Before,
     pub scope: Scope,
 }
 
-/// What ends with a program.
+/// Which processes are ended with a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
-    /// All that is below this process: it starts nothing else. What the program leaves behind becomes
-    /// our child, so that it can be found in the end.
+    /// All processes below this one, which starts nothing else. Orphans of the program become our
+    /// children, so that they can be found at the end.
     AllThatIsBelowUs,
-    /// The program and what is still below it: this process may have other children.
+    /// The program and the processes that are still below it. This process may have other children.
     ItsTree,
 }
 
-/// A program that we started. It is not ended with us: see [`Started::end`].
+/// A program that we started. Dropping this does not end the program: see [`Started::end`].
 #[derive(Debug)]
 pub struct Started {
     child: Child,
@@ -66,8 +66,7 @@ fn ending(status: ExitStatus) -> Ending {
 /// When it cannot be started: no such program, no permission.
 pub fn start(launch: &Launch) -> io::Result<Started> {
     if launch.scope == Scope::AllThatIsBelowUs {
-        // Where this is not allowed, what a dying program leaves behind is lost from sight; all else
-        // works.
+        // Where this is not allowed, the orphans of a program cannot be found; everything else works.
         let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
     }
     let mut command = Command::new(launch.program);
@@ -110,7 +109,7 @@ pub fn start(launch: &Launch) -> io::Result<Started> {
             signals.restore()
         });
     }
-    // Nobody may collect it before we have said that it is waited for.
+    // Locked, so that the program is not collected before it is in the list.
     let mut waited_for = waited_for();
     let child = command.spawn()?;
     let handle = Pid(i32::try_from(child.id()).unwrap_or(0));
@@ -127,7 +126,7 @@ pub fn start(launch: &Launch) -> io::Result<Started> {
     })
 }
 
-/// Programs whose end is waited for by who started them.
+/// Programs whose end is waited for by the code that started them.
 static WAITED_FOR: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 fn waited_for() -> MutexGuard<'static, Vec<Pid>> {
@@ -167,7 +166,7 @@ impl Started {
         self.ended
     }
 
-    /// Waits for its end, for at most so long.
+    /// Waits for its end, for at most `limit`.
     pub fn wait_for(&mut self, limit: Duration) -> Option<Ending> {
         let deadline = Instant::now() + limit;
         loop {
@@ -179,15 +178,16 @@ impl Started {
         }
     }
 
-    /// Asks the program and all that came of it to end.
+    /// Asks the program and all that is to end with it to end.
     pub fn ask_to_end(&self) {
         self.signal_all(Signal::TERM);
     }
 
-    /// Waits until the program and all that came of it have ended; after `grace`, ends what is left.
+    /// Waits until the program and all that is to end with it have ended; after `grace`, kills what is
+    /// left.
     pub fn end(&mut self, grace: Duration) -> Option<Ending> {
         let patience = Instant::now() + grace;
-        // What even SIGKILL does not end within this time hangs in the kernel.
+        // A process that even SIGKILL does not end within this time hangs in the kernel.
         let limit = patience + Duration::from_secs(2);
         loop {
             self.try_wait();
@@ -210,7 +210,7 @@ impl Started {
             Scope::AllThatIsBelowUs => signal_below(Pid::ours(), signal),
             Scope::ItsTree => {
                 signal_below(self.pid(), signal);
-                // Its number is not another's before we have collected it.
+                // Its pid is not given to another process before we have collected it.
                 if self.ended.is_none()
                     && let Some(pid) = rustix::process::Pid::from_raw(self.pid().0)
                 {
@@ -220,7 +220,7 @@ impl Started {
         }
     }
 
-    /// How many are left of what ends with the program.
+    /// How many processes are left of those that are to end with the program.
     fn living(&self) -> usize {
         match self.scope {
             Scope::AllThatIsBelowUs => living_descendants(self.pid()),
@@ -236,17 +236,17 @@ impl Started {
 
 /// Sends a signal to the program alone.
 pub fn forward(pid: Pid, signal: nix::sys::signal::Signal) {
-    // The program may have ended just now; its pid is not free before we have collected it.
+    // The program may have ended just now, but its pid is not given to another before we have collected it.
     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.0), signal);
 }
 
-/// Ends all that is below this process, at once.
+/// Kills all that is below this process.
 pub fn kill_all() {
     signal_below(Pid::ours(), Signal::KILL);
 }
 
-/// Collects, from now on, what programs leave behind and what ends then: it falls to us, and would
-/// pile up as zombies through a long recording. A program itself is left to who waits for it.
+/// From now on, collects orphans of programs when they have ended: they are our children, and would
+/// pile up as zombies during a long recording. A program itself is left to the code that waits for it.
 fn collect_in_background() {
     static COLLECTING: Once = Once::new();
     COLLECTING.call_once(|| {
@@ -265,7 +265,7 @@ fn collect_in_background() {
     });
 }
 
-/// What falls to us falls to our first thread, and a program is started by that, too.
+/// Our children: the children of our first thread, which starts programs and inherits their orphans.
 fn children() -> Vec<Pid> {
     let us = std::process::id();
     match std::fs::read_to_string(format!("/proc/self/task/{us}/children")) {
@@ -287,8 +287,8 @@ fn signal_below(top: Pid, signal: Signal) {
     for (pid, _) in descendants(top) {
         let handle = rustix::process::Pid::from_raw(pid.0)
             .and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok());
-        // Still a descendant with the handle in hand: so the handle is of the process that is
-        // meant, and not of a later one of its number.
+        // If the process is still a descendant after the handle was opened, the handle is that of the
+        // process that is meant, and not of a later one with the same pid.
         if let Some(handle) = handle
             && descendants(top).iter().any(|(other, _)| *other == pid)
         {
@@ -297,8 +297,8 @@ fn signal_below(top: Pid, signal: Signal) {
     }
 }
 
-/// How many of our descendants live; collects those that ended and fell to us. The program itself
-/// is left to who waits for it.
+/// How many of our descendants live. Collects those of our children that have ended, but leaves the
+/// program itself to the code that waits for it.
 fn living_descendants(program: Pid) -> usize {
     let us = Pid::ours();
     descendants(us)
@@ -313,7 +313,7 @@ fn living_descendants(program: Pid) -> usize {
         .count()
 }
 
-/// Does nothing for what is not our child.
+/// Collects a child that has ended; does nothing for a process that is not our child.
 fn collect(pid: Pid) -> Option<WaitStatus> {
     waitpid(
         nix::unistd::Pid::from_raw(pid.0),
@@ -322,7 +322,7 @@ fn collect(pid: Pid) -> Option<WaitStatus> {
     .ok()
 }
 
-/// Each with its parent.
+/// The processes below `top`, each with its parent.
 fn descendants(top: Pid) -> Vec<(Pid, Pid)> {
     processes::descendants(top)
 }

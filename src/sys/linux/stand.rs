@@ -50,7 +50,7 @@ pub fn move_to(cpu: usize) -> io::Result<()> {
     })
 }
 
-/// The CPUs on which a process may run; none where that is not told.
+/// The CPUs on which a process may run; empty where the kernel does not tell.
 #[must_use]
 pub fn allowed(pid: Pid) -> Vec<usize> {
     let pid = rustix::process::Pid::from_raw(pid.0);
@@ -65,23 +65,23 @@ pub fn covers(at: usize) -> bool {
     cpu() == Some(at) || HELPERS.with_borrow(|helpers| helpers.stands_at(at))
 }
 
-/// Has helpers stand on other CPUs, until [`alone`] is called, for at most some milliseconds. `false`
-/// when not all do.
+/// Lets helpers stand on other CPUs until [`alone`] is called, for at most some milliseconds. Returns
+/// `false` when not all of them stand there.
 pub fn also_at(cpus: &[usize]) -> bool {
     HELPERS.with_borrow_mut(|helpers| helpers.call(cpus))
 }
 
-/// Sends the helpers away.
+/// Lets the helpers leave their CPUs.
 pub fn alone() {
     HELPERS.with_borrow(CpuHelpers::dismiss);
 }
 
-/// Lets this thread run wherever it could before, if it stands somewhere, and does without helpers.
+/// Ends the helpers, and lets this thread run wherever it could before it stood on a CPU.
 pub fn leave() {
     HELPERS.with_borrow_mut(|helpers| *helpers = CpuHelpers::default());
     PLACE.with_borrow_mut(|place| {
         if let Some(place) = place.take() {
-            // Where that is refused, it stays where it is, which harms nobody.
+            // If that is refused, the thread stays on its CPU, which does no harm.
             let _ = sched_setaffinity(None, &place.before);
         }
     });

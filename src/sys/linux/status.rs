@@ -11,12 +11,12 @@ pub struct Stat {
     pub parent: Pid,
     /// The kernel's `PF_` flags (field 9).
     pub flags: u64,
-    /// CPU time of all its threads, in clock ticks (fields 14 and 15).
+    /// CPU time of the thread or, for a process, of all its threads, in clock ticks (fields 14 and 15).
     pub used: u64,
     /// Start time in clock ticks since boot (field 22).
     pub started: u64,
-    /// Where the stack of its main thread began (field 28): another one after an exec, as a rule. 0
-    /// where we may not know.
+    /// The address at which the main thread's stack began (field 28), which as a rule is another one
+    /// after an exec. 0 where we may not know.
     pub stack_start: u64,
     /// The CPU on which it runs, waits to run, or ran last (field 39).
     pub cpu: usize,
@@ -44,8 +44,7 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?.bytes().next()?;
         let parent = fields.next()?.parse().ok()?;
-        // Fields 5 to 8 lie between, 10 to 13, 16 to 21, 23 to 27, and 29 to
-        // 38.
+        // Fields 5 to 8, 10 to 13, 16 to 21, 23 to 27 and 29 to 38 are skipped.
         let flags = fields.nth(4)?.parse().ok()?;
         let in_user: u64 = fields.nth(4)?.parse().ok()?;
         let in_kernel: u64 = fields.next()?.parse().ok()?;
@@ -63,7 +62,7 @@ impl Stat {
         })
     }
 
-    /// Whether nothing but an entry for the parent to collect is left.
+    /// Whether it has ended: nothing is left but an entry for the parent to collect.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
@@ -89,7 +88,7 @@ impl Stat {
         self.state == b'S'
     }
 
-    /// Whether a tracer holds it, which may be us: what it did before does not show.
+    /// Whether a tracer, which may be us, holds it: then its state does not show whether it ran before.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.state == b't'
@@ -117,7 +116,7 @@ pub struct Status {
     pub bounding: Option<u64>,
     /// 0 none, 1 strict, 2 filter.
     pub seccomp: Option<u8>,
-    /// Whether this is a thread of the kernel; told from 6.8 on.
+    /// Whether this is a kernel thread; known from Linux 6.8 on.
     pub kernel_thread: Option<bool>,
 }
 
@@ -134,7 +133,7 @@ impl Status {
     pub fn parse(text: &[u8]) -> Status {
         let mut status = Status::default();
         for line in text.split(|byte| *byte == b'\n') {
-            // The name (`Name:`) may be no text; no field that we use is like that.
+            // The name (`Name:`) may not be UTF-8; the fields that we use always are.
             let Some((key, value)) = std::str::from_utf8(line)
                 .ok()
                 .and_then(|line| line.split_once(':'))

@@ -16,8 +16,8 @@ pub struct TaskFiles {
     stat: File,
     schedstat: Option<File>,
     syscall: PathBuf,
-    /// `syscall`, open for those that are asked in every tick: a process may have more threads than
-    /// we may have files.
+    /// `syscall`, which stays open only for threads that are asked at every tick: a process may have more
+    /// threads than we may have open files.
     kept_syscall: OnceCell<Option<File>>,
 }
 
@@ -31,9 +31,9 @@ pub struct TaskTimes {
 }
 
 impl TaskTimes {
+    /// The times of a thread, for reading them once; [`TaskFiles`] stays open for reading them often.
+    /// `None` when the thread is gone, or the kernel does not keep these times.
     #[cfg(any(test, feature = "py-spy", feature = "internals"))]
-    /// For a single question; [`TaskFiles`] stays open for many. `None` when the thread is gone, or the
-    /// kernel keeps no such account.
     #[must_use]
     pub fn of(pid: Pid, tid: Tid) -> Option<TaskTimes> {
         TaskTimes::read(&open_schedstat(pid, tid).ok()?).ok()?
@@ -83,7 +83,7 @@ impl TaskFiles {
 
     /// Whether the thread is off every CPU until something wakes it. Its state alone does not say
     /// so: a thread is marked as sleeping a moment before it leaves the CPU, and if it is woken
-    /// within that moment it goes on as if nothing had been. `/proc/TID/syscall` is only answered
+    /// within that moment it simply goes on. `/proc/TID/syscall` only gives a system call
     /// for a thread that has been switched out (`task_current_syscall` in the kernel's
     /// lib/syscall.c). `false` also where that cannot be read.
     #[must_use]
@@ -93,8 +93,8 @@ impl TaskFiles {
         file.is_ok_and(|file| first_byte(&file).is_some_and(|byte| byte != b'r'))
     }
 
-    /// Whether the thread runs or is ready to, or is about to sleep; the file stays open from the
-    /// first time on. `false` also where that cannot be read.
+    /// Whether the thread runs, is ready to run or is about to sleep. The file stays open after the
+    /// first call. `false` also where it cannot be read.
     #[must_use]
     pub fn runs(&self) -> bool {
         let open = || File::open(&self.syscall).ok();
@@ -102,7 +102,7 @@ impl TaskFiles {
         file.and_then(first_byte) == Some(b'r')
     }
 
-    /// `None` where the kernel keeps no such account.
+    /// The times of the thread; `None` where the kernel does not keep them.
     ///
     /// # Errors
     /// When the thread is gone.
@@ -131,9 +131,10 @@ pub fn thread_ids(pid: Pid) -> Vec<Tid> {
         .collect()
 }
 
-/// A thread that can be read through: the main thread unless it has ended, as after `pthread_exit`;
-/// `/proc/PID` and `process_vm_readv` give nothing then while the threads that run on give all.
-/// `None` when the process has ended, or all of it is about to.
+/// A thread through which a process can be read: the main thread, unless it has ended, as after
+/// `pthread_exit`. In that case `/proc/PID` and `process_vm_readv` give nothing through the main thread,
+/// but everything through a thread that still runs. `None` when the process has ended, or all its threads
+/// are about to end.
 #[must_use]
 pub fn living_thread(pid: Pid) -> Option<Tid> {
     let lives = |tid: &Tid| Stat::of_thread(pid, *tid).is_some_and(|stat| !stat.is_ending());
@@ -144,14 +145,14 @@ pub fn living_thread(pid: Pid) -> Option<Tid> {
     thread_ids(pid).into_iter().find(lives)
 }
 
-/// Whether a call failed since the thread that it was made through has ended.
+/// Whether a call failed because the thread through which it was made has ended.
 #[must_use]
 pub fn has_ended(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ESRCH)
 }
 
-/// What the kernel calls a thread, if that is another name than its main thread has, which each begins
-/// with. At most 15 bytes.
+/// The kernel's name of a thread, at most 15 bytes, if it was given one: `None` if it has the name of the
+/// main thread.
 #[must_use]
 pub fn own_name(pid: Pid, tid: Tid) -> Option<TargetStr> {
     let name = |tid: Tid| {
@@ -203,7 +204,7 @@ impl InKernel {
     }
 }
 
-/// The function of the kernel in which a thread waits; `None` where it runs, or that may not be known.
+/// The function of the kernel in which a thread waits; `None` when it runs, or where we may not know.
 pub fn wait_channel(pid: Pid, tid: Tid) -> Option<String> {
     let channel = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
     (channel != "0").then_some(channel)

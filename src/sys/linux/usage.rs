@@ -1,12 +1,12 @@
-//! What programs that we started have used.
+//! The CPU time that programs which we started have used.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use crate::model::Nanos;
 
-/// CPU time of all children that have ended and were waited for, with the children that they waited
-/// for, to the microsecond.
+/// CPU time of all children that have ended and were waited for, including the children that they
+/// waited for themselves, to the microsecond.
 pub fn of_children() -> Nanos {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else {
         return Nanos::ZERO;

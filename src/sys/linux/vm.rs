@@ -10,14 +10,14 @@ use crate::model::{Addr, Tid};
 pub const MAX_RANGES: usize = 1024;
 
 /// Reads the ranges (address, length in bytes) of the memory of a thread's process one after the other
-/// into `into` and returns how many bytes came before the first byte that could not be read. At most [`MAX_RANGES`] ranges are
-/// looked at.
+/// into `into`, and returns how many bytes came before the first that could not be read. At most
+/// [`MAX_RANGES`] ranges are read.
 ///
 /// # Errors
 /// ESRCH when the thread has ended, EPERM when we may not read it, EFAULT when the first range is
 /// not mapped.
 pub fn read_ranges(tid: Tid, ranges: &[(Addr, usize)], into: &mut [u8]) -> io::Result<usize> {
-    // Sized to the call, since clearing the longest array costs more than a short read.
+    // The array is sized to the call, since clearing the longest one costs more than a short read.
     match ranges.len() {
         0..=4 => read_up_to::<4>(tid, ranges, into),
         5..=128 => read_up_to::<128>(tid, ranges, into),

@@ -1,5 +1,5 @@
-//! Everything that decides whether, and how well, a process can be looked at: a line each, with its
-//! state and what changes it.
+//! Everything that decides whether, and how well, a process can be looked at: one check each, with the
+//! state and what would change it.
 
 use std::fmt::Write as _;
 
@@ -9,28 +9,28 @@ use crate::sys::linux::cgroup::Container;
 use crate::sys::linux::loadavg::Loadavg;
 use crate::sys::linux::stand;
 
-/// One matter.
+/// One condition for looking at a process, with its state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Check {
     pub topic: &'static str,
     pub state: String,
     pub weight: Weight,
-    /// What changes it, a sentence with the command.
+    /// What would change it: a sentence with the command.
     pub step: Option<&'static str>,
 }
 
-/// What it means for the looking.
+/// What a check means for looking at the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Weight {
-    /// As it should be, or of no account.
+    /// The state is as it should be, or does not matter.
     Fine,
-    /// Something is dearer, less exact, or goes only in some cases.
+    /// Looking is more expensive or less exact, or only works in some cases.
     Limits,
-    /// It forbids looking, unless something else allows it.
+    /// Looking is forbidden, unless something else allows it.
     Forbids,
 }
 
-/// What of the machine matters, beside [`Facts`].
+/// What matters about the machine, besides [`Facts`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Machine {
     /// `6.18.44`
@@ -41,11 +41,11 @@ pub struct Machine {
     pub bpf_disabled: Option<i32>,
     /// CPUs on which we may run.
     pub cpus: Vec<usize>,
-    /// CPUs on which the target may.
+    /// CPUs on which the target may run.
     pub target_cpus: Vec<usize>,
     pub own_container: Option<Container>,
     pub target_container: Option<Container>,
-    /// Whether `/proc/loadavg` is the kernel's own.
+    /// Whether `/proc/loadavg` is the kernel's own, which tells at once of new processes.
     pub tells_births: bool,
 }
 
@@ -71,7 +71,7 @@ impl Machine {
     }
 }
 
-/// All that matters, most important first.
+/// All checks, the most important first.
 #[must_use]
 pub fn checks(facts: &Facts, machine: &Machine) -> Vec<Check> {
     let mut all = ours(facts, machine);
@@ -194,12 +194,12 @@ fn yama(facts: &Facts) -> Check {
             None,
         ),
         Some(1) if capable => check(
-            "kernel.yama.ptrace_scope = 1: no matter with CAP_SYS_PTRACE",
+            "kernel.yama.ptrace_scope = 1: does not matter with CAP_SYS_PTRACE",
             Weight::Fine,
             None,
         ),
         Some(2) if capable => check(
-            "kernel.yama.ptrace_scope = 2: no matter with CAP_SYS_PTRACE",
+            "kernel.yama.ptrace_scope = 2: does not matter with CAP_SYS_PTRACE",
             Weight::Fine,
             None,
         ),
@@ -226,7 +226,7 @@ fn yama(facts: &Facts) -> Check {
 /// What makes looking cheaper or quicker.
 fn how_well(machine: &Machine) -> Vec<Check> {
     let mut all = Vec::new();
-    // sched_setattr takes a slice of its own from 6.12 on.
+    // From 6.12 on, sched_setattr lets a thread choose its slice.
     let (major, minor) = release(&machine.kernel);
     let kernel = fine("kernel", machine.kernel.clone());
     all.push(if (major, minor) >= (6, 12) {
@@ -234,7 +234,9 @@ fn how_well(machine: &Machine) -> Vec<Check> {
     } else {
         Check {
             weight: Weight::Limits,
-            step: Some("before 6.12 looks at high rates come later; as root they are on time"),
+            step: Some(
+                "before Linux 6.12, looks at high rates are late unless spyhole runs as root",
+            ),
             ..kernel
         }
     });
@@ -334,7 +336,7 @@ fn targets(facts: &Facts, machine: &Machine) -> Vec<Check> {
         Some(tracer) => Check {
             weight: Weight::Limits,
             step: Some(
-                "where a thread must be paused it cannot be; end that debugger, or --nonblocking",
+                "no thread can be paused, which some looks need; end that debugger, or --nonblocking",
             ),
             ..fine("tracer", format!("process {}", tracer.pid))
         },
@@ -353,7 +355,7 @@ fn place_to_stand(machine: &Machine) -> Check {
     Check {
         weight: Weight::Limits,
         step: Some(
-            "where it may not stand beside the target it pauses it; widen spyhole's cpuset or taskset",
+            "on the other CPUs, spyhole pauses the target to read it; widen spyhole's cpuset or taskset",
         ),
         ..fine("its CPUs", state)
     }
@@ -405,13 +407,13 @@ mod tests {
     }
 
     #[test]
-    fn an_own_process_is_forbidden_by_nothing() {
+    fn nothing_forbids_looking_at_an_own_process() {
         let all = checks(&facts(), &machine());
         assert!(all.iter().all(|check| check.weight != Weight::Forbids));
     }
 
     #[test]
-    fn what_forbids_is_marked_and_has_a_next_step() {
+    fn a_check_that_forbids_looking_is_marked_and_has_a_next_step() {
         type Change = fn(&mut Facts);
         let changes: [(&str, Change); 3] = [
             ("its user", |facts| {
@@ -438,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_looks_dearer_is_told() {
+    fn a_check_that_makes_looking_more_expensive_is_marked() {
         let mut machine = machine();
         machine.cpus = vec![1];
         machine.kernel = "5.10.0".to_owned();

@@ -1,4 +1,4 @@
-//! What the judgement about a refusal rests on, read from `/proc`.
+//! The facts on which the judgement about a refusal rests, read from `/proc`.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,10 +12,10 @@ use crate::target::{Process, Stat, Status};
 
 /// Bit of `CAP_SYS_PTRACE` in a set of capabilities.
 pub const SYS_PTRACE: u64 = 1 << 19;
-/// How far up the line of parents to look for ourselves.
+/// How many ancestors of a target are searched for ourselves.
 const MAX_ANCESTORS: usize = 64;
 
-/// What may be done with a process depends on these.
+/// The facts that decide what we may do with a process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     pub us: Ourselves,
@@ -33,13 +33,13 @@ pub struct Ourselves {
     pub gid: u32,
     pub effective: u64,
     pub permitted: u64,
-    /// What capabilities we, or what we start, can ever get here.
+    /// The capabilities that we, or programs that we start, can ever get here.
     pub bounding: u64,
     /// Whether a seccomp filter is on us.
     pub filtered: bool,
     /// Whether we are in the first user namespace, where capabilities count for everything.
     pub in_first_user_namespace: bool,
-    /// Whether the numbers in `/proc` are those of our pid namespace.
+    /// Whether the process ids in `/proc` are those of our pid namespace.
     pub proc_is_ours: bool,
 }
 
@@ -51,8 +51,8 @@ pub struct TargetFacts {
     pub permitted: u64,
     pub has_ended: bool,
     pub kernel_thread: bool,
-    /// Whether the kernel keeps its memory from others of the same user: it runs a setuid or
-    /// unreadable program, or said so by `prctl(PR_SET_DUMPABLE, 0)`.
+    /// Whether the kernel hides its memory from other processes of the same user: it runs a setuid or
+    /// unreadable program, or asked for that by `prctl(PR_SET_DUMPABLE, 0)`.
     pub undumpable: bool,
     pub same_user_namespace: bool,
     /// Whether we, or one of our children, started it.
@@ -60,7 +60,7 @@ pub struct TargetFacts {
     pub tracer: Option<Tracer>,
 }
 
-/// Who traces the target.
+/// The process that traces the target.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tracer {
     pub pid: Pid,
@@ -74,14 +74,14 @@ impl Ourselves {
         self.effective & capability != 0
     }
 
-    /// Whether `CAP_SYS_PTRACE` allows to read the target, whoever's it is: it counts in its user
-    /// namespace and in those below it.
+    /// Whether `CAP_SYS_PTRACE` lets us read the target, whoever owns it. The capability counts in our own
+    /// user namespace and in those below it.
     #[must_use]
     pub fn may_read_all_of(&self, target: &TargetFacts) -> bool {
         self.has(SYS_PTRACE) && (target.same_user_namespace || self.in_first_user_namespace)
     }
 
-    /// Whether the target runs as we do, in all of its ids that count.
+    /// Whether all user and group ids of the target that count are ours.
     #[must_use]
     pub fn is_user_of(&self, target: &TargetFacts) -> bool {
         target.uids[..3].iter().all(|uid| *uid == self.uid)
@@ -146,9 +146,10 @@ impl TargetFacts {
 }
 
 impl Tracer {
-    /// `None` for ourselves, too: we trace for moments while we sample.
+    /// The tracer by a thread's status; `None` also if that is ourselves, who trace for moments while we
+    /// sample.
     fn of(status: &Status) -> Option<Tracer> {
-        // The kernel tells the thread that traces.
+        // The kernel gives the id of the tracing thread.
         let thread = status.tracer?;
         let status = read(format!("/proc/{thread}/status")).map(|text| Status::parse(&text));
         let pid = status.and_then(|status| status.tgid).unwrap_or(thread);
@@ -163,7 +164,7 @@ impl Tracer {
     }
 }
 
-/// A tracer may have taken some of the threads only.
+/// The status of each thread of a process, since a tracer may trace only some of them.
 fn threads(pid: Pid) -> impl Iterator<Item = Status> {
     thread_ids(pid)
         .into_iter()
@@ -178,7 +179,7 @@ fn descends_from_us(parent: Pid) -> bool {
         .any(|pid| u32::try_from(pid.0) == Ok(own))
 }
 
-/// The first user namespace's map is the whole range onto itself.
+/// Whether a uid map is that of the first user namespace, which maps the whole range to itself.
 fn maps_everything(uid_map: &[u8]) -> bool {
     let fields: Vec<&[u8]> = uid_map
         .split(u8::is_ascii_whitespace)

@@ -28,7 +28,7 @@ pub enum Reason {
     NoSuchProcess,
     Zombie,
     KernelThread,
-    /// ptrace has one tracer a process.
+    /// Another tracer is there already, and ptrace allows only one.
     Traced(Tracer),
     /// It belongs to this user and we lack `CAP_SYS_PTRACE`.
     OtherUser {
@@ -37,11 +37,11 @@ pub enum Reason {
     Undumpable,
     MoreCapabilities,
     OtherUserNamespace,
-    /// `/proc` is that of another pid namespace than ours, so no number in it means what it says.
+    /// `/proc` is that of another pid namespace than ours, so that its process ids mean nothing here.
     OtherPidNamespace,
     /// Yama, with its level (1 to 3).
     PtraceScope(u8),
-    /// Nothing else forbids it and a seccomp filter is on us.
+    /// Nothing else forbids it, but we run under a seccomp filter.
     SeccompFilter,
     /// Nothing that we know of forbids it.
     Unknown,
@@ -59,15 +59,15 @@ pub struct Diagnosis {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Remedy {
     None,
-    /// The number is wrong, or out of date.
+    /// Check the process id, which is wrong or out of date.
     CheckPid,
-    /// We are not root: become it.
+    /// Become root, which we are not.
     Sudo,
-    /// We are root, or cannot become it, in a container that lacks the capability.
+    /// Give the container the capability: we are root in it, or cannot become root with the capability.
     ContainerCapability,
     /// As [`Remedy::Sudo`], or loosen Yama, or start the program through spyhole.
     SudoOrScope,
-    /// Root without the capability in force.
+    /// Loosen Yama, or as [`Remedy::ContainerCapability`].
     Scope,
     Reboot,
     ContainerSeccomp,
@@ -148,7 +148,7 @@ fn reason(attempt: Attempt, facts: &Facts) -> Reason {
 }
 
 fn remedy(reason: &Reason, us: &Ourselves) -> Remedy {
-    // Root that lacks the capability, or a user to whom sudo could not give it, is in a container.
+    // If root lacks the capability, or sudo could not give it to a user, we are in a container.
     let capability = if us.uid == 0 || us.bounding & SYS_PTRACE == 0 {
         Remedy::ContainerCapability
     } else {
@@ -171,7 +171,7 @@ fn remedy(reason: &Reason, us: &Ourselves) -> Remedy {
 }
 
 impl Diagnosis {
-    /// What is the matter, without a full stop.
+    /// What is wrong, as a sentence without a full stop.
     #[must_use]
     pub fn cause(&self) -> String {
         let pid = self.pid;
@@ -223,7 +223,7 @@ impl Diagnosis {
         }
     }
 
-    /// What to do, a sentence with the command; `None` where nothing can be done.
+    /// What to do, as a sentence with the command; `None` where nothing can be done.
     #[must_use]
     pub fn next_step(&self) -> Option<&'static str> {
         const CAPABILITY: &str = "give the container the capability: `docker run --cap-add \
@@ -267,7 +267,7 @@ impl Diagnosis {
     }
 }
 
-/// The cause, and on a line of its own the next step.
+/// The cause and, on a line of its own, the next step.
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.cause())?;
@@ -278,11 +278,11 @@ impl fmt::Display for Diagnosis {
     }
 }
 
-/// What a process lacks that has no Python to read.
+/// What is missing in a process that has no Python to read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lacks {
     Python,
-    /// The library is there, and no interpreter was made.
+    /// The library is there, but no interpreter was made.
     Interpreter,
     /// The interpreter was shut down.
     InterpreterAgain,
@@ -331,8 +331,8 @@ impl fmt::Display for NotPython {
     }
 }
 
-/// A command line for an error message: control characters, bidi marks and the like are escaped as
-/// in a Rust string, and it is cut where it gets long.
+/// A command line for an error message. Control characters, bidi marks and the like are escaped as
+/// in a Rust string, and a long command line is cut.
 fn in_parentheses(command: &[TargetStr]) -> String {
     const MAX: usize = 100;
     let mut text = String::new();

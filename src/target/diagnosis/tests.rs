@@ -73,7 +73,7 @@ fn no_process() {
 }
 
 #[test]
-fn a_zombie_is_one_even_for_who_has_no_rights() {
+fn a_zombie_is_recognised_without_any_rights() {
     let zombie = TargetFacts {
         has_ended: true,
         ..target(0)
@@ -160,7 +160,7 @@ fn another_user_comes_before_yama_as_in_the_kernel() {
 }
 
 #[test]
-fn root_of_a_user_namespace_has_no_say_outside() {
+fn root_of_a_user_namespace_has_no_rights_outside_of_it() {
     let us = Ourselves {
         in_first_user_namespace: false,
         ..root()
@@ -177,7 +177,7 @@ fn root_of_a_user_namespace_has_no_say_outside() {
 }
 
 #[test]
-fn a_rootless_container_of_ones_own_needs_sudo() {
+fn a_process_in_a_rootless_container_of_the_same_user_needs_sudo() {
     let inside = TargetFacts {
         same_user_namespace: false,
         ..target(1000)
@@ -240,7 +240,7 @@ fn a_process_without_python_names_those_that_it_started() {
 }
 
 #[test]
-fn nothing_is_blamed_where_the_numbers_are_of_another_namespace() {
+fn nothing_but_a_proc_of_another_pid_namespace_is_blamed_where_there_is_one() {
     let us = Ourselves {
         proc_is_ours: false,
         ..root()
