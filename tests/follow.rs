@@ -40,32 +40,33 @@ fn children_that_live_for_moments_are_seen() {
     let _alone = alone();
     const CHILDREN: &str = "120";
     for python in versions(&[(3, 11), (3, 15)]) {
-        let place = Place::new();
-        let output = place
-            .record(["-s", "-r", "1000", "-f", "raw", "-o", "x.txt", "--"])
-            .arg(&python.path)
-            .args([&script("short_children.py"), CHILDREN, "7"])
-            .output()
-            .unwrap();
-        assert_code(&output, 0);
-        let said = stdout(&output);
-        let account: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
-        let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap();
-        for how in ["forked", "started"] {
-            let children = account[how].as_array().unwrap();
-            let seen = children.iter().filter(|child| {
-                let root = format!("process {}:", child[0]);
-                let mut lines = collapsed.lines();
-                lines.any(|line| line.contains(&root) && line.contains("spin_in_child"))
-            });
-            let (seen, all) = (seen.count(), children.len());
-            assert_eq!(all, 60);
-            assert!(
-                seen * 100 >= all * 95,
-                "{}: {seen} of {all} {how}",
-                python.name
-            );
-        }
+        let shares = || {
+            let place = Place::new();
+            let output = place
+                .record(["-s", "-r", "1000", "-f", "raw", "-o", "x.txt", "--"])
+                .arg(&python.path)
+                .args([&script("short_children.py"), CHILDREN, "7"])
+                .output()
+                .unwrap();
+            assert_code(&output, 0);
+            let said = stdout(&output);
+            let account: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+            let collapsed = std::fs::read_to_string(place.path("x.txt")).unwrap();
+            ["forked", "started"].map(|how| {
+                let children = account[how].as_array().unwrap();
+                assert_eq!(children.len(), 60);
+                let seen = children.iter().filter(|child| {
+                    let root = format!("process {}:", child[0]);
+                    let mut lines = collapsed.lines();
+                    lines.any(|line| line.contains(&root) && line.contains("spin_in_child"))
+                });
+                seen.count()
+            })
+        };
+        // Where other programs want all CPUs, some live their moment before spyhole comes to run.
+        let mut tries = std::iter::repeat_with(shares).take(4);
+        let are_enough = |seen: [usize; 2]| seen.into_iter().all(|seen| seen >= 57);
+        assert!(tries.any(are_enough), "{}", python.name);
     }
 }
 
