@@ -189,8 +189,8 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Whether a Python has no version yet because it has only just begun: up to 3.10 the text that holds
-    /// the version is made some milliseconds after the interpreter.
+    /// Whether a Python has no version yet because it has only just begun: up to 3.10 the text that
+    /// holds the version is made some milliseconds after the interpreter.
     fn may_be_early(&mut self, who: Identity, error: &cpython::OpenError) -> bool {
         let no_version = matches!(
             error,
@@ -255,7 +255,7 @@ impl World for LiveWorld<'_> {
                     act();
                 }
             }
-            // This is about processes below a recorded one; what becomes of a root is for our caller to say.
+            // Only for processes below a recorded one; our caller says what becomes of a root.
             Err(refusal) if refusal.kind == RefusalKind::Never && parent.is_some() => {
                 self.tell_once(News::NotRecorded {
                     pid: who.pid,
