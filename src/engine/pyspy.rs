@@ -27,7 +27,7 @@ pub enum OpenError {
     /// A Python that py-spy does not know either.
     #[error("{0}")]
     UnsupportedVersion(Box<dyn std::error::Error + Send + Sync>),
-    /// Any other failure. py-spy does not tell a process that is no Python from one that it could not read.
+    /// Any other failure: py-spy does not tell what is no Python from what it could not read.
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -37,8 +37,8 @@ impl<E: Engine> Several<E> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Counts the time of a thread that has a stack in several Pythons for one of them only: one whose GIL
-    /// it holds, if there is one, and the last of several such. In the others it counts as waiting.
+    /// Counts the time of a thread that has a stack in several Pythons for one of them only: one whose
+    /// GIL it holds, if there is one, and the last of several such. In the others it counts as waiting.
     fn count_once(samples: &mut [Sample], interner: &Interner) {
         let mut seen: FxHashSet<Tid> = FxHashSet::default();
         let tid_of = |sample: &Sample| interner.thread(sample.thread).key.tid;

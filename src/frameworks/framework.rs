@@ -5,11 +5,11 @@ use super::Role;
 /// What spyhole knows of one framework, server or library. Paths are separated by `/` and begin with the
 /// outermost package.
 ///
-/// Two things belong here but have no field yet: local variables to read with a stack, such as a request's
-/// route, and rules that recognise a mistake by a stack.
+/// Two things belong here but have no field yet: local variables to read with a stack, such as a
+/// request's route, and rules that recognise a mistake by a stack.
 #[derive(Debug)]
 pub struct Framework {
-    /// Packages that are recognised wherever they lie: vendored, or installed with `pip install --target`.
+    /// Packages that are recognised wherever they lie: vendored, or installed by `pip install --target`.
     pub packages: &'static [&'static str],
     /// Beginnings of the paths of code that talks to a database, below the folder where packages, or the
     /// standard library, are installed. One that does not end in `/` is the beginning of a name.

@@ -1,8 +1,8 @@
 //! All that is known of frameworks, servers and well-known libraries: data, one file per framework. To
 //! support another one, add a file, and a line in [`ALL`].
 //!
-//! This module only looks the data up. `survey` decides how marks are weighed against each other, `engine`
-//! what they mean for a sample.
+//! This module only looks the data up. `survey` decides how marks are weighed against each other,
+//! `engine` what they mean for a sample.
 
 mod asgiref;
 mod celery;
@@ -95,8 +95,8 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
 });
 
 /// Whether a function runs once per request or task. A thread within it is at work for somebody, even
-/// while it waits. Any other thread that waits is waiting for work: an accept loop, the worker of a pool,
-/// an autoreloader between two looks. `name` may be qualified by the function's class.
+/// while it waits. Any other thread that waits is waiting for work: an accept loop, the worker of a
+/// pool, an autoreloader between two looks. `name` may be qualified by the function's class.
 #[must_use]
 pub fn is_work_frame(file: &str, name: &str) -> bool {
     let frames = INDEX.work_frames.get(unqualified(name));

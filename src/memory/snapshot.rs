@@ -1,5 +1,5 @@
-//! The memory at one tick. What the last ticks read is fetched in one call at the beginning; whoever reads
-//! the snapshot never deals with system calls.
+//! The memory at one tick. What the last ticks read is fetched in one call at the beginning; whoever
+//! reads the snapshot never deals with system calls.
 
 use std::ops::Range;
 
@@ -14,9 +14,9 @@ use crate::sys::linux::vm::MAX_RANGES;
 const BLOCK: u64 = 128;
 const BLOCK_LEN: usize = BLOCK as usize;
 
-/// A block that was not used for more than this many ticks is no longer fetched in advance. The number is
-/// small, since a program does not come back to most of what it left, and fetching the rest again takes
-/// only one call more.
+/// A block that was not used for more than this many ticks is no longer fetched in advance. The number
+/// is small, since a program does not come back to most of what it left, and fetching the rest again
+/// takes only one call more.
 const FORGET_AFTER: u32 = 3;
 
 /// Bound on what one tick may keep: 16 MiB, a stack of some 100,000 frames, or 35,000 up to 3.10.
@@ -177,7 +177,7 @@ impl<S: Source> Snapshot<S> {
         let (tick, wanted) = (self.tick, &mut self.wanted);
         wanted.clear();
         wanted.extend(self.held.iter().filter(|held| held.is_predicted(tick)));
-        // All but the blocks that were missed since are in order already, which makes a stable sort fast.
+        // All but the blocks that were missed since are in order already, so a stable sort is fast.
         wanted.sort_by_key(|held| held.block);
         // Long stacks have no gaps worth filling, and filling must not exceed the bound.
         if wanted.len() <= MAX_BLOCKS / BLOCKS_A_PAGE as usize {
@@ -287,9 +287,9 @@ impl<S: Source> Snapshot<S> {
         self.ahead = 1;
     }
 
-    /// Fetches a block and those around it in its page, mostly before it: what is missed most often is the
-    /// innermost frame of a stack that has grown, and the next frames lie below it. That costs less than
-    /// one call for each block.
+    /// Fetches a block and those around it in its page, mostly before it: what is missed most often is
+    /// the innermost frame of a stack that has grown, and the next frames lie below it. That costs less
+    /// than one call for each block.
     fn fetch_around(&mut self, block: u64) {
         let page = block / BLOCKS_A_PAGE * BLOCKS_A_PAGE;
         let first = block.saturating_sub(BEFORE_A_MISS).max(page);
@@ -347,7 +347,7 @@ fn fill_gaps(blocks: &mut Vec<Held>) {
     }
 }
 
-/// Makes ranges of blocks: neighbouring blocks become one range. Stops at as many ranges as one call takes.
+/// Makes ranges of blocks, one of each run of neighbours, but no more than one call takes.
 fn coalesce(blocks: &[Held], ranges: &mut Vec<(Addr, usize)>) {
     ranges.clear();
     let mut end = None;

@@ -132,8 +132,8 @@ impl std::fmt::Display for PythonVersion {
 /// The name that stands for names, lines, stacks and threads that come when a table is full.
 pub const TOO_MANY: &str = "<too many to tell apart>";
 
-/// The most that the tables hold. No program is known that comes near it. All tables together take 600 MiB
-/// when they are full.
+/// The most that the tables hold. No program is known that comes near it. All tables together take 600
+/// MiB when they are full.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// Bytes of all texts.
@@ -310,12 +310,12 @@ impl Interner {
         id.map_or(OTHER_STACK, StackId)
     }
 
-    /// The set of these labels. Of several labels with the same key, the last counts; if its key or value
-    /// is empty, it is left out, as in other systems of labels.
+    /// The set of these labels. Of several labels with the same key, the last counts; if its key or
+    /// value is empty, it is left out, as in other systems of labels.
     pub fn intern_labels(&mut self, labels: impl IntoIterator<Item = Label>) -> LabelSetId {
         let mut labels: Vec<Label> = labels.into_iter().collect();
-        // By text, not by handle, so that the order is the same in every interner. The sort is stable, so
-        // the last label of a key stays the last.
+        // By text, not by handle, so that the order is the same in every interner. The sort is stable,
+        // so the last label of a key stays the last.
         labels.sort_by(|a, b| self.text(a.key).cmp(self.text(b.key)));
         let set = labels
             .chunk_by(|a, b| a.key == b.key)
@@ -480,7 +480,7 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
     }
 }
 
-/// An index as the number in a handle. Our limits, and the system's limit of processes, are far below 2^32.
+/// An index as the number in a handle. Our limits, and the system's on processes, are far below 2^32.
 fn next_index(len: usize) -> u32 {
     u32::try_from(len).expect("fewer than 2^32 entries")
 }

@@ -6,7 +6,7 @@ use super::interner::Table;
 use super::{LabelSetId, TextId};
 
 /// How many label sets are told apart besides [`LabelSetId::EMPTY`]; all that come later count as
-/// [`LabelSetId::OTHER`]. Otherwise a label whose values never repeat would let the table grow without end.
+/// [`LabelSetId::OTHER`]. Otherwise a label whose values never repeat would grow the table without end.
 pub const MOST_LABEL_SETS: usize = 10_000;
 
 /// The only label of [`LabelSetId::OTHER`], as key and value.

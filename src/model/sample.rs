@@ -25,7 +25,8 @@ pub struct Sample {
     pub wall: Nanos,
     /// CPU time that the thread used since its last sample, from its schedstat.
     pub cpu: Nanos,
-    /// Whether the thread was running at the tick, or was ready to run and had run since the tick before.
+    /// Whether the thread was running at the tick, or was ready to run and had run since the tick
+    /// before.
     pub on_cpu: bool,
     /// Whether the thread was within a request or a task, so that somebody waits for it even while it
     /// waits itself.

@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 /// and markup included, so it has no `Display`: each output passes it through an escaper of its
 /// own.
 ///
-/// A lone surrogate, which Python allows and UTF-8 does not, is kept as the six characters
-/// that Python's `backslashreplace` would write, such as `\udcff`. A byte that is not UTF-8 is kept as the
-/// surrogate that Python makes of it (PEP 383), so that a path is the same text wherever it came from.
-/// A backslash that would look like the beginning of such an escape is kept as `\x5c`, so that two texts
-/// that differ in the target differ here, too.
+/// A lone surrogate, which Python allows and UTF-8 does not, is kept as the six characters that Python's
+/// `backslashreplace` would write, such as `\udcff`. A byte that is not UTF-8 is kept as the surrogate
+/// that Python makes of it (PEP 383), so that a path is the same text wherever it came from. A backslash
+/// that would look like the beginning of such an escape is kept as `\x5c`, so that two texts that differ
+/// in the target differ here, too.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TargetStr(Box<str>);
 
@@ -55,8 +55,8 @@ impl TargetStr {
         &self.0
     }
 
-    /// Several texts, such as the words of a command line, joined by blanks; like each of them, not to be
-    /// written to any output unescaped.
+    /// Several texts, such as the words of a command line, joined by blanks; like each of them, not to
+    /// be written to any output unescaped.
     #[must_use]
     pub fn joined(texts: &[TargetStr]) -> String {
         let texts: Vec<_> = texts.iter().map(TargetStr::untrusted).collect();

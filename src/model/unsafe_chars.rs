@@ -1,9 +1,9 @@
 //! Which characters are unsafe to show as they are.
 
 /// Whether a character is invisible or changes how other text looks: controls, line separators,
-/// direction marks, characters without a shape, and code points that are not characters. A terminal obeys
-/// some of them, XML refuses others. Each output escapes them in its own way, besides the characters
-/// that have a meaning in its syntax.
+/// direction marks, characters without a shape, and code points that are not characters. A terminal
+/// obeys some of them, XML refuses others. Each output escapes them in its own way, besides the
+/// characters that have a meaning in its syntax.
 ///
 /// Variation selectors, as in emoji (U+FE00 to U+FE0F), are ordinary and safe.
 #[must_use]

@@ -113,7 +113,7 @@ pub enum Event<'a> {
     Process(News<'a>),
 }
 
-/// Observes a recording. Its functions are called in the thread that samples, so they must not take long.
+/// Observes a recording. It is called in the thread that samples, so it must not take long.
 pub trait Observer {
     /// Called before the first look.
     fn begin(&self) {}
@@ -164,9 +164,9 @@ impl Recorder {
         }
     }
 
-    /// A recorder in a program that does nothing else. SIGINT, SIGTERM and SIGHUP end a recording, and are
-    /// passed on to a program that it started; at a second signal it calls `give_up` and exits. Must be
-    /// called before any thread is started.
+    /// A recorder in a program that does nothing else. SIGINT, SIGTERM and SIGHUP end a recording, and
+    /// are passed on to a program that it started; at a second signal it calls `give_up` and exits. Must
+    /// be called before any thread is started.
     ///
     /// # Errors
     /// When signals cannot be received.

@@ -1,5 +1,5 @@
-//! A file that a recording is written to: checked before the recording begins, and afterwards either whole
-//! or not there at all.
+//! A file that a recording is written to: checked before the recording begins, and afterwards either
+//! whole or not there at all.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

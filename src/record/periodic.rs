@@ -60,8 +60,8 @@ impl PeriodicFile {
 }
 
 impl Sink for PeriodicFile {
-    /// Starts the writing thread. That is done before the sampler moves to the CPU of its target, since a
-    /// thread may run on the CPUs of the thread that starts it.
+    /// Starts the writing thread. That is done before the sampler moves to the CPU of its target, since
+    /// a thread may run on the CPUs of the thread that starts it.
     fn begin(&mut self) {
         if let Some((encode, tell)) = self.waiting.take() {
             let writer = Writer {

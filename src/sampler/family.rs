@@ -231,8 +231,7 @@ impl Family {
         Ok(())
     }
 
-    /// Checks the role of a started program: if it is a master or an autoreloader, its children are meant,
-    /// too.
+    /// Checks the role of a started program: the children of a master or autoreloader are meant, too.
     fn review_open(&mut self, now: Nanos, world: &mut dyn World) {
         let pause = self.review.map_or(REVIEWS.0, |(_, pause)| pause);
         let again = Nanos(pause.0.saturating_mul(2));
@@ -401,8 +400,8 @@ impl Family {
         self.patience = None;
     }
 
-    /// Until when an attached root that is not ready is waited for before it is reported that it cannot be
-    /// recorded; zero where nothing is waited for in this way.
+    /// Until when an attached root that is not ready is waited for before it is reported that it cannot
+    /// be recorded; zero where nothing is waited for in this way.
     pub fn patient_until(&self) -> Nanos {
         self.patience.unwrap_or(Nanos::ZERO)
     }
@@ -442,8 +441,8 @@ impl Family {
         }
     }
 
-    /// Enters a process that was just opened as the parent of processes below it that were opened before:
-    /// a child may show its Python sooner than its parent.
+    /// Enters a process that was just opened as the parent of processes below it that were opened
+    /// before: a child may show its Python sooner than its parent.
     fn adopt(&self, parent: ProcessId, interner: &mut Interner) {
         for (pid, &process) in &self.processes {
             let above = self.parents.get(pid).copied();

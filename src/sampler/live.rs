@@ -276,7 +276,7 @@ impl World for LiveWorld<'_> {
                     act();
                 }
             }
-            // This is about processes below a recorded one; what becomes of a root is for our caller to say.
+            // Only for processes below a recorded one; our caller says what becomes of a root.
             Err(refusal) if refusal.kind == RefusalKind::Never && parent.is_some() => {
                 self.tell_once(News::NotRecorded {
                     pid: who.pid,

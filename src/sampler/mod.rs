@@ -1,6 +1,6 @@
 //! The loop that asks engines for stacks. It decides when to ask, for which processes, for how long, and
-//! what to do when it is late. It counts what became of every tick; it knows nothing of what is done with
-//! the samples.
+//! what to do when it is late. It counts what became of every tick; it knows nothing of what is done
+//! with the samples.
 
 mod births;
 mod clock;

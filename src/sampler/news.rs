@@ -36,8 +36,8 @@ pub enum News<'a> {
     },
     /// It is kept from running.
     Halted { pid: Pid, how: Halted },
-    /// Nothing could be recorded yet. `starts_others`: its children are to be recorded in its place, since
-    /// it is an autoreloader for example, but none has been yet.
+    /// Nothing could be recorded yet. `starts_others`: its children are to be recorded in its place,
+    /// since it is an autoreloader for example, but none has been yet.
     NothingYet { pid: Pid, starts_others: bool },
 }
 
@@ -58,8 +58,8 @@ impl News<'_> {
         }
     }
 
-    /// A text that is the same for news that say the same of different processes: they are told once, not
-    /// for each of a thousand workers.
+    /// A text that is the same for news that say the same of different processes: they are told once,
+    /// not for each of a thousand workers.
     pub(super) fn topic(&self) -> String {
         match self {
             News::FellBack { why, .. } => format!("fell back: {why}"),

@@ -73,7 +73,7 @@ impl Open {
         Some(cpu.now.saturating_sub(cpu.before))
     }
 
-    /// Notes that it could not be read. Once that has lasted for long, returns since when, a single time.
+    /// Notes that it could not be read. Returns since when, but only once, when that has lasted for long.
     pub fn unreadable(&mut self, at: Nanos, why: &str) -> Option<Nanos> {
         let failing = self.failing.get_or_insert_with(|| Failing {
             since: at,
@@ -97,8 +97,8 @@ impl Open {
         Some(halt_outage(halt, pid, at))
     }
 
-    /// Notes that none of its threads ran, and asks now and then what keeps it from running. Returns that
-    /// when it is news.
+    /// Notes that none of its threads ran, and asks now and then what keeps it from running. Returns
+    /// that when it is news.
     pub fn rested(&mut self, at: Nanos, ask: impl FnOnce() -> Option<Halted>) -> Option<Halted> {
         let is_due = self
             .halt_asked

@@ -51,8 +51,8 @@ pub trait World {
         interner: &mut Interner,
     ) -> Result<Box<dyn Engine>, Refusal>;
 
-    /// The kind of role that a process turns out to have; `None` until it has children, or where its role
-    /// cannot be told.
+    /// The kind of role that a process turns out to have; `None` until it has children, or where its
+    /// role cannot be told.
     fn role_kind(&mut self, who: Identity) -> Option<RoleKind>;
 
     /// A number for the program that the process runs, which changes with an exec; `None` when the

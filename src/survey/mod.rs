@@ -354,8 +354,8 @@ pub fn find(wanted: &Wanted) -> Result<Choice, FindError> {
     };
     let mut choice = pick(&survey, wanted)?;
     if let Wanted::Pids(pids) = wanted {
-        // A process that is no Python yet, or that may not be read, is not in the survey: opening it tells
-        // whether it exists.
+        // A process that is no Python yet, or that may not be read, is not in the survey: opening it
+        // tells whether it exists.
         for &pid in pids.iter().filter(|pid| survey.get(**pid).is_none()) {
             let process = Process::open(pid).map_err(|source| FindError::Open { pid, source })?;
             if !choice.roots.contains(&process.identity()) {
@@ -366,7 +366,7 @@ pub fn find(wanted: &Wanted) -> Result<Choice, FindError> {
     Ok(choice)
 }
 
-/// What a process is for, as far as that shows without a look inside. This can be told from its start on.
+/// What a process is for, as far as that shows without a look inside. Works from its start on.
 #[must_use]
 pub fn role_outside(process: &Process) -> Option<Role> {
     evidence_outside(process).role()

@@ -84,8 +84,8 @@ pub fn pick(survey: &Survey, wanted: &Wanted) -> Result<Choice, PickError> {
     Ok(choice)
 }
 
-/// The matched processes that are not below another matched one, or all if each `is_named` by its id. The
-/// child of an autoreloader is replaced by the autoreloader, so that its later children are found, too.
+/// The matched processes that are not below another matched one, or all if each `is_named` by its id.
+/// The child of an autoreloader is replaced by the autoreloader, so that later children are found, too.
 fn tops<'a>(survey: &'a Survey, matched: &[&'a Found], is_named: bool) -> Vec<&'a Found> {
     let mut tops: Vec<&Found> = Vec::new();
     for found in matched {

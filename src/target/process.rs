@@ -238,7 +238,7 @@ impl Process {
     }
 
     #[cfg(any(test, feature = "internals"))]
-    /// A handle that becomes readable when the process ends; `None` where the kernel has no such handles.
+    /// A handle that becomes readable when the process ends; `None` where the kernel has none.
     #[must_use]
     pub fn handle(&self) -> Option<BorrowedFd<'_>> {
         self.handle.as_ref().map(AsFd::as_fd)
@@ -281,8 +281,8 @@ impl Process {
                 return Standing::Same;
             }
             // The token gives nothing because the thread through which it was opened has ended, or
-            // because of an exec. The thread that calls exec becomes the main thread. Here the main thread
-            // had ended before and still has, so the exec did not happen.
+            // because of an exec. The thread that calls exec becomes the main thread. Here the main
+            // thread had ended before and still has, so the exec did not happen.
             if token.through != self.main.tid && main.has_ended() {
                 return self.by_executable(&living);
             }
@@ -355,8 +355,8 @@ impl Process {
         })
     }
 
-    /// Its children; empty where the kernel does not list them. For a process with very many threads, only
-    /// the children that its first threads started.
+    /// Its children; empty where the kernel does not list them. For a process with very many threads,
+    /// only the children that its first threads started.
     #[must_use]
     pub fn children(&self) -> Vec<Pid> {
         const MANY: usize = 64;

@@ -26,8 +26,8 @@ struct Tables {
 /// The address of a symbol that an image defines and exports.
 pub(super) fn symbol<M: Memory>(image: &Image<'_>, memory: &mut M, name: &str) -> Option<Addr> {
     let section = image.dynamic_section(memory)?;
-    // glibc replaces the addresses in the section in memory by absolute ones, musl does not; and
-    // a prelinked file could be read both ways. That the symbol has the right name proves which one it is.
+    // glibc replaces the addresses in the section in memory by absolute ones, musl does not; and a
+    // prelinked file could be read both ways. That the symbol has the right name proves which one it is.
     let absolute = |at: u64| {
         Some(Addr(at))
             .filter(|at| image.contains(*at))

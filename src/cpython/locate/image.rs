@@ -15,8 +15,8 @@ const PROGRAM_HEADER_SIZE: usize = 56;
 const MAX_PROGRAM_HEADERS: u16 = 256;
 /// The most that is read of notes and of the dynamic section, in bytes.
 const MAX_SEGMENT_SIZE: u64 = 64 << 10;
-/// The most ELF files that are read. The kernel allows 65,530 mappings by default, and no process that we
-/// know has more ELF files than this.
+/// The most ELF files that are read. The kernel allows 65,530 mappings by default, and no process that
+/// we know has more ELF files than this.
 const MAX_IMAGES: usize = 8192;
 
 const PT_LOAD: u32 = 1;
@@ -123,8 +123,8 @@ pub(super) fn images<'m, M: Memory>(
     found
 }
 
-/// Whether a mapping belongs neither to a file nor to the kernel (`[stack]`, `[vdso]`). A program may have
-/// given it a name.
+/// Whether a mapping belongs neither to a file nor to the kernel (`[stack]`, `[vdso]`). A program may
+/// have given it a name.
 fn is_anonymous(mapping: &Mapping) -> bool {
     !mapping.is_file() && (mapping.path.is_empty() || mapping.path.starts_with(b"[anon"))
 }

@@ -40,9 +40,9 @@ pub struct Located {
     /// From 3.13 on the beginning of `_PyRuntime`, where `_Py_DebugOffsets` lies: as much as could
     /// be read of [`DEBUG_OFFSETS_SIZE_LIMIT`] bytes.
     pub debug_offsets: Option<Vec<u8>>,
-    /// What to add, wrapping, to the `thread_id` in a thread state to get the address at which the kernel
-    /// keeps the number of the CPU on which that thread last ran in user mode. `None` where the C library
-    /// does not tell.
+    /// What to add, wrapping, to the `thread_id` in a thread state to get the address at which the
+    /// kernel keeps the number of the CPU on which that thread last ran in user mode. `None` where the C
+    /// library does not tell.
     pub cpu_id: Option<u64>,
 }
 
@@ -398,9 +398,9 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         }
     }
 
-    /// The error for a runtime that has no interpreter, or whose interpreter has no thread: not ready yet,
-    /// or shut down. The text of the version is made with the first interpreter, and stays when that is
-    /// shut down. `interpreters.main`, which follows the head, is then cleared.
+    /// The error for a runtime that has no interpreter, or whose interpreter has no thread: not ready
+    /// yet, or shut down. The text of the version is made with the first interpreter, and stays when
+    /// that is shut down. `interpreters.main`, which follows the head, is then cleared.
     fn without_interpreter(
         &mut self,
         image: &Image<'_>,
@@ -493,8 +493,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
         if let Some(address) = from_file {
             return Ok(Addr(image.bias.wrapping_add(address)));
         }
-        // Python/pystate.c defines the two close to each other: in 2.7 `interp_head` follows directly, in
-        // 3.6 there is one more variable between them.
+        // Python/pystate.c defines the two close to each other: in 2.7 `interp_head` follows directly,
+        // in 3.6 there is one more variable between them.
         let near: Vec<Addr> = current
             .filter(|current| image.contains(*current))
             .map(|current| vec![current.plus(8), current.plus(16)])
@@ -510,8 +510,8 @@ impl<M: Memory, F: Fn(&Mapping) -> Option<MappedFile>> Search<'_, M, F> {
             .ok_or(LocateError::NotReady)
     }
 
-    /// Finds `_PyThreadState_Current`. The candidates are `likely`, which a symbol gave, the same symbol in
-    /// any image, and its place before `interp_head`. The first one that leads to a thread of these
+    /// Finds `_PyThreadState_Current`. The candidates are `likely`, which a symbol gave, the same symbol
+    /// in any image, and its place before `interp_head`. The first one that leads to a thread of these
     /// interpreters counts. While no thread has the GIL the variable is null; then only a symbol is
     /// believed. `None` where it cannot be told.
     fn current_thread(

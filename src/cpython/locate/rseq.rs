@@ -10,8 +10,8 @@ use crate::memory::Memory;
 /// value is not the number of a CPU.
 const CPU_ID: u64 = 4;
 
-/// What to add, wrapping, to a thread's id to get the address of its `cpu_id`. `None` where the C library
-/// is another or an older one, and where restartable sequences are switched off.
+/// What to add, wrapping, to a thread's id to get the address of its `cpu_id`. `None` where the C
+/// library is another or an older one, and where restartable sequences are switched off.
 ///
 /// On x86-64 the thread id (`pthread_self`) is the thread pointer, from which glibc counts
 /// `__rseq_offset` (sysdeps/nptl/dl-tls_init_tp.c, 2.35). On other architectures no symbol tells how far

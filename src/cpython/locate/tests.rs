@@ -1,6 +1,6 @@
-//! Tests with a process made of bytes: one small ELF image with a runtime and an interpreter in its data.
-//! If it is intact, its Python must be found; with any damage, nothing worse may happen than that it is
-//! not found.
+//! Tests with a process made of bytes: one small ELF image with a runtime and an interpreter in its
+//! data. If it is intact, its Python must be found; with any damage, nothing worse may happen than that
+//! it is not found.
 
 use std::cell::Cell;
 

@@ -109,8 +109,8 @@ impl Walk {
         proof
     }
 
-    /// The interpreters from the one that `holder` points at to the oldest; a pointer to the newest leads
-    /// to all of them.
+    /// The interpreters from the one that `holder` points at to the oldest; a pointer to the newest
+    /// leads to all of them.
     pub fn interpreters<M: Memory>(&self, memory: &mut M, holder: Addr) -> Vec<Addr> {
         let mut chain = Vec::new();
         let mut at = memory.read_addr(holder).unwrap_or(Addr::NULL);
@@ -169,7 +169,7 @@ impl Walk {
     }
 
     /// Whether `sys.modules` is a dict in the interpreter that `holder` points at. This is checked where
-    /// no symbol tells what an address is, since two items of a linked ring point back at each other, too.
+    /// no symbol tells what an address is: two items of a linked ring, too, point back at each other.
     fn has_modules<M: Memory>(&self, memory: &mut M, holder: Addr) -> Option<bool> {
         let interpreter = memory.read_addr(holder).ok()?;
         let modules = memory.read_addr(interpreter.plus(self.modules)).ok()?;
@@ -207,8 +207,8 @@ fn scan_load<M: Memory>(
     overlap: u64,
     visit: &mut impl FnMut(Addr, &[u8]) -> bool,
 ) -> bool {
-    // Pointers are aligned in memory, whatever the segment's start is. Pieces end where pages do, so that
-    // a page that is missing only hides its own piece.
+    // Pointers are aligned in memory, whatever the segment's start is. Pieces end where pages do, so
+    // that a page that is missing only hides its own piece.
     let start = load.start.0 & !7;
     let end = load.start.0.saturating_add(load.size);
     let mut at = start;

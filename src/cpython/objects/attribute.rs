@@ -169,7 +169,7 @@ impl<'a> AttributeReader<'a> {
             }
             _ => {
                 // Up to 3.11, a negative offset counts from the end of an object of variable size, such
-                // as an instance of a subclass of tuple. Such objects are not supported: none was needed.
+                // as an instance of a subclass of tuple. Such objects are not supported.
                 let offset = field(memory, class, layout.type_dictoffset, "tp_dictoffset")?;
                 Ok(match offset.cast_signed() {
                     offset @ 1.. => Storage::Dict(offset),

@@ -169,8 +169,8 @@ pub struct DictEntries {
     /// The place in the table that comes next.
     next: u64,
     count: u64,
-    /// What was read ahead, from the last multiple of `AT_ONCE` on: entries of the table, and values that
-    /// are kept apart.
+    /// What was read ahead, from the last multiple of `AT_ONCE` on: entries of the table, and values
+    /// that are kept apart.
     read: Vec<u8>,
     values_read: Vec<u8>,
 }

@@ -42,8 +42,8 @@ pub enum ObjectError {
     TooLong { object: Addr, len: u64, max: usize },
 }
 
-/// Long contents are read in pieces of this many bytes, so that a length that the target made up does not
-/// cost more memory than one piece beyond what can be read.
+/// Long contents are read in pieces of this many bytes, so that a length that the target made up does
+/// not cost more memory than one piece beyond what can be read.
 const PIECE: usize = 1 << 16;
 
 /// The contents of a `bytes` (in 2.7 a `str`) of at most `max` bytes.
@@ -160,8 +160,8 @@ pub fn type_name<M: Memory>(
 }
 
 #[cfg(any(test, feature = "internals"))]
-/// The bytes before a zero, or the first `max`. Reads in pieces that do not cross the end of a page, since
-/// the page after the text may not be mapped.
+/// The bytes before a zero, or the first `max`. Reads in pieces that do not cross the end of a page,
+/// since the page after the text may not be mapped.
 fn read_c_string<M: Memory>(memory: &mut M, at: Addr, max: usize) -> Result<Vec<u8>, Fault> {
     const AT_ONCE: u64 = 64;
     let mut text = Vec::new();

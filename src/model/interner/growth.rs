@@ -1,5 +1,5 @@
-//! What is new in the tables since the last time, to bring a copy elsewhere up to date. Texts, functions,
-//! frames, stacks and label sets are only ever added; threads and processes may also change.
+//! What is new in the tables since the last time, to bring a copy elsewhere up to date. Texts,
+//! functions, frames, stacks and label sets are only ever added; threads and processes may also change.
 
 use rustc_hash::FxHashSet;
 
@@ -79,8 +79,8 @@ impl Interner {
         growth
     }
 
-    /// Brings a copy up to date with the interner from which the growth was taken. The copy must have been
-    /// given every earlier growth, in order, and nothing else.
+    /// Brings a copy up to date with the interner from which the growth was taken. The copy must have
+    /// been given every earlier growth, in order, and nothing else.
     pub fn grow(&mut self, growth: Growth) {
         let lengths = growth.texts.iter().map(|text| text.untrusted().len());
         self.text_bytes += lengths.sum::<usize>();

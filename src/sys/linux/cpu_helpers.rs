@@ -1,6 +1,6 @@
-//! Helper threads that stand on other CPUs for us, when threads of a target run on several CPUs at a time.
-//! There is one helper per CPU. It sleeps until it is called; then it keeps its CPU busy until it is
-//! dismissed.
+//! Helper threads that stand on other CPUs for us, when threads of a target run on several CPUs at a
+//! time. There is one helper per CPU. It sleeps until it is called; then it keeps its CPU busy until it
+//! is dismissed.
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const MOST: usize = 16;
 /// How long to wait until all helpers stand on their CPUs: a wake-up on another CPU takes some 50 µs.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// A helper that is not dismissed goes back to sleep after this time, since other threads wait for its CPU.
+/// A helper that is not dismissed goes back to sleep after this time: other threads wait for its CPU.
 const LONGEST_STAND: Duration = Duration::from_millis(5);
 
 const ASLEEP: u32 = 0;
@@ -39,8 +39,8 @@ struct CpuHelper {
 }
 
 impl CpuHelpers {
-    /// Calls a helper to each of these CPUs and waits until they stand there. Returns `false` when some do
-    /// not: there are too many CPUs, we may not run on one, or a helper did not wake up in time. The
+    /// Calls a helper to each of these CPUs and waits until they stand there. Returns `false` when some
+    /// do not: there are too many CPUs, we may not run on one, or a helper did not wake up in time. The
     /// others stand nevertheless.
     pub fn call(&mut self, cpus: &[usize]) -> bool {
         let known = cpus.iter().all(|&cpu| self.find_or_start(cpu).is_ok());

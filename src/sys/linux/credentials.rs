@@ -18,8 +18,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The user who called sudo, by its variables; `None` unless we are root. Only root may act as another
-    /// user, and only root has a reason to believe these variables, which anyone else may set at will.
+    /// The user who called sudo, by its variables; `None` unless we are root. Only root may act as
+    /// another user, and only root can believe these variables: anyone else may set them at will.
     #[must_use]
     pub fn of_sudo() -> Option<Caller> {
         let root = Uid::from_raw(0);

@@ -24,8 +24,8 @@ pub struct Load {
 
 impl Loadavg {
     /// # Errors
-    /// When it cannot be opened, or is not the kernel's own file: the one that some containers see in its
-    /// place (lxcfs) may be seconds old.
+    /// When it cannot be opened, or is not the kernel's own file: the one that some containers see in
+    /// its place (lxcfs) may be seconds old.
     pub fn open() -> io::Result<Loadavg> {
         let file = File::open("/proc/loadavg")?;
         if fstatfs(&file)?.f_type != PROC_SUPER_MAGIC {

@@ -1,8 +1,8 @@
 //! A file that is written whole or not at all.
 //!
 //! A regular file is created under a temporary name in the directory where it belongs, and renamed when
-//! it is complete. Both are done through a handle of the directory, so that nobody can make the path lead
-//! elsewhere meanwhile. Standard output, FIFOs and devices are written directly.
+//! it is complete. Both are done through a handle of the directory, so that nobody can make the path
+//! lead elsewhere meanwhile. Standard output, FIFOs and devices are written directly.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -96,7 +96,7 @@ impl Destination {
 }
 
 /// The descriptor of our own process for which a path stands, if it does. Such a path must not be
-/// written like others: `/dev/stdout` may be a link to a regular file, beside which nothing can be created.
+/// written like others: `/dev/stdout` may be a link to a file beside which nothing can be created.
 fn inherited(path: &Path) -> Option<io::Result<OwnedFd>> {
     let text = path.to_str()?;
     let number = match text {

@@ -44,9 +44,9 @@ pub fn descendants(top: Pid) -> Vec<(Pid, Pid)> {
         }
     }
     let mut found = Vec::new();
-    // Siblings are pushed youngest first, so that the oldest is popped next. A process is listed below one
-    // parent only, and its list is removed when it is used. So a cycle of parents, which may arise since
-    // they are read at different moments, is not followed twice.
+    // Siblings are pushed youngest first, so that the oldest is popped next. A process is listed below
+    // one parent only, and its list is removed when it is used. So a cycle of parents, which may arise
+    // since they are read at different moments, is not followed twice.
     let mut next = vec![(top, top)];
     while let Some((pid, parent)) = next.pop() {
         if pid != top {

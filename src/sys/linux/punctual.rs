@@ -54,8 +54,8 @@ impl Drop for Punctual {
 }
 
 /// Sets the slice of the calling thread (0 for the default) and its nice value, and returns the nice
-/// value before; `None` when that is refused. A thread with another scheduling policy than the default is
-/// left alone, since that was chosen on purpose. Threads and programs that it starts inherit neither.
+/// value before; `None` when that is refused. A thread with another scheduling policy than the default
+/// is left alone, since that was chosen on purpose. Threads and programs that it starts inherit neither.
 fn set_slice(nanos: u64, nice: impl Fn(i32) -> i32) -> Option<i32> {
     // SAFETY: all zeroes is a valid sched_attr, which is plain numbers.
     let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };

@@ -16,7 +16,7 @@ pub struct Signals {
     before: Before,
 }
 
-/// Which signals were blocked and ignored when we were started, to be restored for programs that we start.
+/// Which signals were blocked and ignored at our start, to be restored for programs that we start.
 #[derive(Clone, Copy, Debug)]
 pub struct Before {
     mask: SigSet,

@@ -236,7 +236,7 @@ impl Started {
 
 /// Sends a signal to the program alone.
 pub fn forward(pid: Pid, signal: nix::sys::signal::Signal) {
-    // The program may have ended just now, but its pid is not given to another before we have collected it.
+    // The program may have ended just now; until we collect it, its pid is not given to another.
     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.0), signal);
 }
 

@@ -16,8 +16,8 @@ pub struct TaskFiles {
     stat: File,
     schedstat: Option<File>,
     syscall: PathBuf,
-    /// `syscall`, which stays open only for threads that are asked at every tick: a process may have more
-    /// threads than we may have open files.
+    /// `syscall`, which stays open only for threads that are asked at every tick: a process may have
+    /// more threads than we may have open files.
     kept_syscall: OnceCell<Option<File>>,
 }
 
@@ -133,8 +133,8 @@ pub fn thread_ids(pid: Pid) -> Vec<Tid> {
 
 /// A thread through which a process can be read: the main thread, unless it has ended, as after
 /// `pthread_exit`. In that case `/proc/PID` and `process_vm_readv` give nothing through the main thread,
-/// but everything through a thread that still runs. `None` when the process has ended, or all its threads
-/// are about to end.
+/// but everything through a thread that still runs. `None` when the process has ended, or all its
+/// threads are about to end.
 #[must_use]
 pub fn living_thread(pid: Pid) -> Option<Tid> {
     let lives = |tid: &Tid| Stat::of_thread(pid, *tid).is_some_and(|stat| !stat.is_ending());
@@ -151,8 +151,8 @@ pub fn has_ended(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ESRCH)
 }
 
-/// The kernel's name of a thread, at most 15 bytes, if it was given one: `None` if it has the name of the
-/// main thread.
+/// The kernel's name of a thread, at most 15 bytes, if it was given one: `None` if it has the name of
+/// the main thread.
 #[must_use]
 pub fn own_name(pid: Pid, tid: Tid) -> Option<TargetStr> {
     let name = |tid: Tid| {

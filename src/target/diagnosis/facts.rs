@@ -74,8 +74,8 @@ impl Ourselves {
         self.effective & capability != 0
     }
 
-    /// Whether `CAP_SYS_PTRACE` lets us read the target, whoever owns it. The capability counts in our own
-    /// user namespace and in those below it.
+    /// Whether `CAP_SYS_PTRACE` lets us read the target, whoever owns it. The capability counts in our
+    /// own user namespace and in those below it.
     #[must_use]
     pub fn may_read_all_of(&self, target: &TargetFacts) -> bool {
         self.has(SYS_PTRACE) && (target.same_user_namespace || self.in_first_user_namespace)
