@@ -337,12 +337,11 @@ impl World for LiveWorld<'_> {
         let births = self.births.as_mut()?;
         let news = births.news()?;
         if let Descendants::All(present) = &news {
-            let is_present = |who: &Identity| present.iter().any(|it| it.who == *who);
-            self.watched.retain(|who, _| is_present(who));
             // The roots are not among those below them.
-            let is_root = |who: &Identity| births.is_root(who.pid);
-            self.versionless
-                .retain(|who| is_present(who) || is_root(who));
+            let remains =
+                |who: &Identity| births.is_root(who.pid) || present.iter().any(|it| it.who == *who);
+            self.watched.retain(|who, _| remains(who));
+            self.versionless.retain(remains);
         }
         Some(news)
     }
