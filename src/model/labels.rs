@@ -2,7 +2,7 @@
 //! being served. Each sample has one set of labels, since the same few labels occur together again and
 //! again.
 
-use super::interner::Table;
+use super::table::Table;
 use super::{LabelSetId, TextId};
 
 /// How many label sets are told apart besides [`LabelSetId::EMPTY`]; all that come later count as

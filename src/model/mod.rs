@@ -8,6 +8,7 @@ mod interner;
 mod labels;
 pub mod little_endian;
 mod sample;
+mod table;
 mod text;
 mod ticks;
 mod unsafe_chars;

@@ -3,11 +3,9 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{
-    Frame, Function, Interner, Label, Process, ProcessId, Stack, Table, Thread, ThreadId,
-    next_index,
-};
+use super::{Frame, Function, Interner, Label, Process, ProcessId, Stack, Thread, ThreadId};
 use crate::model::TargetStr;
+use crate::model::table::next_index;
 
 /// How much of each table was already taken.
 #[derive(Debug, Default)]
@@ -107,17 +105,5 @@ impl Interner {
         }
         self.full = growth.full;
         self.label_sets.full = growth.labels_full;
-    }
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Table<T> {
-    fn after(&self, count: usize) -> Vec<T> {
-        self.items.get(count..).unwrap_or_default().to_vec()
-    }
-
-    fn extend(&mut self, items: Vec<T>) {
-        for item in items {
-            self.add(item);
-        }
     }
 }
