@@ -453,12 +453,15 @@ fn lines_below_the_first_are_no_lines() {
     pythons.retain(|python| python.version <= (3, 10));
     with_each(&pythons, |python| {
         let target = start(python, "lines_below_one.py");
-        Look::at(target.pid()).times(20, |seen| {
-            let made_up = seen[0]
-                .frames
-                .iter()
-                .filter(|it| it.file.ends_with("made_up.py"));
-            let lines: Vec<u32> = made_up.map(|frame| frame.line).collect();
+        let lines = |seen: &[Seen]| -> Vec<u32> {
+            let frames = seen.iter().flat_map(|seen| &seen.frames);
+            let made_up = frames.filter(|it| it.file.ends_with("made_up.py"));
+            made_up.map(|frame| frame.line).collect()
+        };
+        let mut look = Look::at(target.pid());
+        look.until("it is there", |seen| !lines(seen).is_empty());
+        look.times(20, |seen| {
+            let lines = lines(seen);
             assert!(
                 !lines.is_empty() && lines.iter().all(|line| *line == 0),
                 "{seen:#?}"
