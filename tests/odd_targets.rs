@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::held::sleeps;
 use common::interpreters::{cache, one_of_each_version};
-use common::look::{Look, mark, script, with_each};
+use common::look::{Look, Seen, mark, script, with_each};
 use common::{Interpreter, Target, interpreters, lacking, skipped};
 use spyhole::model::{GilState, Pid, Tid};
 use spyhole::target::Process;
