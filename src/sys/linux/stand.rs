@@ -65,6 +65,11 @@ pub fn covers(at: usize) -> bool {
     cpu() == Some(at) || HELPERS.with_borrow(|helpers| helpers.stands_at(at))
 }
 
+/// Whether this thread stands on a CPU, or a helper could.
+pub fn reaches(at: usize) -> bool {
+    cpu() == Some(at) || HELPERS.with_borrow_mut(|helpers| helpers.can_stand_at(at))
+}
+
 /// Has helpers stand on other CPUs, until [`alone`] is called, for at most some milliseconds. `false`
 /// when not all do.
 pub fn also_at(cpus: &[usize]) -> bool {
