@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use common::interpreters::one_of_each_version;
 use common::look::{script, with_each};
+use common::skipped;
 use harness::*;
 use nix::sys::signal::{Signal, kill};
 use serde::Deserialize;
@@ -60,4 +61,37 @@ fn no_call_is_interrupted_in_which_a_thread_waits() {
             "{told:?}"
         );
     });
+}
+
+/// Who follows the GIL and comes too late does not pause all for that: who is paused just when it begins to
+/// wait has its call interrupted.
+#[test]
+fn threads_that_hand_the_gil_on_are_followed_before_all_are_paused() {
+    if !nix::unistd::geteuid().is_root() {
+        return skipped("the GIL handed on", "without priority, others have our CPU");
+    }
+    with_each(&one_of_each_version(), |python| {
+        // It cannot bind its threads.
+        if python.version < (3, 3) {
+            return;
+        }
+        let mut command = python.command();
+        let target = Target::start(command.arg(script("handing_on.py"))).expect("it runs");
+        let pid = target.pid().to_string();
+        let place = Place::new();
+        let mut record = place.record(["-p", &pid, "-r", "1000", "-d", "1", "-o", "x.txt"]);
+        let said = stderr(&record.output().expect("spyhole runs"));
+        let (_, how) = said.split_once("Looked ").expect("how it went");
+        let looks = number_before(" times a second", how).expect("how often it looked");
+        let pauses = number_before(" pause", how).unwrap_or(0.0);
+        eprintln!("{}: {pauses} pauses in {looks} looks", python.name);
+        // All eight, in most looks, would be far more.
+        assert!(pauses <= 5.0 * looks, "{said}");
+    });
+}
+
+/// The number that stands before these words.
+fn number_before(words: &str, text: &str) -> Option<f64> {
+    let before = text.split_once(words)?.0;
+    before.rsplit(' ').next()?.parse().ok()
 }

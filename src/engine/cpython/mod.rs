@@ -59,6 +59,9 @@ pub use self::resolving::MISSING_FRAMES;
 /// last moments of a process succeed at the first or second.
 const MAX_TRIES: u32 = 8;
 
+/// So many tries do not pause what can be stood on.
+const TRIES_WITHOUT_PAUSE: u32 = 5;
+
 /// How long to let the target run before the second try; each further try waits four times as long.
 /// The interpreter takes next to no time to finish what it was caught in, and the later a look, the
 /// less it belongs to the instant of the tick.
@@ -236,9 +239,12 @@ impl CpythonEngine {
             if result.is_ok() && (proven || unhalted || look.is_full()) {
                 break;
             }
-            // Standing on its CPU again suffices most often, and pauses nothing.
+            // Standing on its CPU again suffices most often.
             if result.is_err() || attempt >= 2 && (verdict == Verdict::Moved || !complete) {
-                extent = Extent::AllThatRun;
+                extent = match attempt < TRIES_WITHOUT_PAUSE {
+                    true => Extent::AllThatRun,
+                    false => Extent::ByPausing,
+                };
             }
             if self.process.standing() != Standing::Same {
                 break;

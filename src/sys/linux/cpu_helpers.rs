@@ -71,6 +71,11 @@ impl CpuHelpers {
         all.any(|helper| helper.cpu == cpu && helper.stands())
     }
 
+    /// Whether there is a helper for that CPU, or one could be started.
+    pub fn can_stand_at(&mut self, cpu: usize) -> bool {
+        self.find_or_start(cpu).is_ok()
+    }
+
     /// Sends all to sleep.
     pub fn dismiss(&self) {
         for helper in &self.0 {
@@ -188,6 +193,7 @@ mod tests {
         let mut helpers = CpuHelpers::default();
         assert!(!helpers.call(&[CpuSet::MAX_CPU]));
         assert!(!helpers.call(&[CpuSet::MAX_CPU - 1]));
+        assert!(!helpers.can_stand_at(CpuSet::MAX_CPU - 1));
         assert!(!helpers.stands_at(CpuSet::MAX_CPU - 1));
     }
 }

@@ -65,6 +65,11 @@ pub fn covers(at: usize) -> bool {
     cpu() == Some(at) || HELPERS.with_borrow(|helpers| helpers.stands_at(at))
 }
 
+/// Whether this thread stands on a CPU, or a helper could.
+pub fn reaches(at: usize) -> bool {
+    cpu() == Some(at) || HELPERS.with_borrow_mut(|helpers| helpers.can_stand_at(at))
+}
+
 /// Lets helpers stand on other CPUs until [`alone`] is called, for at most some milliseconds. Returns
 /// `false` when not all of them stand there.
 pub fn also_at(cpus: &[usize]) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Halter, LiveReader, Look, Scope, Task};
+use super::{Halter, LiveReader, Scope, Task};
 use crate::model::{Addr, Halting, Tid};
 use crate::sys::linux::ptrace::{self, PauseError, Paused};
 use crate::sys::linux::stand;
@@ -40,7 +40,7 @@ impl Halted {
     }
 }
 
-/// Which threads are made to stand still.
+/// Which threads are made to stand still, and how far we go for that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     /// In each interpreter the thread that has the GIL or had it last, whether or not it has it now.
@@ -49,6 +49,10 @@ pub enum Extent {
     WhoCanRunPython,
     /// All threads that run: the GIL may change hands faster than we can look.
     AllThatRun,
+    /// The same by a pause even where we may stand: the scheduler moves a thread on while we read a long
+    /// stack, or takes our CPU. A last resort, since a thread that begins to wait just when it is paused
+    /// has its system call interrupted.
+    ByPausing,
 }
 
 impl Halter {
@@ -63,10 +67,22 @@ impl Halter {
         }
         let refused = self.effort.refused;
         let mut paused = Vec::new();
+        let mut tids = std::mem::take(&mut self.to_halt);
         match extent {
-            Extent::WhoCanRunPython => self.halt_who_can_run_python(reader, scope, &mut paused),
-            Extent::AllThatRun => self.pause_all_that_run(reader.last_look(), scope, &mut paused),
+            Extent::WhoCanRunPython => self.list_who_can_run_python(reader, &mut tids),
+            Extent::AllThatRun | Extent::ByPausing => {
+                tids.clear();
+                tids.extend(reader.last_look().threads.iter().filter_map(|it| it.tid));
+            }
         }
+        match extent {
+            Extent::WhoCanRunPython => self.halt_where_they_run(&tids, scope, &mut paused),
+            Extent::AllThatRun if self.may_stand => {
+                self.halt_where_they_run(&tids, scope, &mut paused);
+            }
+            Extent::AllThatRun | Extent::ByPausing => self.pause_all(&tids, scope, &mut paused),
+        }
+        self.to_halt = tids;
         if paused.is_empty() && self.effort.refused > refused {
             // As if nothing were to be halted: to try until it is proven would prefer stacks that
             // stand still.
@@ -86,25 +102,24 @@ impl Halter {
         self.effort.paused += longest.unwrap_or(Duration::ZERO);
     }
 
-    fn halt_who_can_run_python(
-        &mut self,
-        reader: &mut LiveReader,
-        scope: &Scope,
-        paused: &mut Vec<PausedThread>,
-    ) {
-        let mut tids = std::mem::take(&mut self.who_can_run);
-        self.list_who_can_run_python(reader, &mut tids);
+    /// Stands where these threads run, and pauses those of which we may not.
+    fn halt_where_they_run(&mut self, tids: &[Tid], scope: &Scope, paused: &mut Vec<PausedThread>) {
         if self.may_stand {
-            match tids[..] {
+            match *tids {
                 [] => {}
                 [only] => self.stand_where_it_runs(only, scope),
-                _ => self.stand_where_all_run(&tids, scope),
+                _ => self.stand_where_all_run(tids, scope),
             }
         }
-        for &tid in &tids {
-            self.pause(tid, Task::is_off_cpu, paused);
+        // Who has moved on, or runs where a helper is late, is not paused for that: what is read of it is
+        // not proven, and it is followed at the next try.
+        let stands = match self.may_stand {
+            true => |task: &Task| task.is_off_cpu() || stand::reaches(task.cpu()),
+            false => Task::is_off_cpu,
+        };
+        for &tid in tids {
+            self.pause(tid, stands, paused);
         }
-        self.who_can_run = tids;
     }
 
     /// All interpreters together: those with a GIL of their own run at the same time (3.12 on), and must
@@ -189,16 +204,15 @@ impl Halter {
         self.cpus = cpus;
     }
 
-    /// Pauses each thread that runs until no other does: those that slept when the first was paused
-    /// may have been woken since. Standing on the CPU of one has not been enough then: the scheduler
-    /// moves it on while we read a long stack, or to where we came from.
-    fn pause_all_that_run(&mut self, look: &Look, scope: &Scope, paused: &mut Vec<PausedThread>) {
+    /// Pauses each of these threads that runs until no other does: those that slept when the first was
+    /// paused may have been woken since.
+    fn pause_all(&mut self, tids: &[Tid], scope: &Scope, paused: &mut Vec<PausedThread>) {
         for round in 0..MAX_ROUNDS {
             if round > 0 {
                 self.look_again(scope);
             }
             let before = paused.len();
-            for tid in look.threads.iter().filter_map(|thread| thread.tid) {
+            for &tid in tids {
                 self.pause(tid, Task::sleeps, paused);
             }
             if paused.len() == before && round > 0 {

@@ -58,7 +58,7 @@ pub struct Halter {
     /// Whether several threads ran Python at the same time, so that helpers were called.
     called_helpers: bool,
     /// Working space.
-    who_can_run: Vec<Tid>,
+    to_halt: Vec<Tid>,
     cpus: Vec<usize>,
 }
 
@@ -102,7 +102,7 @@ impl Halter {
             idle: Idle::No,
             effort: Effort::default(),
             called_helpers: false,
-            who_can_run: Vec::new(),
+            to_halt: Vec::new(),
             cpus: Vec::new(),
         }
     }
