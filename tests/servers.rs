@@ -7,7 +7,7 @@ mod harness;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -426,10 +426,8 @@ fn uwsgi() {
     is_recorded_by(&place, &["--port", &port], &port);
 }
 
-/// A request of uWSGI's that waits: its outermost frame is the application's own.
-#[test]
-fn a_request_that_uwsgi_answers_counts_while_it_waits() {
-    const APPLICATION: &str = "
+/// A request that waits, in a server in C: its outermost frame is the application's own.
+const PAUSES: &str = "
 import threading, time
 
 def pause():
@@ -440,21 +438,17 @@ def application(environ, start_response):
 
 threading.Thread(target=lambda: time.sleep(600), name='idle', daemon=True).start()
 ";
-    let program = cache().join("uwsgi/bin/uwsgi");
-    if !program.exists() {
-        return lacking("uWSGI", "it is not installed (.ci/embed)");
-    }
-    let (place, port) = (Place::new(), free_port());
-    let socket = format!("127.0.0.1:{port}");
-    let mut command = Command::new(program);
-    command.args(["--enable-threads", "--http-socket", &socket, "--wsgi-file"]);
-    let server = start(command.arg(place.program("pauses.py", APPLICATION)));
-    becomes(&place, &server, &["uWSGI"]);
-    let mut request = TcpStream::connect(&socket).expect("it listens");
+
+/// Asks for a page, and records the process with this role while the request waits.
+fn a_request_counts_while_it_waits(place: &Place, server: &Server, role: &str, port: &str) {
+    becomes(place, server, &[role]);
+    let mut request = TcpStream::connect(format!("127.0.0.1:{port}")).expect("it listens");
     request
         .write_all(b"GET / HTTP/1.0\r\n\r\n")
         .expect("it takes a request");
-    let pid = server.0.id().to_string();
+    let all = seen(place, server.0.id());
+    let worker = all.iter().find(|it| it["role"] == role).expect("it");
+    let pid = worker["pid"].to_string();
     wait_until("it answers", || {
         let output = place.spyhole(["dump", "-p", &pid]).output().expect("runs");
         stdout(&output).contains("    pause (pauses.py:")
@@ -464,6 +458,51 @@ threading.Thread(target=lambda: time.sleep(600), name='idle', daemon=True).start
     assert_code(&output, 0);
     let (all, in_request) = counts(&stdout(&output), "application (pauses.py:");
     assert!(all > 0 && in_request == all, "{}", stdout(&output));
+}
+
+#[test]
+fn a_request_that_uwsgi_answers_counts_while_it_waits() {
+    let program = cache().join("uwsgi/bin/uwsgi");
+    if !program.exists() {
+        return lacking("uWSGI", "it is not installed (.ci/embed)");
+    }
+    let (place, port) = (Place::new(), free_port());
+    let socket = format!("127.0.0.1:{port}");
+    let mut command = Command::new(program);
+    command.args(["--enable-threads", "--http-socket", &socket, "--wsgi-file"]);
+    let server = start(command.arg(place.program("pauses.py", PAUSES)));
+    a_request_counts_while_it_waits(&place, &server, "uWSGI", &port);
+}
+
+#[test]
+fn a_request_that_mod_wsgi_answers_counts_while_it_waits() {
+    let modules = Path::new("/usr/lib/apache2/modules");
+    let program = Path::new("/usr/sbin/apache2");
+    if !program.exists() || !modules.join("mod_wsgi.so").exists() {
+        return lacking("mod_wsgi", "it is not installed (.ci/packages)");
+    }
+    let (place, port) = (Place::new(), free_port());
+    let directory = place.path("");
+    let directory = directory.to_str().expect("text");
+    place.program("pauses.py", PAUSES);
+    let load = ["mpm_event", "authn_core", "authz_core", "wsgi"].map(|name| {
+        format!(
+            "LoadModule {name}_module {}/mod_{name}.so\n",
+            modules.display()
+        )
+    });
+    // As one process, which is the server's own and root's, or whose the tests are.
+    let configuration = format!(
+        "ServerRoot {directory}\nPidFile pid\nServerName localhost\nListen 127.0.0.1:{port}\n{}\
+         ErrorLog errors\nWSGIApplicationGroup %{{GLOBAL}}\n\
+         WSGIScriptAlias / {directory}/pauses.py\n\
+         <Directory {directory}>\nRequire all granted\n</Directory>\n",
+        load.concat()
+    );
+    let configuration = place.program("apache.conf", &configuration);
+    let mut command = Command::new(program);
+    let server = start(command.args(["-X", "-f"]).arg(configuration));
+    a_request_counts_while_it_waits(&place, &server, "mod_wsgi", &port);
 }
 
 /// Changes a file of a Django project thrice while `runserver` answers and is recorded.

@@ -143,12 +143,21 @@ pub struct RoleName {
 /// A program whose processes look alike: only which one started which tells them apart.
 #[derive(Debug)]
 pub struct ServerProgram {
-    /// What the name of the executable begins with.
-    pub name: &'static str,
+    /// What the name of the executable begins with, one of these.
+    pub names: &'static [&'static str],
     /// The role of a process that has no parent or child of the same program.
     pub alone: Role,
     pub master: Role,
     pub worker: Role,
     /// Whether it calls the application from C: the application is then the outermost frame of each request.
     pub calls_application: bool,
+}
+
+impl ServerProgram {
+    /// Whether an executable is this program's, by its path.
+    #[must_use]
+    pub fn is_run_by(&self, executable: &str) -> bool {
+        let name = super::last_name(executable);
+        self.names.iter().any(|own| name.starts_with(own))
+    }
 }

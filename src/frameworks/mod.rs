@@ -17,6 +17,7 @@ mod gunicorn;
 mod huey;
 mod jupyter;
 mod libraries;
+mod mod_wsgi;
 mod multiprocessing;
 mod pytest;
 mod role;
@@ -48,6 +49,7 @@ pub const ALL: &[&Framework] = &[
     &uvicorn::UVICORN,
     &gunicorn::GUNICORN,
     &uwsgi::UWSGI,
+    &mod_wsgi::MOD_WSGI,
     &waitress::WAITRESS,
     &wsgiref::WSGIREF,
     &celery::CELERY,
@@ -110,7 +112,7 @@ pub fn calls_application(executable: &str) -> bool {
     let mut programs = ALL
         .iter()
         .filter_map(|framework| framework.program.as_ref());
-    programs.any(|it| it.calls_application && last_name(executable).starts_with(it.name))
+    programs.any(|it| it.calls_application && it.is_run_by(executable))
 }
 
 /// Whether the outermost frame of a stack is an application that C code called, by the function's name. Others
@@ -189,6 +191,7 @@ mod tests {
     #[test]
     fn the_application_of_uwsgi_is_told_from_modules_and_threads() {
         assert!(calls_application("/usr/bin/uwsgi-core"));
+        assert!(calls_application("/usr/sbin/apache2"));
         assert!(!calls_application("/usr/bin/python3.11"));
         assert!(begins_application_call("application"));
         assert!(begins_application_call("WSGIHandler.__call__"));

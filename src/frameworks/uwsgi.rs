@@ -4,7 +4,7 @@ use super::{Framework, Role, ServerProgram};
 
 pub(super) const UWSGI: Framework = Framework {
     program: Some(ServerProgram {
-        name: "uwsgi",
+        names: &["uwsgi"],
         alone: Role::worker("uWSGI"),
         master: Role::master("uWSGI master"),
         worker: Role::worker("uWSGI worker"),

@@ -107,8 +107,7 @@ impl Found {
     /// Whether it runs that program, by the name of its executable.
     fn runs(&self, program: &ServerProgram) -> bool {
         let path = self.command.first().map_or("", TargetStr::untrusted);
-        let name = path.rsplit('/').next();
-        name.is_some_and(|name| name.starts_with(program.name))
+        program.is_run_by(path)
     }
 
     /// Whether it has a role of this kind.
