@@ -1,6 +1,7 @@
 //! A developer may not look, or looks at the wrong process: what is said, and what to do about it.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -157,7 +158,7 @@ fn another_users_process_needs_sudo() {
     assert!(!place.path("x.svg").exists());
 }
 
-/// As container runtimes before Linux 4.8's rules do it.
+/// As container runtimes before Linux 4.8's rules do it, where `/proc/PID/mem` cannot serve in its place.
 #[test]
 fn a_seccomp_filter_that_forbids_reading_is_named() {
     if engine() != "cpython" || !cfg!(target_arch = "x86_64") {
@@ -165,14 +166,30 @@ fn a_seccomp_filter_that_forbids_reading_is_named() {
     }
     let place = Place::new();
     let target = place.target(BUSY);
-    let mut command = place.record(["-p", &target.id().to_string(), "-o", "x.svg"]);
+    let pid = target.id();
+    // A socket cannot be opened as a file.
+    let socket = place.path("socket");
+    let _listener = UnixListener::bind(&socket).expect("a socket");
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "--propagation", "private", "sh", "-c"])
+        .arg("mount --bind \"$1\" \"$2\" || exit 77; shift 2; exec \"$@\"")
+        .arg("sh")
+        .arg(&socket)
+        .arg(format!("/proc/{pid}/task/{pid}/mem"))
+        .arg(env!("CARGO_BIN_EXE_spyhole"))
+        .args(["record", "-d", "1", "-o", "x.svg", "-p", &pid.to_string()])
+        .current_dir(place.path(""));
     // SAFETY: between fork and exec only system calls are made, on memory that was there before.
     unsafe {
         command.pre_exec(|| forbid(libc::SYS_process_vm_readv));
     }
     let output = command.output().unwrap();
-    assert_code(&output, 1);
     let text = stderr(&output);
+    if !text.contains("spyhole>") {
+        return crate::common::skipped("a seccomp filter", &text);
+    }
+    assert_code(&output, 1);
     assert!(
         text.contains("a seccomp filter, such as that of a container"),
         "{text}"
