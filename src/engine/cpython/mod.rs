@@ -246,7 +246,8 @@ impl CpythonEngine {
                     false => Extent::ByPausing,
                 };
             }
-            if self.process.standing() != Standing::Same {
+            // Asking costs with the number of threads. A look that gave something met the process.
+            if result.is_err() && self.process.standing() != Standing::Same {
                 break;
             }
         }
