@@ -77,8 +77,9 @@ impl Plan {
 struct Outcome {
     code: Option<i32>,
     said: String,
-    /// From the moment at which the recording was announced to the target's death or the end.
-    passed: Duration,
+    /// How long the recording must have lasted, from the moment at which it was announced: to its end as
+    /// asked for, to the target's death, or until spyhole went on after that end.
+    passed: f64,
     profile: Option<Profile>,
 }
 
@@ -119,16 +120,20 @@ fn carry_out(plan: &Plan, place: &Place, binary: &Path, python: &Path) -> Outcom
     lines.read_line(&mut said).expect("a line");
     let begun = Instant::now();
     let mut died = None;
+    let mut end = LENGTH;
     for &(at, fault) in &plan.faults {
         sleep(Duration::from_secs_f64(at).saturating_sub(begun.elapsed()));
         inflict(fault, &mut target, &recorder, place);
-        if fault == Fault::TargetIsKilled {
-            died = died.or(Some(begun.elapsed()));
+        let now = begun.elapsed().as_secs_f64();
+        match fault {
+            Fault::TargetIsKilled => died = died.or(Some(now)),
+            Fault::SpyholeStops(_) if died.is_none() => end = end.max(now),
+            _ => {}
         }
     }
     lines.read_to_string(&mut said).expect("UTF-8");
     let code = recorder.wait().expect("ends").code();
-    let passed = died.unwrap_or_else(|| begun.elapsed());
+    let passed = died.unwrap_or(end);
     let read = |path: PathBuf| file::read(std::fs::File::open(path).ok()?).ok();
     Outcome {
         code,
@@ -217,7 +222,7 @@ fn judge(outcome: &Outcome) -> Result<String, String> {
     let (duration, open) = (duration.as_secs_f64(), ticks.open_time.as_secs_f64());
     // An interpreter that begins anew has no stack for some looks.
     let without_stack = open * ticks.idle as f64 / ticks.expected.max(1) as f64;
-    let passed = outcome.passed.as_secs_f64().min(LENGTH);
+    let passed = outcome.passed;
     let figures = format!(
         "passed {passed:.3}, lasted {duration:.3}, open {open:.3}, seen {seen:.3}, not {not_seen:.3}, \
          without a stack {without_stack:.3}"

@@ -20,7 +20,7 @@ pub fn how_well(report: &Report, profile: &Profile, rate: u32) -> String {
     let mut lines = vec![how_often(report, rate)];
     lines.extend(not_in_the_file(report));
     lines.extend(report.outages.iter().map(words::outage));
-    lines.extend(outside(profile));
+    lines.extend(outside(report, profile));
     lines.push(how(report));
     lines.join("\n")
 }
@@ -102,7 +102,7 @@ fn not_in_the_file(report: &Report) -> Option<String> {
 }
 
 /// How much CPU time no Python frame used, where that is much.
-fn outside(profile: &Profile) -> Option<String> {
+fn outside(report: &Report, profile: &Profile) -> Option<String> {
     let outside = profile.recording.cpu_outside?;
     let within = profile.total().cpu.as_secs_f64();
     let all = match profile.has_outside() {
@@ -111,8 +111,12 @@ fn outside(profile: &Profile) -> Option<String> {
     };
     let share = 100.0 * outside.as_secs_f64() / all.max(f64::MIN_POSITIVE);
     (outside > Nanos(100_000_000) && share > NOTEWORTHY_OUTSIDE).then(|| {
+        let unseen = match is_noteworthy(&report.ticks) {
+            true => "while nothing was seen, ",
+            false => "",
+        };
         format!(
-            "{:.1} s of CPU, {share:.0} %, were used outside of Python frames: by threads without \
+            "{:.1} s of CPU, {share:.0} %, were used outside of Python frames: {unseen}by threads without \
              Python, or before or after it ran",
             outside.as_secs_f64()
         )
