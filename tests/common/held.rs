@@ -84,8 +84,8 @@ pub struct Scheduling {
     pub state: char,
     /// CPU time that it has used.
     pub on_cpu: Duration,
-    /// How many times it was put on a CPU.
-    pub times: u64,
+    /// How many times it went to sleep: a thread that is only made to yield its CPU does not.
+    pub sleeps: u64,
 }
 
 /// Whether a thread sleeps. Where it is, and that it is not at work, does not say so: it may have yet to
@@ -109,11 +109,12 @@ pub fn scheduling(pid: Pid, tid: Tid) -> Option<Scheduling> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/task/{tid}/{name}")).ok();
     let stat = read("stat")?;
     let schedstat = read("schedstat")?;
-    let mut fields = schedstat.split_whitespace();
+    let status = read("status")?;
+    let sleeps = |line: &str| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok();
     Some(Scheduling {
         state: stat.rsplit(')').next()?.trim_start().chars().next()?,
-        on_cpu: Duration::from_nanos(fields.next()?.parse().ok()?),
-        times: fields.nth(1)?.parse().ok()?,
+        on_cpu: Duration::from_nanos(schedstat.split_whitespace().next()?.parse().ok()?),
+        sleeps: status.lines().find_map(sleeps)?,
     })
 }
 

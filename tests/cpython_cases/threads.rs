@@ -159,7 +159,7 @@ struct Told {
 impl Told {
     /// From the kernel's account after the look before, and at this one's begin and end.
     fn add(&mut self, before: Scheduling, begun: Scheduling, ended: Scheduling, on_cpu: bool) {
-        let stayed = begun.times == ended.times;
+        let stayed = begun.sleeps == ended.sleeps;
         match (begun.state, ended.state, on_cpu) {
             ('R', 'R', _) if !stayed || begun.on_cpu == before.on_cpu => {}
             ('R', 'R', true) => self.working += 1,
