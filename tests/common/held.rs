@@ -110,7 +110,12 @@ pub fn scheduling(pid: Pid, tid: Tid) -> Option<Scheduling> {
     let stat = read("stat")?;
     let schedstat = read("schedstat")?;
     let status = read("status")?;
-    let sleeps = |line: &str| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok();
+    let sleeps = |line: &str| {
+        line.strip_prefix("voluntary_ctxt_switches:")?
+            .trim()
+            .parse()
+            .ok()
+    };
     Some(Scheduling {
         state: stat.rsplit(')').next()?.trim_start().chars().next()?,
         on_cpu: Duration::from_nanos(schedstat.split_whitespace().next()?.parse().ok()?),

@@ -1,5 +1,6 @@
 //! A program that a test looks at.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::ops::Deref;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -53,6 +54,19 @@ impl Target {
             Some(line) => Err(format!("said {line:?} where 'ready' was expected")),
             None => Err("ended before it was ready".to_owned()),
         }
+    }
+
+    /// A program that is no Python, and waits. Nothing of the shell that started it is left.
+    pub fn no_python() -> Target {
+        let mut shell = Command::new("sh");
+        let target = Target::start(shell.args(["-c", "echo ready; exec sleep 600"]));
+        let target = target.expect("starts");
+        let name = || fs::read(format!("/proc/{}/comm", target.pid())).unwrap_or_default();
+        let _watched = watchdog::watch("waits until a shell has become another program");
+        while name() != b"sleep\n" {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        target
     }
 
     /// The same once every thread of it sleeps. Between saying that it is ready and going to sleep it

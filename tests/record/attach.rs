@@ -206,9 +206,7 @@ fn a_process_that_is_not_there_is_an_error() {
 #[test]
 fn a_process_that_is_no_python_is_an_error() {
     let place = Place::new();
-    let sleep =
-        Target::start(std::process::Command::new("sh").args(["-c", "echo ready; exec sleep 60"]))
-            .unwrap();
+    let sleep = Target::no_python();
     let output = place
         .record(["-p", &sleep.id().to_string(), "-o", "x.svg"])
         .output()
