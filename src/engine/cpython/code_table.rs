@@ -8,7 +8,7 @@
 //! What takes another's place may differ from it in nothing but what lies beneath the same pointers, up to
 //! 3.11: see [`fingerprint`]. To look there costs three ranges a code object, which a deep stack would pay
 //! for in every tick, and next to no program makes such code. So it is looked at where it is likeliest to
-//! differ ([`CodeTable::check`]), everywhere now and then, and everywhere always once a program has been
+//! differ ([`CachedCode::check`]), everywhere now and then, and everywhere always once a program has been
 //! seen to do it. What remains: until then, code that runs further out than the innermost calls, and
 //! that was on the stack in the look before, may be shown as what was there before it, in no more than
 //! [`LOOKS_BETWEEN`] looks.
@@ -66,7 +66,7 @@ pub struct CodeTable {
 
 /// How closely a code object is compared with what was there before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Check {
+enum Check {
     /// Its own fields.
     Itself,
     /// Its texts and its line table as well.
@@ -117,29 +117,20 @@ impl CodeTable {
         self.freed = None;
     }
 
-    /// How closely to look at a code object, whose function is the `depth`th from the leaf (from 0). The
-    /// innermost ones are the likeliest to be others than before, and so is what was not on a stack in the
-    /// look before.
-    pub fn check(&self, code: CodeAddr, depth: usize) -> Check {
-        let cached = self.cached.get(&code);
-        let is_new = cached.is_none_or(|cached| cached.verified_in + 1 < self.epoch);
-        match self.until_all == 0 || depth < INNERMOST || is_new {
-            true => Check::Beneath,
-            false => Check::Itself,
-        }
-    }
-
     /// Makes sure that the table has the code object as it is in `memory`, which must be that of the
-    /// frame's own moment. `false` when it cannot be read, or there is no room for it.
+    /// frame's own moment; its function is the `depth`th from the leaf (from 0). `false` when it cannot
+    /// be read, or there is no room for it.
     pub fn verify<M: Memory>(
         &mut self,
         memory: &mut M,
         layout: &Layout,
         code: CodeAddr,
-        check: Check,
+        depth: usize,
     ) -> bool {
+        let (epoch, is_everywhere) = (self.epoch, self.until_all == 0);
         if let Some(cached) = self.cached.get_mut(&code) {
-            match cached.holds(memory, layout, code, check, self.epoch) {
+            let check = cached.check(depth, epoch, is_everywhere);
+            match cached.holds(memory, layout, code, check, epoch) {
                 Ok(Found::Same) => return true,
                 Ok(Found::Other) => self.generation += 1,
                 Ok(Found::OtherBeneath) => {
@@ -177,13 +168,17 @@ impl CodeTable {
         &self,
         layout: &Layout,
         code: CodeAddr,
-        check: Check,
+        depth: usize,
     ) -> impl Iterator<Item = (Addr, usize)> + use<'_> {
+        let is_everywhere = self.until_all == 0;
         let cached = self.cached.get(&code);
         let is_new = |last: u64| last + 1 < self.epoch;
         let own = cached.is_none_or(|cached| is_new(cached.verified_in));
         let own = own.then(|| fingerprint::place(layout, code));
-        let beneath = cached.filter(|cached| check == Check::Beneath && is_new(cached.beneath_in));
+        let beneath = cached.filter(|cached| {
+            is_new(cached.beneath_in)
+                && cached.check(depth, self.epoch, is_everywhere) == Check::Beneath
+        });
         let beneath = beneath.map(|cached| cached.fingerprint.places_beneath());
         own.into_iter().chain(beneath.into_iter().flatten())
     }
@@ -222,6 +217,15 @@ enum Found {
 }
 
 impl CachedCode {
+    /// How closely to look at it this time. The innermost functions are the likeliest to be others than
+    /// before, and so is what was not on a stack in the look before.
+    fn check(&self, depth: usize, epoch: u64, is_everywhere: bool) -> Check {
+        match is_everywhere || depth < INNERMOST || self.verified_in + 1 < epoch {
+            true => Check::Beneath,
+            false => Check::Itself,
+        }
+    }
+
     fn holds<M: Memory>(
         &mut self,
         memory: &mut M,

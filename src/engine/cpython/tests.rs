@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::code_table::{Check, CodeTable};
+use super::code_table::CodeTable;
 use super::reading::{KernelSide, KernelThread, Look, Motion, Patience, ReadStack, Reader, Scope};
 use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver, WorkSearch};
 use super::short_file::ShortFiles;
@@ -236,7 +236,7 @@ impl ByHand {
         let mut codes = CodeTable::default();
         codes.begin_look(None);
         for frame in &frames {
-            assert!(codes.verify(&mut memory, &roots.layout(), frame.code, Check::Beneath));
+            assert!(codes.verify(&mut memory, &roots.layout(), frame.code, 0));
         }
         let mut interner = Interner::default();
         ByHand {

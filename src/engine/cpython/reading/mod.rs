@@ -389,17 +389,17 @@ impl<M: Moments> Reader<M> {
     fn verify_codes(&mut self, stack: &mut RawStack, codes: &mut CodeTable) -> bool {
         let (memory, layout) = (&mut self.memory, &self.layout);
         let functions = stack.functions().enumerate();
-        memory.prefetch(functions.flat_map(|(depth, frame)| {
-            codes.new_places(layout, frame.code, codes.check(frame.code, depth))
-        }));
+        memory.prefetch(
+            functions.flat_map(|(depth, frame)| codes.new_places(layout, frame.code, depth)),
+        );
         let mut depths = 0..;
         let verified = stack
             .frames
             .iter()
             .take_while(|frame| {
                 !frame.is_function() || {
-                    let check = codes.check(frame.code, depths.next().unwrap_or(0));
-                    codes.verify(memory, layout, frame.code, check)
+                    let depth = depths.next().unwrap_or(0);
+                    codes.verify(memory, layout, frame.code, depth)
                 }
             })
             .count();
