@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What profilers cost and how true they are, side by side in one run.
 
-    python3 benches/peers.py [cost] [truth] [crowded] [half] [slowdown] [django] [threads] [workers] [rate] [memory] [signals] [start]     default: all
+    python3 benches/peers.py [cost] [truth] [crowded] [half] [slowdown] [django] [threads] [workers] [rate] [memory] [signals] [start] [dump]     default: all
 
 cost      CPU that each profiler uses while it records a busy loop 60 frames deep at 1 kHz, beside a
           timer loop that wakes up as often and does nothing: wherever the kernel lets it, and on the CPU that the
@@ -22,6 +22,8 @@ signals   What a program that gets a thousand signals a second (timer_signal.py)
           calls (waits.py) notice of being watched at 1 kHz; in 2.7 no call is begun again by itself after EINTR.
 start     What a recording takes beyond its duration: finding and opening the process, and writing the file.
           py-spy counts ticks and not time, so that it may end early.
+dump      What one dump takes of a process with 1, 50 and 500 threads, and for how long it keeps the one that runs from
+          running: the time that this thread misses while it is dumped --pairs times, less what it misses by itself.
 
 Profilers that are not found are left out, and a line says so. Peers: py-spy and austin-dist from
 PyPI, profiling.sampling of a Python 3.15 (which reads that version alone).
@@ -48,7 +50,7 @@ import sys
 import tempfile
 import time
 
-from profilers import TOP, Failed, Profiler, Target, profilers, version
+from profilers import TOP, Failed, Profiler, Target, dumpers, profilers, version
 
 def median(numbers):
     return statistics.median(numbers)
@@ -420,8 +422,31 @@ def start(options, found, directory):
                 print("%-24s %10.1f ms" % (profiler.name, 1000 * (median(walls) - 1)))
 
 
+def dump(options, found, directory):
+    for python in options.python:
+        print("\nDump: Python %s, median of %d" % (version(python), options.pairs))
+        print("%-24s %10s %12s %14s" % ("", "threads", "ms a dump", "ms held still"))
+        for threads in (1, 50, 500):
+            for name, command in dumpers(options).items():
+                with Target(python, "targets/held_still.py", str(threads)) as target:
+                    walls = [wall_of(command + [str(target.pid)]) for _ in range(options.pairs)]
+                    watched = target.account()
+                with Target(python, "targets/held_still.py", str(threads)) as target:
+                    time.sleep(sum(walls))
+                    alone = target.account()
+                missed = sum(watched["gaps"]) - sum(alone["gaps"]) * watched["seconds"] / alone["seconds"]
+                held = missed / 1e9 / len(walls)
+                print("%-24s %10d %12.1f %14.2f" % (name, threads, 1e3 * median(walls), 1e3 * held))
+
+
+def wall_of(command):
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
 SECTIONS = collections.OrderedDict(
-    (section.__name__, section) for section in (cost, truth, crowded, half, slowdown, django, threads, workers, rate, memory, signals, start)
+    (section.__name__, section) for section in (cost, truth, crowded, half, slowdown, django, threads, workers, rate, memory, signals, start, dump)
 )
 
 

@@ -156,6 +156,15 @@ def profilers(options):
     return found
 
 
+def dumpers(options):
+    """The commands that show one moment of a process, by name; each is called with a pid."""
+    found = collections.OrderedDict([("spyhole", shlex.split(options.spyhole) + ["dump", "--pid"])])
+    if callable_program(options.py_spy):
+        found["py-spy"] = shlex.split(options.py_spy) + ["dump", "--pid"]
+        found["py-spy --nonblocking"] = shlex.split(options.py_spy) + ["dump", "--nonblocking", "--pid"]
+    return found
+
+
 def callable_program(words):
     words = shlex.split(words)
     try:
