@@ -1,4 +1,5 @@
-//! What was measured once, in a file that is kept with the sources: small, sorted, a line a figure.
+//! The figures of an earlier check, in a file that is kept with the sources. The file is small and
+//! sorted, with one figure a line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +16,7 @@ use super::stats::Summary;
 /// The first and only format.
 const FORMAT: u32 = 1;
 
-/// No baseline has as many figures.
+/// A baseline with more figures is refused.
 const MOST_FIGURES: usize = 10_000;
 
 /// What one set of runs showed.
@@ -24,13 +25,13 @@ pub struct Baseline {
     pub program: String,
     pub conditions: Conditions,
     pub runs: usize,
-    /// What each rule was about, by the text of its selector.
+    /// The figure of what each rule is about, by the text of its selector.
     figures: BTreeMap<String, Figure>,
-    /// Functions with all that they call, by file and name.
+    /// The figure of each function, including its callees, by file and name.
     functions: BTreeMap<String, Figure>,
 }
 
-/// Mean, and how much runs differ (standard deviation).
+/// Mean and standard deviation of the runs.
 type Pair = [f64; 2];
 
 #[derive(Clone, PartialEq, Debug, Deserialize, Default)]
@@ -38,7 +39,7 @@ type Pair = [f64; 2];
 struct Figure {
     /// Percent.
     share: Pair,
-    /// Seconds a run.
+    /// Seconds per run.
     cpu: Option<Pair>,
     wall: Option<Pair>,
     cpu_of_unit: Option<Pair>,
@@ -66,7 +67,7 @@ pub enum BaselineError {
 }
 
 impl Baseline {
-    /// What the runs show of the rules' parts, and of each function.
+    /// Collects the figures of each rule's selector and of each function.
     #[must_use]
     pub fn of(
         program: String,
@@ -88,10 +89,11 @@ impl Baseline {
         }
     }
 
-    /// What it knows of each rule that speaks of a baseline.
+    /// The figures of each rule that needs a baseline.
     ///
     /// # Errors
-    /// When it does not know all that a rule needs.
+    ///
+    /// When a figure that a rule needs is not in the baseline.
     pub fn known(
         &self,
         rules: &[Rule],
@@ -124,11 +126,11 @@ impl Baseline {
         rules.iter().map(of).collect()
     }
 
-    /// The function, with its module, in which most of the CPU time is that was not there before: of those
-    /// that took up nearly all of it the one that takes least, since it is the innermost.
+    /// The function, with its module, that accounts for most of the growth in CPU time. Of the functions
+    /// that account for nearly all of it, this is the one that takes least: the innermost.
     #[must_use]
     pub fn grown_most(&self, now: &Functions, runs: usize) -> Option<String> {
-        /// Of what the one that grew most grew by.
+        /// As a fraction of what the fastest growing function grew by.
         const NEARLY_ALL: f64 = 0.7;
         let before = |key: &str| {
             let figure = self.functions.get(key)?;
@@ -151,7 +153,7 @@ impl Baseline {
         key.split_once(' ').map(|(file, name)| dotted(file, name))
     }
 
-    /// By the rule's own words, or by the one function that it can mean.
+    /// Looks the selector up by its text, or else finds the only function that it can mean.
     fn figure(&self, what: &Selector) -> Option<&Figure> {
         if let Some(figure) = self.figures.get(&what.to_string()) {
             return Some(figure);
@@ -168,7 +170,7 @@ impl Baseline {
         meant.next().is_none().then_some(figure)
     }
 
-    /// The file's text.
+    /// The text of the file.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
@@ -198,7 +200,7 @@ impl Baseline {
     }
 
     /// # Errors
-    /// When the text is no baseline.
+    /// When the text is not a baseline.
     pub fn from_toml(text: &str) -> Result<Baseline, BaselineError> {
         #[derive(Deserialize)]
         struct Format {
@@ -310,7 +312,7 @@ impl Figure {
     }
 }
 
-/// Four digits that count: more would change with every run.
+/// Keeps four significant digits: more would change with every run.
 fn rounded(number: f64) -> String {
     if number == 0.0 || !number.is_finite() {
         return "0.0".into();
@@ -389,7 +391,7 @@ mod tests {
             let error = known(unknown).expect_err(unknown);
             assert!(matches!(error, BaselineError::Unknown(_)), "{error}");
         }
-        // What needs no baseline needs none.
+        // A rule that needs no baseline has no figure.
         assert_eq!(known("other < 5%").expect("no need")[0], None);
     }
 
@@ -406,7 +408,7 @@ mod tests {
         };
         let conditions = Conditions::default();
         let before = Baseline::of(String::new(), conditions, &[], &[], &functions(20));
-        // No runs were given, so there is nothing to take a mean of.
+        // No run was given, so there is no mean to take.
         assert_eq!(before.functions.len(), 0);
         let before = Baseline {
             functions: figures_of(&functions(20), 1),

@@ -1,4 +1,5 @@
-//! Under which conditions figures were taken, and whether two sets of them can be compared.
+//! The conditions under which figures were measured, and whether figures of two such sets can be
+//! compared.
 
 use crate::model::PythonVersion;
 use crate::profile::Recording;
@@ -7,18 +8,18 @@ use crate::sys::linux::machine;
 /// What must be the same for two recordings to be comparable.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Conditions {
-    /// Such as `3.11.7` or `3.13.0t`; empty where it was not told.
+    /// Such as `3.11.7` or `3.13.0t`; empty if unknown.
     pub python: String,
     /// As `--mode` takes it.
     pub mode: String,
-    /// Looks a second that were asked for.
+    /// The sampling rate that was asked for, in samples per second.
     pub rate: u32,
-    /// What ran it: seconds of another machine mean nothing here.
+    /// The machine it ran on. Seconds measured on one machine mean nothing on another.
     pub machine: String,
 }
 
 impl Conditions {
-    /// Those of a recording that was made on this machine.
+    /// The conditions of a recording that was made on this machine.
     #[must_use]
     pub fn here(recording: &Recording) -> Conditions {
         Conditions {
@@ -27,7 +28,7 @@ impl Conditions {
         }
     }
 
-    /// Those of a recording that was made anywhere.
+    /// The conditions of a recording, wherever it was made.
     #[must_use]
     pub fn of(recording: &Recording) -> Conditions {
         Conditions {
@@ -42,7 +43,7 @@ impl Conditions {
     }
 
     /// # Errors
-    /// What differs, when figures of the two cannot be compared.
+    /// Says what differs, if figures of the two cannot be compared.
     pub fn compare(&self, before: &Conditions) -> Result<(), String> {
         let differ = |what: &str, before: &str, now: &str| {
             Err(format!("{what} is {now}, and was {before} then"))
@@ -60,14 +61,14 @@ impl Conditions {
         Ok(())
     }
 
-    /// Whether seconds can be compared, too.
+    /// Whether seconds can be compared, not only shares.
     #[must_use]
     pub fn same_machine(&self, before: &Conditions) -> bool {
         !self.machine.is_empty() && self.machine == before.machine
     }
 }
 
-/// `3.11`, `3.13t`: within a series programs are about as fast.
+/// `3.11` or `3.13t`: programs run about equally fast on all releases of a series.
 fn series(python: &str) -> String {
     let mut parts = python.split('.');
     let (major, minor) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));

@@ -1,5 +1,4 @@
-//! Where to look: which function of the program's own is behind a figure, and how the program comes
-//! there.
+//! Finds the program's own function that is behind a figure, and the call path to it.
 
 use std::ops::AddAssign;
 use std::path::{Component, Path, PathBuf};
@@ -15,45 +14,45 @@ use crate::output::{Category, visible};
 use crate::profile::tree::{CallTree, NodeId, TreeBuilder};
 use crate::profile::{Profile, Values};
 
-/// Functions on a way that are named.
+/// The most functions of a call path that are named.
 const LONGEST_WAY: usize = 8;
 
-/// By how many standard errors one function must have grown more than all that its caller did besides
-/// to be looked into.
+/// A function is searched further only if its growth exceeds the rest of its caller's growth by this many
+/// standard errors.
 const CLEAR: f64 = 2.0;
 
-/// How many standard errors, as a part of what the caller grew by, are small enough to take figures as
-/// they are.
+/// If the standard errors are no more than this fraction of the caller's growth, the figures are precise
+/// enough to be compared as they are.
 const PRECISE: f64 = 0.5;
 
-/// What is behind a figure.
+/// The function behind a figure.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Culprit {
-    /// A function of the program's own, if there is one on the way.
+    /// The function to look at: the program's own if there is one on the path.
     pub place: Place,
-    /// What it calls that takes the time, where that is another.
+    /// The function that takes the time, if it is a callee and not `place` itself.
     pub callee: Option<Place>,
-    /// From the view or task on, outermost first, the program's own functions only; ends with
-    /// `place`.
+    /// The call path of the program's own functions from the view or task on, outermost first. It ends
+    /// with `place`.
     pub way: Vec<Place>,
-    /// Of the seconds, or of the growth, in question.
+    /// The seconds, or the growth in seconds, in question.
     pub seconds: f64,
-    /// Whether the samples show that it is this one, and none that it calls.
+    /// Whether the samples show that this function is to blame and not one of its callees.
     pub is_clear: bool,
 }
 
-/// All runs of a version together.
+/// All runs of one version together.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded<'a> {
     pub profile: &'a Profile,
-    /// What makes of its seconds those of one run, undisturbed.
+    /// The factor that turns all seconds of the profile into those of one undisturbed run.
     pub scale: f64,
 }
 
-/// Where most of the time of what is selected is spent, or, with a profile of before, where most of
-/// its growth comes from. `None` where there is none.
+/// The function in which most of the selected time is spent or, if there is a profile of the version
+/// before, from which most of the growth comes. `None` if there is none.
 ///
-/// `source` is where the program's own files are.
+/// `source` tells where the program's own files are.
 #[must_use]
 pub fn find(
     before: Option<Recorded<'_>>,
@@ -78,14 +77,15 @@ pub fn find(
 /// Where the program's own files are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
-    /// Where it ran.
+    /// The directory that the program ran in.
     pub directory: PathBuf,
-    /// What paths in reports start from: the repository, so that who shows them finds the files.
+    /// Paths in reports are relative to this: the repository, so that tools that show reports find the
+    /// files.
     pub root: PathBuf,
 }
 
 impl Source {
-    /// The nearest directory above that is a repository is the root, or else the directory itself.
+    /// Takes the nearest directory above that is a repository as the root, or else the directory itself.
     #[must_use]
     pub fn of(directory: PathBuf) -> Source {
         let mut above = directory.ancestors();
@@ -96,16 +96,16 @@ impl Source {
         }
     }
 
-    /// A file's path below the root, with `/`; `None` where it lies elsewhere.
+    /// A file's path relative to the root, with `/`; `None` if it lies elsewhere.
     #[must_use]
     pub fn below_root(&self, file: &str) -> Option<String> {
         let path = match Path::new(file) {
             whole if whole.is_absolute() => whole.to_owned(),
-            // Of a script that was named so; a name such as `<string>` is no file.
+            // A script may be given by a relative path. A name such as `<string>` is not a file.
             part => Some(self.directory.join(part)).filter(|path| path.is_file())?,
         };
         let below = path.strip_prefix(&self.root).ok()?;
-        // Without what is not a name, such as `.`; what leads out of the root is none of it.
+        // Drops components such as `.`, and refuses a path that leads out of the root.
         let mut plain = PathBuf::new();
         for part in below.components() {
             match part {
@@ -118,24 +118,24 @@ impl Source {
     }
 }
 
-/// A function by name and short file, since files of two versions lie in different directories, and
-/// lines move.
+/// A function, identified by name and short file: the files of two versions lie in different directories,
+/// and lines move.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Function {
     name: String,
     short_file: String,
 }
 
-/// A position among the functions of both versions.
+/// Index into the functions of both versions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct FunctionKey(u32);
 
-/// What was sampled, or how much more of it.
+/// Sampled time, or the difference between two versions.
 #[derive(Clone, Copy, Default)]
 struct Weight {
-    /// Of a run; of two versions the difference.
+    /// Per run.
     seconds: f64,
-    /// Of the seconds, since they were counted in samples.
+    /// Variance of the seconds, since they are counted in samples.
     variance: f64,
 }
 
@@ -149,18 +149,18 @@ impl AddAssign for Weight {
 /// Where a node's code is, in the version that is judged.
 #[derive(Default)]
 struct Location {
-    /// Which line ran for how many seconds.
+    /// Seconds per line.
     lines: FxHashMap<u32, f64>,
     file: String,
 }
 
-/// How much of what a function grew by is in one that it calls.
+/// How much of a function's growth lies in one of its callees.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Main,
-    /// The caller grew by itself, or by several.
+    /// The caller grew by itself, or through several callees.
     Minor,
-    /// The samples do not tell.
+    /// There are too few samples to tell.
     Unclear,
 }
 
@@ -170,7 +170,8 @@ enum Side {
     After,
 }
 
-/// Whether it is asked what takes the time, or what grew, which may be below what is selected.
+/// Whether the search is for what takes the time or for what grew. Growth may lie in callees of the
+/// selected function.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Question {
     Level,
@@ -179,13 +180,13 @@ enum Question {
 
 type Tree = CallTree<FunctionKey, Weight>;
 
-/// What is selected, one or two versions of it, before it is searched.
+/// The selected part of one or two versions, before the search.
 struct Collected {
     question: Question,
     functions: Vec<Function>,
     keys: FxHashMap<Function, FunctionKey>,
     tree: TreeBuilder<FunctionKey, Weight>,
-    /// By node.
+    /// Indexed by node.
     locations: Vec<Location>,
 }
 
@@ -220,7 +221,7 @@ impl Collected {
                     continue;
                 };
                 if self.question == Question::Level {
-                    // A limit concerns the selected function as a whole: what it calls is not looked into.
+                    // A limit concerns the selected function as a whole, so its callees are not searched.
                     frames.truncate(frames.len() - position);
                 }
             }
@@ -278,12 +279,12 @@ impl Collected {
     }
 }
 
-/// Finds where the weight is.
+/// Searches the tree for the function to blame.
 struct Search {
     question: Question,
     functions: Vec<Function>,
     tree: Tree,
-    /// By node; those that only the version before has have none.
+    /// Indexed by node; empty for nodes that only the version before has.
     locations: Vec<Location>,
 }
 
@@ -292,15 +293,15 @@ impl Search {
         self.tree.node(node).total_values
     }
 
-    /// From the outermost function down to where the weight is its own, or it is not clear any more
-    /// whose it is; and whether that is clear.
+    /// The path from the outermost function to the one that accounts for the weight itself, or beyond
+    /// which the samples do not tell; and whether the samples do tell.
     fn main_path(&self) -> Option<(Vec<NodeId>, bool)> {
         let mut path = Vec::new();
         let mut is_clear = true;
         let mut at = Tree::ROOT;
         loop {
             let node = self.tree.node(at);
-            // Of equal ones `max_by` takes the last.
+            // `max_by` takes the last of equal children. Reversed, that is the first.
             let children = node.children.iter().rev().copied();
             let Some(next) = children.max_by(|a, b| {
                 let [a, b] = [a, b].map(|child| self.total(*child).seconds);
@@ -322,7 +323,7 @@ impl Search {
                 Part::Minor => break,
                 Part::Unclear => {
                     is_clear = false;
-                    // Something must be said of where it may be.
+                    // An unclear answer still needs a function to name.
                     path.extend(path.is_empty().then_some(next));
                     break;
                 }
@@ -333,16 +334,16 @@ impl Search {
         (!path.is_empty()).then_some((path, is_clear))
     }
 
-    /// How much of what a function grew by is in this one that it calls.
+    /// How much of a function's growth lies in this callee.
     fn part(&self, parent: NodeId, child: NodeId) -> Part {
         let (parent, child) = (self.total(parent), self.total(child));
         let rest = parent.seconds - child.seconds;
-        // What is not the child's was counted in other samples than what is.
+        // The child's time and the rest were counted in different samples.
         let error = parent.variance.max(child.variance).sqrt() * CLEAR;
         match child.seconds - rest {
             more if more >= error => Part::Main,
             less if less <= -error => Part::Minor,
-            // Two that grew alike will never differ; it is enough to know both well.
+            // Two that grew equally will never differ clearly. It is enough to know both precisely.
             more if error <= parent.seconds * PRECISE => match more > 0.0 {
                 true => Part::Main,
                 false => Part::Minor,
@@ -367,7 +368,7 @@ impl Search {
         if way.is_empty() {
             way.push(place);
         }
-        // The outermost one says what was asked for, the innermost ones where it went wrong.
+        // The outermost function says what was asked for, the innermost ones where the time goes.
         if way.len() > LONGEST_WAY {
             way.drain(1..way.len() - (LONGEST_WAY - 1));
         }
@@ -380,13 +381,13 @@ impl Search {
         }
     }
 
-    /// `None` for the root.
+    /// `None` for the root, which is not a function.
     fn function(&self, node: NodeId) -> Option<&Function> {
         let key = self.tree.node(node).key?;
         self.functions.get(key.0 as usize)
     }
 
-    /// Empty where the version that is judged has none.
+    /// Empty if the version that is judged has no such node.
     fn file(&self, node: NodeId) -> &str {
         let location = self.locations.get(node.index());
         location.map_or("", |location| &location.file)
@@ -543,7 +544,7 @@ mod tests {
             (found.place.function.as_str(), found.callee),
             ("fast_view", None)
         );
-        // Twice the runs with twice the samples are the same.
+        // Twice as many runs with twice as many samples give the same answer.
         let twice = profile(&[(&[SERVE, VIEW][..], 160), (&[SERVE, VIEW, NAME], 104)]);
         let found = find(
             Some(runs(&before, 1)),
@@ -563,7 +564,7 @@ mod tests {
         let find = |before, after| find(Some(before), after, &whole, Clock::Cpu, &source("/"));
         let found = find(runs(&before, 1), runs(&after, 1)).expect("something grew");
         assert!(!found.is_clear);
-        // What does not grow at all is nobody's.
+        // If nothing grew, there is no culprit.
         assert!(find(runs(&after, 1), runs(&before, 1)).is_none());
     }
 

@@ -1,4 +1,4 @@
-//! What has been recorded for a check so far, of the version that is judged and of the one before.
+//! The recordings that a check has made so far, of the version that is judged and of the version before.
 
 use super::baseline::{Baseline, BaselineError};
 use super::conditions::Conditions;
@@ -13,25 +13,26 @@ use super::select::{Run, Shown};
 use crate::model::Ticks;
 use crate::profile::Profile;
 
-/// Pieces that a single recording is cut into, to tell how well it knows its own figures.
+/// A single recording is cut into this many pieces, to estimate the variance of its own figures.
 const PIECES: usize = 12;
 
-/// More of what was to be seen than this, from 0 to 1, must not be missing where something is said.
+/// The largest part, from 0 to 1, that may be unseen where a verdict is given.
 const MOST_UNSEEN: f64 = 0.05;
 
-/// A run that has less than this of what one of the other version has did something else.
+/// A run with less than this fraction of the samples or CPU time of the other version's run did something
+/// else.
 const FAR_BELOW: f64 = 0.25;
 
-/// The version that a recording is of.
+/// Which version a recording is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Version {
     Before,
-    /// The one that is judged.
+    /// The version that is judged.
     After,
 }
 
 impl Version {
-    /// For the user.
+    /// The name to show to the user.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,21 +46,21 @@ impl Version {
 #[derive(Debug, Default)]
 struct Recordings {
     runs: Vec<Run>,
-    /// All of them together; the first as it is.
+    /// All recordings merged. If there is only one, it is kept unchanged.
     together: Option<Profile>,
     functions: Functions,
     conditions: Option<Conditions>,
-    /// What became of the ticks of all of them.
+    /// The tick counts of all recordings together.
     ticks: Ticks,
 }
 
 impl Recordings {
-    /// How many of the looks failed, from 0 to 1.
+    /// The fraction of ticks that failed, from 0 to 1.
     fn failed(&self) -> f64 {
         self.ticks.lost as f64 / self.ticks.expected.max(1) as f64
     }
 
-    /// Samples, and seconds, of a run as it is on the average.
+    /// Mean samples and seconds per run.
     fn of_a_run(&self) -> (f64, f64) {
         let runs = self.runs.len().max(1) as f64;
         let samples: u64 = self.runs.iter().map(|run| run.all.samples).sum();
@@ -70,19 +71,19 @@ impl Recordings {
     fn recorded(&self, clock: Clock) -> Option<Recorded<'_>> {
         Some(Recorded {
             profile: self.together.as_ref()?,
-            // What slows a whole run slows each of its functions.
+            // What slows a whole run slows each of its functions alike.
             scale: judge::undisturbed_part(&self.runs, clock) / self.runs.len() as f64,
         })
     }
 }
 
-/// Recordings, and the rules that they are judged by.
+/// The recordings of both versions, and the rules to judge them by.
 #[derive(Debug)]
 pub struct Evidence {
     rules: Vec<Rule>,
     after: Recordings,
     before: Recordings,
-    /// Runs of the two versions were made in turn.
+    /// Whether the runs of the two versions were made in turn.
     in_turn: bool,
     baseline: Option<(Baseline, Vec<Option<Known>>)>,
 }
@@ -94,7 +95,7 @@ pub enum EvidenceError {
     Differ(String),
     #[error(transparent)]
     Baseline(#[from] BaselineError),
-    /// A rule about what nothing shows holds whatever the program does.
+    /// A limit on something that no sample shows would pass whatever the program does.
     #[error("{}", sentences(.0))]
     Unseen(Vec<Unseen>),
 }
@@ -112,7 +113,7 @@ fn sentences(unseen: &[Unseen]) -> String {
 }
 
 impl Evidence {
-    /// Nothing yet. `in_turn`: whether each run of one version will have one of the other beside it.
+    /// `in_turn` tells whether each run of one version will be paired with a run of the other.
     #[must_use]
     pub fn new(rules: Vec<Rule>, in_turn: bool) -> Evidence {
         Evidence {
@@ -129,10 +130,11 @@ impl Evidence {
         &self.rules
     }
 
-    /// Adds a recording; `units` is how much work was done in it, if that is counted.
+    /// Adds a recording; `units` is the units of work that were done in it, if they are counted.
     ///
     /// # Errors
-    /// When it was made under other conditions than those before it.
+    ///
+    /// When its conditions differ from those of earlier recordings.
     pub fn add(
         &mut self,
         version: Version,
@@ -147,7 +149,7 @@ impl Evidence {
             let Some(known) = &other.conditions else {
                 continue;
             };
-            // Of two versions the one before is what the other differs from, whichever came first.
+            // The message compares the version after with the version before, whichever was added first.
             let compared = match (version, known_version) {
                 (Version::Before, Version::After) => known.compare(&conditions),
                 _ => conditions.compare(known),
@@ -169,10 +171,11 @@ impl Evidence {
         Ok(())
     }
 
-    /// Compares with what was measured another time.
+    /// Compares with a baseline.
     ///
     /// # Errors
-    /// When the baseline does not know what the rules need, or was measured under other conditions.
+    ///
+    /// When the baseline lacks a figure that a rule needs, or was measured under other conditions.
     pub fn set_baseline(&mut self, baseline: &Baseline) -> Result<(), EvidenceError> {
         if let Some(conditions) = &self.after.conditions {
             conditions
@@ -184,7 +187,7 @@ impl Evidence {
         Ok(())
     }
 
-    /// What was measured, to be compared with another time.
+    /// The figures, to be compared with later.
     #[must_use]
     pub fn to_baseline(&self, program: String) -> Baseline {
         let conditions = self.after.conditions.clone().unwrap_or_default();
@@ -194,13 +197,13 @@ impl Evidence {
         Baseline::of(program, conditions, &self.rules, runs, functions)
     }
 
-    /// Recordings of a version.
+    /// The number of recordings of a version.
     #[must_use]
     pub fn count(&self, version: Version) -> usize {
         self.of(version).runs.len()
     }
 
-    /// All recordings of a version as one profile.
+    /// All recordings of a version, merged.
     #[must_use]
     pub fn together(&self, version: Version) -> Option<&Profile> {
         self.of(version).together.as_ref()
@@ -211,17 +214,17 @@ impl Evidence {
         self.after.conditions.as_ref()
     }
 
-    /// Samples of both versions.
+    /// Samples of both versions together.
     #[must_use]
     pub fn samples(&self) -> u64 {
         let all = self.after.runs.iter().chain(&self.before.runs);
         all.map(|run| run.all.samples).sum()
     }
 
-    /// Judges what there is; `error` is what may be wrong on either side.
+    /// Judges what has been recorded; `error` is the probability of an error on either side.
     #[must_use]
     pub fn judge(&self, error: f64) -> Vec<Judgement> {
-        // A recording alone is compared with itself.
+        // A single recording is cut into pieces, whose differences give its intervals.
         let (after, before) = match self.in_turn {
             true => (None, None),
             false => (self.pieces(Version::After), self.pieces(Version::Before)),
@@ -255,13 +258,13 @@ impl Evidence {
         judgements
     }
 
-    /// The part of the seconds that a rule is about, from 0 to 1, which nobody saw since we did not come to
-    /// run ourselves. What ran then is as likely to be this as that, so that no share is hidden.
+    /// The part of the rule's seconds, from 0 to 1, that was not seen because the sampler itself did not
+    /// get a CPU. Any function may have run in that time, so shares are not affected.
     fn seconds_hidden_from(&self, rule: &Rule) -> f64 {
         let now = self.after.ticks.gap_share();
         match rule.limit() {
             Some(Limit::Seconds { .. }) => now,
-            // Where as much is missing of both versions, the difference is right.
+            // If both versions miss equally much, the difference is right.
             Some(Limit::Growth { .. } | Limit::MoreSeconds { .. }) => {
                 now - self.before.ticks.gap_share()
             }
@@ -269,11 +272,13 @@ impl Evidence {
         }
     }
 
-    /// What is the matter with the rules' names: of each that is about something that no sample shows, in
-    /// either version and in the baseline, which names are written alike.
+    /// Checks the names in the rules: each rule with a limit must be about something that a sample of
+    /// either version, or the baseline, shows.
     ///
     /// # Errors
-    /// When there is such a rule. One with `never` or `always` says by itself what that means.
+    ///
+    /// For each rule that is not, the names that are spelt alike. Rules with `never` or `always` are
+    /// exempt: for them, not being seen is an answer.
     pub fn check_names(&self) -> Result<(), EvidenceError> {
         let mut all = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
@@ -307,7 +312,7 @@ impl Evidence {
         both.filter_map(|it| it.together.as_ref()).collect()
     }
 
-    /// What a reader should know of the recordings before he believes the verdicts.
+    /// What readers should know of the recordings before they trust the verdicts.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -353,8 +358,8 @@ impl Evidence {
         Run::pieces(together, &self.rules, run.units, PIECES)
     }
 
-    /// Tells what came of each rule, and where to look. `source` is where the program's
-    /// own files are.
+    /// Words the result of each rule, with where to look. `source` tells where the program's own files
+    /// are.
     #[must_use]
     pub fn findings(&self, judgements: &[Judgement], source: &Source) -> Vec<Finding> {
         let of = |(rule, judgement): (&Rule, &Judgement)| {
@@ -367,7 +372,7 @@ impl Evidence {
         self.rules.iter().zip(judgements).map(of).collect()
     }
 
-    /// Whether it is clear where each broken rule is broken, as far as that can become clear.
+    /// Whether the function to blame is clear for each failed rule, or cannot become clearer.
     #[must_use]
     pub fn knows_where(&self, judgements: &[Judgement], source: &Source) -> bool {
         let mut broken = self
@@ -391,7 +396,8 @@ impl Evidence {
         let before = self.before.recorded(clock).filter(|_| grows);
         let mut what = rule.what.clone();
         if before.is_none() && what.item.is_none() {
-            // Of the whole, everything is to blame, unless it is known what functions took before.
+            // For the program as a whole there is no one to blame, unless the baseline has a figure for
+            // each function.
             let (baseline, _) = self.baseline.as_ref()?;
             let name = baseline.grown_most(&self.after.functions, self.after.runs.len())?;
             what = Selector::of_function(&name)?;
@@ -444,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_share_is_of_what_was_counted_and_not_of_the_time_that_passed() {
-        // A server that idles for eleven twelfths of the recording, and then spins.
+        // A server that is idle for eleven twelfths of the recording, and then spins.
         let idles = || profile_with_idle(&[(&[MAIN][..], 3, 0), (&[MAIN, LEAF], 400, 4400)]);
         let failed = judged("leaf < 50%", vec![idles()]);
         assert!(
@@ -452,7 +458,7 @@ mod tests {
             "{failed:?}"
         );
         assert_eq!(failed.verdict, Verdict::Failed, "{failed:?}");
-        // A beat in every pause, and the work in two bursts.
+        // A beat in every pause, and two bursts of work.
         let mut stacks: Vec<(&[&str], u64, u64)> = Vec::new();
         for burst in 0..24 {
             stacks.push((&[MAIN, BEAT][..], 5, 50));
@@ -519,7 +525,7 @@ mod tests {
         );
     }
 
-    /// A run of so many samples that show the leaf, and so many that do not.
+    /// A run with this many samples that show the leaf, and this many that do not.
     fn run(leaf: u64, rest: u64) -> Profile {
         profile(&[(&[MAIN, LEAF][..], leaf), (&[MAIN][..], rest)])
     }
@@ -549,7 +555,7 @@ mod tests {
 
     #[test]
     fn runs_of_different_length_count_as_much_as_they_did() {
-        // 50 % of short runs and 10 % of long ones: 14 %, and not 30 %.
+        // 50 % of short runs and 10 % of long ones: 14 % overall, not 30 %.
         let runs = |leaf: u64| -> Vec<Profile> {
             let pairs = (0..12).flat_map(|_| [run(50, 50), run(leaf, 900 - leaf)]);
             pairs.collect()
@@ -684,7 +690,7 @@ mod tests {
         assert!(error.contains("is 200, and was 100"), "{error}");
     }
 
-    /// Numbers in no order, the same each time.
+    /// A fixed sequence of pseudo-random numbers.
     struct Chance(u64);
 
     impl Chance {
@@ -700,7 +706,7 @@ mod tests {
     #[test]
     fn the_interval_of_a_single_recording_covers_the_truth_as_often_as_it_says() {
         const RECORDINGS: u64 = 300;
-        // Requests come in bursts; each is of one of two kinds, of which the leaf takes 10 or 50 %.
+        // Requests come in bursts. Each is of one of two kinds, of which the leaf takes 10 or 50 %.
         const TRUTH: f64 = 30.0;
         let mut covered = 0;
         for seed in 0..RECORDINGS {
@@ -722,7 +728,7 @@ mod tests {
             let after = evidence.judge(0.025).remove(0).after.expect("measured");
             covered += u64::from(after.low <= TRUTH && TRUTH <= after.high);
         }
-        // 95 % are promised; 300 recordings tell that within 1.3 points.
+        // 95 % are promised; 300 recordings measure that to within 1.3 points.
         assert!(
             covered * 100 >= RECORDINGS * 91,
             "{covered} of {RECORDINGS}"

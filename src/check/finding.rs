@@ -1,4 +1,4 @@
-//! Puts into words what came of a rule.
+//! Puts the result of a rule into words.
 
 use super::culprit::Culprit;
 use super::judge::{Judgement, Lack};
@@ -6,7 +6,7 @@ use super::outcome::{Estimate, Finding, Unit, Verdict};
 use super::report::{figure, place};
 use super::rule::{Clock, Demand, Limit, Rule};
 
-/// What a reader is told of a rule.
+/// What the reader is told about a rule.
 #[must_use]
 pub fn compose(rule: &Rule, judgement: &Judgement, culprit: Option<Culprit>) -> Finding {
     let message = Words {
@@ -53,7 +53,7 @@ impl Words<'_> {
         }
     }
 
-    /// What the rule is about: the user's own words.
+    /// What the rule is about, in the user's own words.
     fn what(&self) -> String {
         match self.rule.what.item {
             None => "the whole program".into(),
@@ -133,7 +133,7 @@ impl Words<'_> {
         };
         let caller = place(&culprit.place);
         match (self.rule.demand, &culprit.callee) {
-            // The callee is what the rule forbids.
+            // A rule with `never` or `always` is about the callee.
             (Demand::Never | Demand::Always, Some(callee)) => format!(
                 "; most of them at {}:{}, called from {caller}{within}",
                 callee.file, callee.line
@@ -151,7 +151,7 @@ impl Words<'_> {
     }
 }
 
-/// What a figure is of, after it.
+/// The words after a figure that say what it is a part of.
 fn of_what(limit: Limit) -> &'static str {
     let Some(amount) = limit.amount() else {
         return " of the time";

@@ -1,4 +1,4 @@
-//! What each function takes, for who has no rule about it yet.
+//! The time that each function takes, kept in a baseline for functions without a rule.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use crate::model::{FrameKind, FunctionId};
 use crate::output::visible;
 use crate::profile::Profile;
 
-/// Functions that take less of the time are left out.
+/// Functions with a smaller share of the time are left out.
 const LEAST_SHARE: f64 = 0.01;
 
-/// A program whose stacks are deep may have more that take as much.
+/// The most functions that are kept. A program with deep stacks may have more above the least share.
 const MOST_FUNCTIONS: usize = 500;
 
-/// No name that anybody wrote is as long.
+/// In bytes. A longer name was generated and not written by anybody.
 const LONGEST_NAME: usize = 500;
 
-/// What each function took, run by run, with all that it called.
+/// The time of each function including its callees, run by run.
 #[derive(Clone, Debug, Default)]
 pub struct Functions {
-    /// By file and name; as many as there were runs when it was last seen, or fewer.
+    /// By file and name. A list ends with the last run in which the function was seen.
     seen: BTreeMap<String, Vec<Seen>>,
-    /// Of all samples of each run.
+    /// The total of each run.
     all: Vec<Seen>,
 }
 
@@ -45,7 +45,7 @@ impl Functions {
             let frames = profile.interner.frames_of(entry.stack());
             functions.clear();
             functions.extend(frames.map(|frame| profile.interner.frame(frame).function));
-            // One that calls itself counts once.
+            // A recursive function counts once per stack.
             functions.sort_unstable();
             functions.dedup();
             for function in &functions {
@@ -64,7 +64,7 @@ impl Functions {
             }
             let runs = self.seen.entry(key).or_default();
             runs.resize(run, Seen::default());
-            // Of two code objects of one name, such as two lambdas, the larger one counts.
+            // Two code objects of the same name, such as two lambdas, count as one: the larger.
             match runs.get_mut(run) {
                 Some(known) if known.wall >= seen.wall => {}
                 Some(known) => *known = seen,
@@ -73,7 +73,7 @@ impl Functions {
         }
     }
 
-    /// What so many runs tell of each function that takes a share worth telling, by file and name.
+    /// The figures over `runs` runs of each function whose share is large enough, by file and name.
     #[must_use]
     pub fn known(&self, runs: usize) -> BTreeMap<String, Known> {
         let mut all = BTreeMap::new();
@@ -100,7 +100,7 @@ impl Functions {
                 all.insert(key.clone(), known);
             }
         }
-        // The least of those that are too many.
+        // If there are too many, those with the smallest shares are dropped.
         let mut shares: Vec<f64> = all.values().map(|it: &Known| it.share.mean).collect();
         shares.sort_by(|a, b| b.total_cmp(a));
         if let Some(&least) = shares.get(MOST_FUNCTIONS) {

@@ -1,4 +1,4 @@
-//! How rules are written: `get_recipe_name < 5%`.
+//! The syntax of rules: `get_recipe_name < 5%`.
 //!
 //! ```text
 //! never WHAT | always WHAT | WHAT [cpu|wall] < LIMIT
@@ -7,9 +7,10 @@
 //! LIMIT  5%  1.5s  20ms  20ms/unit  +5%  +20ms  +2points
 //! ```
 
-use super::rule::{Amount, Clock, Demand, Item, Limit, Pattern, Rule, Selector};
+use super::pattern::{Pattern, PatternError};
+use super::rule::{Amount, Clock, Demand, Item, Limit, Rule, Selector};
 
-/// Why a rule is none. Each message ends so that the rule can be quoted after it.
+/// Why a text is not a rule. Each message is worded so that the rule can be quoted after it.
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
 pub enum RuleError {
     #[error(
@@ -17,24 +18,22 @@ pub enum RuleError {
     )]
     NoLimit,
     #[error(
-        "it says nothing of what it is about: a function's name, file:, package:, category: or total"
+        "it does not say what it is about: a function's name, file:, package:, category: or total"
     )]
     NoName,
-    #[error("'{0}' is no limit; limits are 5%, 1.5s, 20ms, 20ms/unit, +5%, +20ms, +2points")]
+    #[error("'{0}' is not a limit; limits are 5%, 1.5s, 20ms, 20ms/unit, +5%, +20ms, +2points")]
     Limit(String),
-    #[error("'{0}' is more than it can take; put names with blanks in it into double quotes")]
+    #[error("'{0}' is one word too many; put a name with blanks into double quotes")]
     Surplus(String),
     #[error("there is no category '{0}'; there are {categories}", categories = crate::output::Category::names().join(", "))]
     Category(String),
     #[error(
-        "a limit in seconds or of growth is of cpu or wall time, a share is of neither; leave out '{0}'"
+        "only limits in seconds and of growth are of cpu or wall time, a share is not; leave out '{0}'"
     )]
     ShareClock(String),
-    #[error("'total' has no inner part and none that it is in: leave out 'self' and 'in'")]
+    #[error("'total' is the whole program: leave out 'self' and 'in'")]
     TotalPart,
-    #[error(
-        "the share of all in all is always 100 %; name a function, file:, package: or category:"
-    )]
+    #[error("the share of 'total' is always 100 %; name a function, file:, package: or category:")]
     TotalShare,
     #[error("'never' and 'always' need a function, file:, package: or category:")]
     TotalSeen,
@@ -44,7 +43,16 @@ pub enum RuleError {
     Quote,
 }
 
-/// Parses a rule as it stands on a command line or in a file.
+impl From<PatternError> for RuleError {
+    fn from(error: PatternError) -> RuleError {
+        match error {
+            PatternError::Empty => RuleError::NoName,
+            PatternError::TooLong => RuleError::TooLong,
+        }
+    }
+}
+
+/// Parses a rule as it is written on the command line or in a file.
 impl std::str::FromStr for Rule {
     type Err = RuleError;
 
@@ -73,7 +81,7 @@ impl std::str::FromStr for Rule {
     }
 }
 
-/// A word of a rule. What stood in quotes is a name, whatever it reads like.
+/// A word of a rule. A quoted word is always a name, even if it reads like a keyword.
 #[derive(Clone, PartialEq, Debug)]
 struct Word {
     text: String,
@@ -90,7 +98,7 @@ fn words(text: &str) -> Result<Vec<Word>, RuleError> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        // `file:"a b.py"`: a quote may begin within a word.
+        // A quote may begin within a word: `file:"a b.py"`.
         let mut word = Word {
             text: String::new(),
             quoted: rest.starts_with('"'),
@@ -127,7 +135,8 @@ fn below(mut words: Vec<Word>) -> Result<(Demand, Selector), RuleError> {
     Ok((Demand::Below(limit), selector(&words)?))
 }
 
-/// Takes `< LIMIT` off the end, with or without blanks; a `<` of a name such as `<listcomp>` is none.
+/// Takes `< LIMIT` off the end, with or without blanks. The `<` of a name such as `<listcomp>` is not
+/// taken for it.
 fn take_limit(words: &mut Vec<Word>) -> Result<String, RuleError> {
     for at in (0..words.len()).rev() {
         if words[at].quoted {
@@ -232,12 +241,12 @@ fn item(word: &Word) -> Result<Item, RuleError> {
         _ => ("function", text),
     };
     match kind {
-        "file" => Pattern::new(name, "/").map(Item::File),
-        "package" => Pattern::new(name, "/").map(Item::Package),
+        "file" => Ok(Item::File(Pattern::new(name, "/")?)),
+        "package" => Ok(Item::Package(Pattern::new(name, "/")?)),
         "category" => crate::output::Category::of_name(name)
             .map(Item::Category)
             .ok_or_else(|| RuleError::Category(name.to_owned())),
-        _ => Pattern::new(name, r"\.").map(Item::Function),
+        _ => Ok(Item::Function(Pattern::new(name, r"\.")?)),
     }
 }
 

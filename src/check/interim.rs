@@ -1,9 +1,10 @@
-//! When to look at what has been recorded so far, and how much error each look may make.
+//! When to analyse what has been recorded so far, and how much error each analysis may make.
 //!
-//! Who looks after every run and stops at the first alarm raises many. So interim analyses are few and planned,
-//! and the error that is allowed to the whole check is spent on them in proportion to the runs that
-//! came since the last one (Lan and DeMets 1983). The parts are added up as if they were independent
-//! of each other, which they are not: so the whole errs less than it may, whatever the noise is like.
+//! Analysing after every run and stopping at the first alarm would raise many false ones. Interim
+//! analyses are therefore few and planned. The error that is allowed to the whole check is spent on them
+//! in proportion to the runs since the last one (Lan and DeMets 1983). Their errors are added up as if
+//! the analyses were independent. They are not, so the check as a whole errs less than it may, whatever
+//! the noise is like.
 
 /// The plan of one check.
 #[derive(Clone, Debug)]
@@ -14,12 +15,12 @@ pub struct InterimAnalyses {
     spent: usize,
 }
 
-/// Each look has half as many runs again as the one before.
+/// Each analysis has half as many runs again as the one before.
 const STEP: f64 = 1.5;
 
 impl InterimAnalyses {
-    /// `most` runs, a first look after `first` of them, and a probability of `error` to be wrong on
-    /// either side.
+    /// A plan for at most `most` runs, the first analysis after `first` of them, with a probability of
+    /// `error` to be wrong on either side.
     #[must_use]
     pub fn new(most: usize, first: usize, error: f64) -> InterimAnalyses {
         InterimAnalyses {
@@ -30,8 +31,8 @@ impl InterimAnalyses {
         }
     }
 
-    /// The error that a look may make after so many runs; `None` where no look is due. When there
-    /// will be no more runs, the last look may make what is left.
+    /// The error that an analysis may make after this many runs; `None` if none is due. If `over`, there
+    /// will be no more runs, and the last analysis may spend what is left.
     pub fn due(&mut self, runs: usize, over: bool) -> Option<f64> {
         if (runs < self.next && !over) || self.spent >= self.most {
             return None;
@@ -40,14 +41,14 @@ impl InterimAnalyses {
         let error = self.error * (until - self.spent) as f64 / self.most as f64;
         self.spent = until;
         self.next = ((runs as f64 * STEP).ceil() as usize).min(self.most);
-        // One that would come only just before the end is that at the end.
+        // An analysis just before the end is merged with the one at the end.
         if (self.next as f64 * STEP.sqrt()) > self.most as f64 {
             self.next = self.most;
         }
         Some(error)
     }
 
-    /// After how many runs the next look is.
+    /// The number of runs after which the next analysis is due.
     #[must_use]
     pub fn next(&self) -> usize {
         self.next

@@ -1,81 +1,83 @@
-//! Decides: figures of runs and rules in, verdicts out. Knows neither where the figures come from nor
-//! what a function is called.
+//! Decides: takes rules and the figures of runs, and gives verdicts. It knows neither where the figures
+//! come from nor any name of a function.
 //!
-//! A rule fails only if its figure is beyond the limit and the whole interval is, too, and passes if
-//! the whole interval is within; anything else is inconclusive.
+//! A rule fails only if the whole interval of its figure is beyond the limit. It passes if the whole
+//! interval is within the limit. Anything else is inconclusive.
 
 use super::outcome::{Estimate, Unit, Verdict};
 use super::rule::{Amount, Clock, Demand, Limit, Rule};
 use super::select::{Run, Seen};
 use super::stats::{self, Form, Interval, Part, Summary};
 
-/// The error that all rules of a check may make together, on either side: to call slower what is not,
-/// or to miss what is beyond its limit.
+/// The probability of an error, on either side, for all rules of a check together: to report a slowdown
+/// that is none, or to miss one that is beyond its limit.
 pub const SIGNIFICANCE: f64 = 0.01;
 
-/// Blocks that repeats are put together to, and repeats in one of them at most. With fewer blocks no
-/// difference would be certain.
+/// The number of blocks that repeats are grouped into, and the most repeats in one of them. With fewer
+/// blocks no difference would be significant.
 const LEAST_BLOCKS: usize = 10;
 const LONGEST_BLOCK: usize = 5;
 
-/// Samples without which nothing is said.
+/// With fewer samples there is no verdict.
 const LEAST_SAMPLES: u64 = 100;
 
-/// Samples in which something that takes a hundredth of the time is missed once in twenty times.
+/// With this many samples, something that takes 1 % of the time is missed in one of twenty recordings.
 const SAMPLES_TO_MISS: u64 = 300;
 
 /// What the runs are compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum Before<'a> {
     Nothing,
-    /// Of the version before, each run beside one of those that are judged.
+    /// Runs of the version before, each paired with a run of the version that is judged.
     InTurn(&'a [Run]),
-    /// Of the version before, recorded at some other time.
+    /// Runs of the version before, recorded at another time.
     Apart(&'a [Run]),
-    /// What a baseline knows of each rule.
+    /// The figures of a baseline for each rule.
     Known(&'a [Option<Known>]),
 }
 
-/// What a baseline tells of that which one rule is about.
+/// The figures of a baseline for one rule.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Known {
     pub share: Summary,
-    /// Seconds a run and of a unit, where they mean something on the machine that we run on.
+    /// Seconds per run and per unit; `None` if they were measured on another machine.
     pub cpu: Option<Summary>,
     pub wall: Option<Summary>,
     pub cpu_of_unit: Option<Summary>,
     pub wall_of_unit: Option<Summary>,
 }
 
-/// What came of one rule, in figures.
+/// The result of one rule, in figures.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Judgement {
     pub verdict: Verdict,
     pub before: Option<Estimate>,
-    /// What the rule is about as it is now, if it could be measured.
+    /// The figure of the version that is judged, if it could be measured.
     pub after: Option<Estimate>,
     pub change: Option<Estimate>,
-    /// Of each run, in the unit of `before` and `after`.
+    /// The figure of each run, in the unit of `before` and `after`.
     pub values: Vec<f64>,
     pub values_before: Vec<f64>,
-    /// Samples that showed it.
+    /// Number of samples that show what the rule is about.
     pub samples: u64,
-    /// Why it is inconclusive.
+    /// What is missing, if it is inconclusive.
     pub lacks: Option<Lack>,
-    /// Its share grew and its seconds did not: the rest became faster.
+    /// Whether its share grew but its seconds did not, because the rest became faster.
     pub only_share_grew: bool,
-    /// Of a rule about shares: whether seconds were compared, too.
+    /// For a rule about shares: whether seconds could be compared, too.
     pub seconds_known: bool,
 }
 
 impl Judgement {
-    /// Whether no further run would be likely to change it: it is passed, or what it is about is gone.
+    /// Whether more runs are unlikely to change the verdict: the rule passed, or what it is about is
+    /// gone.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.verdict == Verdict::Passed || self.lacks == Some(Lack::Gone)
     }
 
-    /// Takes a verdict back that may be wrong, since so much was not seen. What was seen stays seen.
+    /// Withdraws a verdict that may be wrong because `percent` of the recording was not seen. A verdict
+    /// that follows from a sample that was seen stays.
     pub fn doubt(&mut self, demand: Demand, percent: u32) {
         let stays = matches!(
             (demand, self.verdict),
@@ -88,35 +90,35 @@ impl Judgement {
     }
 }
 
-/// What a verdict would need.
+/// What is missing for a verdict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lack {
-    /// So many runs in all would probably do.
+    /// Probably this many runs in all.
     Runs(usize),
-    /// A single recording, so many times as long, would probably do.
+    /// Probably a single recording that is this many times as long.
     Longer(usize),
-    /// So many samples in all.
+    /// This many samples in all.
     Samples(u64),
-    /// It is so near to its limit that no sensible number of runs decides.
+    /// The figure is so near to its limit that no reasonable number of runs decides.
     Distance,
-    /// The baseline knows nothing of it, or no seconds of this machine.
+    /// The baseline has no figure for it, or its seconds are of another machine.
     Baseline,
-    /// The runs did not say how many units of work they did.
+    /// The runs did not report how many units of work they did.
     Units,
-    /// It was there before and no sample shows it now: renamed, or removed.
+    /// The version before shows it but this one does not: it was renamed or removed.
     Gone,
-    /// So many of a hundred looks failed, or so much of the time was not seen.
+    /// This percentage of ticks failed, or of the time was not seen.
     Unseen(u32),
 }
 
-/// More repeats than this are not proposed.
+/// The most runs that are proposed.
 const MOST_RUNS: f64 = 1000.0;
 
-/// Judges each rule. `error` is what this look may make of errors, for all rules together.
+/// Judges each rule. `error` is the probability of an error, on either side, for all rules together.
 #[must_use]
 pub fn judge(rules: &[Rule], runs: &[Run], before: Before<'_>, error: f64) -> Vec<Judgement> {
     let limits = rules.iter().filter(|rule| rule.limit().is_some()).count();
-    // Several rules make several errors.
+    // Divided among the rules (Bonferroni), since each of them may err.
     let error = error / limits.max(1) as f64;
     let of = |(index, rule): (usize, &Rule)| {
         Case {
@@ -130,7 +132,7 @@ pub fn judge(rules: &[Rule], runs: &[Run], before: Before<'_>, error: f64) -> Ve
     rules.iter().enumerate().map(of).collect()
 }
 
-/// One rule's figures.
+/// One rule with the figures to judge it by.
 struct Case<'a> {
     index: usize,
     runs: &'a [Run],
@@ -138,7 +140,7 @@ struct Case<'a> {
     error: f64,
 }
 
-/// What a figure is of.
+/// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Measure {
     Share,
@@ -154,7 +156,7 @@ impl Measure {
         }
     }
 
-    /// From fractions and seconds to what is shown.
+    /// The factor from fractions and seconds to the unit that is shown.
     fn scale(self) -> f64 {
         match self {
             Measure::Share => 100.0,
@@ -162,8 +164,8 @@ impl Measure {
         }
     }
 
-    /// What part of the whole it was in a run, and of what. `None` where units are asked for and were not
-    /// counted.
+    /// The rule's part of a run, and the whole that it is a part of. `None` if it is per unit and units
+    /// were not counted.
     fn of(self, run: &Run, figure: Seen) -> Option<Part> {
         let amount = match self {
             Measure::Share => {
@@ -200,7 +202,7 @@ impl Known {
         }
     }
 
-    /// What these runs tell of the rule with that position.
+    /// The figures of these runs for the rule at this position.
     #[must_use]
     pub fn from_runs(runs: &[Run], index: usize) -> Known {
         let summary =
@@ -226,8 +228,8 @@ fn ratios(parts: &[Part]) -> Vec<f64> {
     observed.map(|it| it.ratio()).collect()
 }
 
-/// What part of its mean time a program takes when nothing disturbs it, by the fastest run of each
-/// block; 1 where there are too few runs to tell.
+/// The fraction of the mean time that a program takes when nothing disturbs it, estimated from the
+/// fastest run of each block; 1 if there are too few runs to tell.
 #[must_use]
 pub fn undisturbed_part(runs: &[Run], clock: Clock) -> f64 {
     let measure = Measure::Seconds(Amount {
@@ -242,12 +244,12 @@ pub fn undisturbed_part(runs: &[Run], clock: Clock) -> f64 {
     if part.is_finite() { part } else { 1.0 }
 }
 
-/// Repeats that make a block.
+/// Repeats per block.
 fn block_length(repeats: usize) -> usize {
     (repeats / LEAST_BLOCKS).clamp(1, LONGEST_BLOCK)
 }
 
-/// The part that all runs of a block have, of the fastest of them.
+/// The part's share in all runs of a block, applied to the fastest of them.
 fn of_block(part: &[f64], whole: &[f64]) -> f64 {
     let all: f64 = whole.iter().sum();
     let fastest = whole.iter().copied().fold(f64::INFINITY, f64::min);
@@ -262,14 +264,14 @@ fn shown(parts: &[Part], measure: Measure) -> Vec<f64> {
     ratios.map(|value| value * measure.scale()).collect()
 }
 
-/// How much something has changed.
+/// The change of a figure between two versions.
 struct Change {
     before: Summary,
     after: Summary,
     interval: Interval,
 }
 
-/// How something became more: what is compared, in which form, and what is allowed.
+/// A limit on growth: what is compared, in which form, and what is allowed.
 #[derive(Clone, Copy)]
 struct Growth {
     measure: Measure,
@@ -285,7 +287,7 @@ impl Case<'_> {
             Demand::Below(limit) => limit,
         };
         if self.samples() == 0 && self.was_there() {
-            // It takes nothing, and may take as much under another name.
+            // It takes no time now, but may take as much under another name.
             return self.open(Some(Lack::Gone));
         }
         let growth = |measure, form, allowed| Growth {
@@ -308,7 +310,7 @@ impl Case<'_> {
         }
     }
 
-    /// What runs tell together; pieces of one recording are not as independent of each other.
+    /// Summarises runs. Pieces of one recording depend on each other more than runs do.
     fn summary_of(&self, runs: &[Run], parts: &[Part]) -> Summary {
         match runs.iter().any(|run| run.extent < 1.0) {
             true => Summary::of_pieces(parts),
@@ -320,7 +322,7 @@ impl Case<'_> {
         self.summary_of(self.runs, parts)
     }
 
-    /// Whether what the rule is about was there before, if there was anything to compare with.
+    /// Whether the version before shows what the rule is about.
     fn was_there(&self) -> bool {
         match self.before {
             Before::Nothing => false,
@@ -343,7 +345,7 @@ impl Case<'_> {
         self.runs.iter().map(|run| run.all.samples).sum()
     }
 
-    /// By whether it was seen; `if_seen` says what that means.
+    /// Judges by whether any sample shows it; `if_seen` is the verdict if one does.
     fn seen(&self, if_seen: Verdict) -> Judgement {
         let (samples, all) = (self.samples(), self.all_samples());
         let (needed, if_not) = match if_seen {
@@ -368,7 +370,7 @@ impl Case<'_> {
         }
     }
 
-    /// Against a limit that needs no baseline.
+    /// Judges against a limit that needs no baseline.
     fn within(&self, measure: Measure, limit: f64) -> Judgement {
         let Some(parts) = parts(measure, self.runs, self.index) else {
             return self.open(Some(Lack::Units));
@@ -385,7 +387,7 @@ impl Case<'_> {
         )
     }
 
-    /// Against what it was before.
+    /// Judges against the version before.
     fn grown(&self, growth: Growth) -> Judgement {
         let Growth {
             measure,
@@ -422,8 +424,8 @@ impl Case<'_> {
         judgement
     }
 
-    /// Shares make up a whole: one grows if another shrinks. So a share that grew counts only if its
-    /// seconds grew, too, where these are known.
+    /// Shares add up to a whole: one grows if another shrinks. A share that grew therefore counts only if
+    /// its seconds grew, too, if these are known.
     fn share_grown(&self, growth: Growth) -> Judgement {
         let mut judgement = self.grown(growth);
         let cpu = Measure::Seconds(Amount {
@@ -457,7 +459,7 @@ impl Case<'_> {
         Some(change.interval)
     }
 
-    /// What it was before and is now, and how much it has changed.
+    /// The figure before, the figure now, and the change.
     fn change(&self, measure: Measure, form: Form, after: &[Part]) -> Option<Change> {
         let before = match self.before {
             Before::Nothing => return None,
@@ -476,11 +478,11 @@ impl Case<'_> {
         })
     }
 
-    /// Neighbouring repeats form a block. The fastest run of a block tells how long the program takes, since
-    /// other work on the machine makes a program slower and never faster. What share of that time the
-    /// rule's function has is told by all runs of the block, since other work slows all functions alike. Both
-    /// versions are treated the same, so if they do not differ, a block's difference is as likely to be
-    /// positive as negative.
+    /// Groups neighbouring repeats into blocks. The fastest run of a block tells how long the program
+    /// takes, since other work on the machine makes a program slower and never faster. The function's
+    /// share of that time is taken from all runs of the block, since other work slows all functions
+    /// alike. Both versions are treated the same: if they do not differ, a block's difference is as
+    /// likely to be positive as negative.
     fn change_in_turn(
         &self,
         measure: Measure,
@@ -496,7 +498,7 @@ impl Case<'_> {
             let blocks = values.chunks_exact(length).zip(wholes.chunks_exact(length));
             blocks.map(|(part, whole)| of_block(part, whole)).collect()
         };
-        // What slows everything changes no share.
+        // A disturbance that slows everything does not change shares.
         let shares = |parts: &[Part]| -> Vec<f64> {
             let blocks = parts.chunks_exact(length);
             blocks.map(|it| Summary::of_parts(it).mean).collect()
@@ -525,7 +527,7 @@ impl Case<'_> {
         }
     }
 
-    /// Of each run before, where there are such.
+    /// The figure of each run of the version before, if there are such runs.
     fn values_before(&self, measure: Measure) -> Vec<Part> {
         match self.before {
             Before::InTurn(runs) | Before::Apart(runs) => {
@@ -535,12 +537,12 @@ impl Case<'_> {
         }
     }
 
-    /// A share is not known better than counting so many samples lets it be.
+    /// The interval of a mean. A share is never more precise than counting this many samples allows.
     fn mean(&self, measure: Measure, summary: Summary) -> Interval {
         let all = self.all_samples() as f64;
         let least_error = match measure {
             Measure::Share => {
-                // As if one more sample of each kind had been seen: none seen does not mean none.
+                // One sample of each kind is added: if none was seen, the share may still be above zero.
                 let share = (self.samples() as f64 + 1.0) / (all + 2.0);
                 share * (1.0 - share) / (all + 2.0)
             }
@@ -567,7 +569,8 @@ impl Case<'_> {
         }
     }
 
-    /// How many runs would bring the limit out of the interval: its width shrinks with their root.
+    /// How many runs would be needed to separate the interval from the limit: its width shrinks with the
+    /// square root of their number.
     fn lack(&self, interval: Interval, limit: f64) -> Lack {
         let distance = (interval.value - limit).abs();
         let width = match interval.value > limit {
@@ -576,7 +579,7 @@ impl Case<'_> {
         };
         let runs = self.runs.len() as f64;
         if !width.is_finite() {
-            // Too few to give an interval at all.
+            // There are too few runs for an interval.
             return Lack::Runs((2 * self.runs.len()).max(10));
         }
         let needed = (runs * (width / distance).powi(2) * 1.2)
@@ -588,7 +591,7 @@ impl Case<'_> {
         }
     }
 
-    /// Nothing decided yet.
+    /// A judgement without a verdict.
     fn open(&self, lacks: Option<Lack>) -> Judgement {
         Judgement {
             verdict: Verdict::Inconclusive,
@@ -606,7 +609,7 @@ impl Case<'_> {
 }
 
 fn estimate(interval: Interval, unit: Unit, scale: f64) -> Estimate {
-    // No share is less than none or more than all.
+    // A share lies between 0 and 100 %.
     let (least, most) = match unit {
         Unit::Percent => (0.0, 100.0),
         _ => (f64::NEG_INFINITY, f64::INFINITY),
@@ -624,7 +627,7 @@ mod tests {
     use super::*;
     use crate::check::select::Shown;
 
-    /// A run of a second, in which what the rule is about takes these seconds of CPU and wall time.
+    /// A run of one second, in which the rule's function takes these seconds of CPU and wall time.
     fn run(seconds: f64, rest: f64) -> Run {
         let seen = |seconds: f64| Seen {
             samples: (seconds * 100.0) as u64,
@@ -744,7 +747,7 @@ mod tests {
         assert_eq!(of("f < +50ms", &slower).verdict, Verdict::Failed);
         assert_eq!(of("f < +200ms", &slower).verdict, Verdict::Passed);
         assert_eq!(of("f < +5%", &before).verdict, Verdict::Passed);
-        // Too few blocks to tell, however large the difference.
+        // There are too few blocks to tell, however large the difference is.
         let few = one("f < +5%", &slower[..5], Before::InTurn(&before[..5]));
         assert_eq!(
             (few.verdict, few.lacks),
@@ -762,7 +765,7 @@ mod tests {
             assert_eq!(judgement.verdict, Verdict::Passed, "{rule}");
             assert!(judgement.only_share_grew, "{rule}");
         }
-        // And one that takes more seconds does.
+        // If it takes more seconds, too, the rule fails.
         let slower = runs(0.3, 0.8, 12);
         let judgement = one("f < +2points", &slower, Before::InTurn(&before));
         assert_eq!(
@@ -793,7 +796,7 @@ mod tests {
 
     #[test]
     fn a_busy_moment_of_the_machine_changes_little() {
-        // Every third run of either version is spoilt, never two of one repeat.
+        // Every third run of either version is slowed, never both runs of one repeat.
         let spoilt = |seconds: f64, offset: usize| -> Vec<Run> {
             let slow = |index: usize| {
                 if (index + offset).is_multiple_of(3) {

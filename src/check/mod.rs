@@ -1,5 +1,5 @@
-//! Compares what was recorded with rules, and decides. Where the figures come from, and who reads
-//! the answer, are kept apart from the judge.
+//! Judges recordings by rules, and reports the verdicts. The judge knows neither where its figures come
+//! from nor who reads the reports.
 
 mod baseline;
 mod conditions;
@@ -12,6 +12,7 @@ mod interim;
 mod judge;
 mod names;
 mod outcome;
+mod pattern;
 pub mod report;
 mod rule;
 mod rules_file;

@@ -1,4 +1,5 @@
-//! Whether the names in a rule are those of something that was seen, and which were meant if not.
+//! Whether the names in a rule are those of something that was seen, and which names were probably meant
+//! if not.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +9,23 @@ use crate::model::FrameKind;
 use crate::output::visible;
 use crate::profile::Profile;
 
-/// Names that are proposed.
+/// The most names that are proposed.
 const MOST_NAMES: usize = 3;
 
-/// No name is proposed that is less alike, from 0 to 1.
+/// Names that are less similar, from 0 to 1, are not proposed.
 const LEAST_ALIKE: f64 = 0.6;
 
-/// More names than this are not compared.
+/// The most names that are compared.
 const MOST_COMPARED: usize = 100_000;
 
-/// Names of a rule that no sample shows.
+/// A name in a rule that no sample shows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unseen {
     /// The rule, as it is written.
     pub rule: String,
     /// The name, as it is written in it.
     pub name: String,
-    /// Names of what was seen that are written alike.
+    /// Similar names of what was seen.
     pub alike: Vec<String>,
 }
 
@@ -44,7 +45,7 @@ impl std::fmt::Display for Unseen {
     }
 }
 
-/// The names of a rule that are not shown.
+/// The names in a rule that no sample shows.
 #[must_use]
 pub fn unseen(rule: &Rule, shown: Shown, profiles: &[&Profile]) -> Vec<Unseen> {
     let item = rule.what.item.as_ref().filter(|_| !shown.item);
@@ -57,7 +58,8 @@ pub fn unseen(rule: &Rule, shown: Shown, profiles: &[&Profile]) -> Vec<Unseen> {
     item.into_iter().chain(within).map(of).collect()
 }
 
-/// Whether a name of the rule is that of code which was met at all, even if no sample counts there.
+/// Whether a name of the rule is that of code that was seen at all, even if no sample counts for the
+/// rule.
 #[must_use]
 pub fn is_met(rule: &Rule, profiles: &[&Profile]) -> bool {
     profiles.iter().any(|profile| {
@@ -66,12 +68,13 @@ pub fn is_met(rule: &Rule, profiles: &[&Profile]) -> bool {
     })
 }
 
-/// What is called like it, most alike first.
+/// Similar names, the most similar first.
 fn alike(item: &Item, profiles: &[&Profile]) -> Vec<String> {
     let (prefix, name, is_function) = match item {
         Item::Function(pattern) => ("", pattern.text(), true),
         Item::File(pattern) => ("file:", pattern.text(), false),
-        // Categories are known by name, and packages too short to be told by their letters.
+        // Names of categories are checked when a rule is parsed, and names of packages are too short to
+        // be compared.
         Item::Package(_) | Item::Category(_) => return Vec::new(),
     };
     let parts = name.split(if is_function { '.' } else { '/' }).count();

@@ -1,42 +1,42 @@
-//! What a check found out: all that a report needs, and nothing of how it was found.
+//! The result of a check: all that a report needs, and nothing of how it was found.
 //!
-//! Names and files come from the target. They are made visible (no controls, no marks of direction)
-//! before they enter here; what a format asks for beyond that is the affair of each report.
+//! Names and files come from the target. They are made visible (no control characters, no direction
+//! marks) before they enter here. Each report escapes what its own format needs beyond that.
 
 use std::path::PathBuf;
 
-/// The answer to the whole check, or to one rule.
+/// The verdict on the whole check, or on one rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     Passed,
-    /// The samples leave open on which side of its limit a figure is.
+    /// The samples do not tell on which side of its limit a figure is.
     Inconclusive,
     Failed,
 }
 
-/// What a figure is measured in.
+/// The unit of a figure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
-    /// Of the whole run, in percent.
+    /// Percent of the whole run.
     Percent,
-    /// A run.
+    /// Seconds per run.
     Seconds,
-    /// A unit of the workload's work.
+    /// Seconds per unit of the workload's work.
     SecondsPerUnit,
-    /// Percent of what it was before.
+    /// Percent of the figure before.
     PercentChange,
-    /// Points of a share in percent.
+    /// Percentage points.
     Points,
-    /// How often something was seen.
+    /// A number of samples.
     Samples,
 }
 
-/// A figure with the interval in which it is, at the check's confidence.
+/// A figure with its interval at the check's confidence.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Estimate {
     pub value: f64,
     pub low: f64,
-    /// Infinite where the samples give no bound.
+    /// Infinite if the samples give no bound.
     pub high: f64,
     pub unit: Unit,
 }
@@ -45,38 +45,37 @@ pub struct Estimate {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Place {
     pub function: String,
-    /// From the outermost package on, for readers.
+    /// The path from the outermost package on, for readers.
     pub file: String,
-    /// Below the repository, or else the directory that the workload ran in, with `/`; `None` where it
-    /// lies elsewhere. What annotations point at.
+    /// The path relative to the repository, or else to the directory that the workload ran in, with `/`;
+    /// `None` if it lies elsewhere. Annotations use it.
     pub path: Option<String>,
-    /// 0 where there is none.
+    /// 0 if there is none.
     pub line: u32,
 }
 
-/// One rule, and what came of it.
+/// The result of one rule.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Finding {
     /// As the user wrote it.
     pub rule: String,
-    /// What the user calls it, if anything.
+    /// The name that the user gave the rule.
     pub name: Option<String>,
-    /// Why the rule is there, in the words of the user.
+    /// Why the rule exists, in the words of the user.
     pub reason: Option<String>,
     pub verdict: Verdict,
-    /// One sentence: what was found, beside what was allowed.
+    /// One sentence: what was found, and what is allowed.
     pub message: String,
     pub before: Option<Estimate>,
     pub after: Option<Estimate>,
     pub change: Option<Estimate>,
-    /// The figure of each run, in the unit of `before` and `after`; where both versions were run in
-    /// turn, those of one repeat have the same position.
+    /// The figure of each run, in the unit of `before` and `after`. If both versions were run in turn,
+    /// the runs of one repeat have the same position.
     pub values: Vec<f64>,
     pub values_before: Vec<f64>,
-    /// What is to blame, or what the rule is about: where a reader should look.
+    /// The function to blame, or what the rule is about: where a reader should look.
     pub place: Option<Place>,
-    /// How the program comes to that place, outermost first: the view or task, then functions of the
-    /// program's own.
+    /// The call path to that place, outermost first: the view or task, then the program's own functions.
     pub way: Vec<Place>,
     /// What else a reader should know, a sentence each: "only shares moved", "12 more repeats would
     /// decide".
@@ -86,31 +85,31 @@ pub struct Finding {
 /// What was recorded, and how.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Setting {
-    /// The program and its subcommand, visible.
+    /// The program and its subcommand, made visible.
     pub program: String,
-    /// Its version, such as `3.11.7`.
+    /// The version of Python, such as `3.11.7`.
     pub python: String,
     /// As `--mode` takes it.
     pub mode: String,
-    /// Looks a second that were asked for.
+    /// The sampling rate that was asked for, in samples per second.
     pub rate: u32,
-    /// Recordings of the version that is judged, and of the one before.
+    /// Number of recordings of the version that is judged, and of the version before.
     pub runs: usize,
     pub runs_before: usize,
-    /// Counted in all of these.
+    /// Samples in all of these.
     pub samples: u64,
-    /// How sure the intervals are together, in percent, such as 98.
+    /// The confidence of all intervals together, in percent, such as 98.
     pub confidence: f64,
-    /// What the figures are compared with: `baseline.toml`, `../main`; `None` where they stand alone.
+    /// What the figures are compared with: `baseline.toml`, `../main`; `None` if nothing.
     pub against: Option<String>,
-    /// The file that the rules are written in, if any, below the directory that the workload ran in:
-    /// what is shown at a file and has none of its own is shown there.
+    /// The file of the rules, if there is one, relative to the directory that the workload ran in.
+    /// Findings without a file of their own are shown there.
     pub rules: Option<String>,
-    /// All recordings together.
+    /// Duration of all recordings together.
     pub seconds: f64,
 }
 
-/// Where flamegraphs were written.
+/// The flamegraphs that were written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Flamegraphs {
     pub before: Option<PathBuf>,
@@ -118,21 +117,21 @@ pub struct Flamegraphs {
     pub difference: Option<PathBuf>,
 }
 
-/// All of a check.
+/// The result of a whole check.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Outcome {
-    /// `Failed` if a rule failed, else `Inconclusive` if one is that.
+    /// `Failed` if any rule failed, else `Inconclusive` if any is that.
     pub verdict: Verdict,
-    /// One a rule, in the order of the rules.
+    /// One per rule, in the order of the rules.
     pub findings: Vec<Finding>,
     pub setting: Setting,
     pub flamegraphs: Flamegraphs,
-    /// What concerns no rule alone, a sentence each.
+    /// Notes on the check as a whole, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Outcome {
-    /// Puts the findings together.
+    /// The verdict follows from the findings.
     #[must_use]
     pub fn of(findings: Vec<Finding>, setting: Setting) -> Outcome {
         let any = |verdict| findings.iter().any(|finding| finding.verdict == verdict);

@@ -1,19 +1,17 @@
-//! What a user asks of a profile. How it is written: `grammar`.
+//! What a user demands of a profile. The syntax is in `grammar`.
 
 use std::fmt;
 
-use regex::Regex;
-
-use super::grammar::RuleError;
+use super::pattern::Pattern;
 
 /// One demand on a profile.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// As the user wrote it.
     pub text: String,
-    /// What the user calls it.
+    /// The name that the user gave it.
     pub name: Option<String>,
-    /// Why it is there, for whoever breaks it.
+    /// Why it exists, to be shown to whoever breaks it.
     pub reason: Option<String>,
     pub what: Selector,
     pub demand: Demand,
@@ -22,66 +20,58 @@ pub struct Rule {
 /// Which part of a profile a rule is about.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
-    /// `None` is everything.
+    /// `None` for the whole program.
     pub item: Option<Item>,
-    /// Only where something on the way to it matches this, too.
+    /// Only where a caller matches this, too.
     pub within: Option<Item>,
-    /// Only what it does itself, without what it calls.
+    /// Only self time, without callees.
     pub own: bool,
 }
 
-/// What a frame is told by.
+/// What a frame is selected by.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// Its function: module and qualified name, or the last parts of that.
+    /// Module and qualified name of its function, or their last parts.
     Function(Pattern),
-    /// Its file: the whole path, or the last parts of it.
+    /// The whole path of its file, or the last parts of it.
     File(Pattern),
-    /// The installed or the own top-level package that its file is in.
+    /// The top-level package of its file, installed or the program's own.
     Package(Pattern),
-    /// Whose code it is.
+    /// The category of its code.
     Category(crate::output::Category),
 }
 
-/// A text in which `*` stands for anything.
-#[derive(Clone, Debug)]
-pub struct Pattern {
-    text: String,
-    regex: Regex,
-    last_part: Option<Box<Pattern>>,
-}
-
-/// What is demanded.
+/// What is demanded of the selected part.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Demand {
-    /// No sample shows it.
+    /// No sample may show it.
     Never,
-    /// Some sample shows it.
+    /// Some sample must show it.
     Always,
-    /// It takes less.
+    /// It must take less than this.
     Below(Limit),
 }
 
-/// How much something may take.
+/// How much the selected part may take.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Limit {
-    /// Of the time that all samples stand for, as a fraction.
+    /// A fraction of the time of all samples.
     Share(f64),
-    /// A run.
+    /// Seconds.
     Seconds { seconds: f64, amount: Amount },
-    /// More than the baseline, as a fraction of that.
+    /// Growth over the baseline, as a fraction of it.
     Growth { fraction: f64, amount: Amount },
-    /// More than the baseline, a run.
+    /// Growth over the baseline, in seconds.
     MoreSeconds { seconds: f64, amount: Amount },
-    /// More than the baseline's share, as a fraction of the whole.
+    /// Growth over the baseline's share, as a fraction of the whole.
     MoreShare(f64),
 }
 
-/// What seconds are counted, and of how much.
+/// Which seconds are counted, and per what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Amount {
     pub clock: Clock,
-    /// For each unit of the workload's work and not for each run.
+    /// Whether per unit of the workload's work, and not per run.
     pub per_unit: bool,
 }
 
@@ -92,7 +82,7 @@ pub enum Clock {
 }
 
 impl Selector {
-    /// A function of that name, with all that it calls; `None` where no pattern can be made of it.
+    /// The function of that name with its callees; `None` if the name makes no pattern.
     #[must_use]
     pub fn of_function(name: &str) -> Option<Selector> {
         let pattern = Pattern::new(name, r"\.").ok()?;
@@ -105,7 +95,7 @@ impl Selector {
 }
 
 impl Limit {
-    /// Whether the rule speaks of something that was recorded before.
+    /// Whether it needs something that was recorded before.
     #[must_use]
     pub fn needs_baseline(self) -> bool {
         matches!(
@@ -114,7 +104,7 @@ impl Limit {
         )
     }
 
-    /// What seconds it counts, if it does.
+    /// Which seconds it counts, if it does.
     #[must_use]
     pub fn amount(self) -> Option<Amount> {
         match self {
@@ -127,67 +117,26 @@ impl Limit {
 }
 
 impl Rule {
-    /// Whether it speaks of something that was recorded before.
+    /// Whether it needs something that was recorded before.
     #[must_use]
     pub fn needs_baseline(&self) -> bool {
         self.limit().is_some_and(Limit::needs_baseline)
     }
 
-    /// Whether it speaks of seconds that were measured before.
+    /// Whether it compares seconds with those that were measured before.
     #[must_use]
     pub fn compares_seconds(&self) -> bool {
         let limit = self.limit().filter(|limit| limit.needs_baseline());
         limit.is_some_and(|limit| limit.amount().is_some())
     }
 
-    /// The limit, if the rule is about one.
+    /// The limit, if the rule has one.
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {
         match self.demand {
             Demand::Below(limit) => Some(limit),
             Demand::Never | Demand::Always => None,
         }
-    }
-}
-
-impl Pattern {
-    /// `boundary` is what may stand before a match that is not the whole text.
-    ///
-    /// # Errors
-    /// When there is nothing to match, or more than a pattern can hold.
-    pub(super) fn new(text: &str, boundary: &str) -> Result<Pattern, RuleError> {
-        if text.is_empty() {
-            return Err(RuleError::NoName);
-        }
-        let escaped = regex::escape(text).replace(r"\*", ".*");
-        let regex = Regex::new(&format!(r"(?s)(?:^|{boundary}){escaped}$"));
-        let last_part = match text.rsplit_once('.') {
-            Some((_, last)) if !last.is_empty() => Some(Box::new(Pattern::new(last, boundary)?)),
-            _ => None,
-        };
-        Ok(Pattern {
-            text: text.to_owned(),
-            regex: regex.map_err(|_| RuleError::TooLong)?,
-            last_part,
-        })
-    }
-
-    #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
-    }
-
-    /// For interpreters that do not tell of which class a function is: what stands after the last
-    /// dot, if there is one.
-    #[must_use]
-    pub fn last_part(&self) -> Option<&Pattern> {
-        self.last_part.as_deref()
-    }
-
-    /// As it was written.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::grammar::RuleError;
 use super::rule::Rule;
 
-/// More rules than that are a mistake.
+/// A file with more rules is refused.
 const MOST_RULES: usize = 1000;
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ struct Table {
     why: Option<String>,
 }
 
-/// Why a text holds no rules.
+/// Why a text does not hold rules.
 #[derive(thiserror::Error, Debug)]
 pub enum RulesError {
     #[error("{0}")]
@@ -52,7 +52,7 @@ pub enum RulesError {
 /// The rules of a file, in its order.
 ///
 /// # Errors
-/// When it is no TOML, holds anything but rules, or a rule that cannot be understood.
+/// When it is not TOML, holds anything but rules, or holds a rule that cannot be parsed.
 pub fn parse(text: &str) -> Result<Vec<Rule>, RulesError> {
     let file: File = toml::from_str(text)?;
     let plain = file.rules.into_iter().map(|check| Table {

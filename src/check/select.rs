@@ -1,4 +1,4 @@
-//! From a profile to the figures that rules are about.
+//! Takes the figures that rules are about from a profile.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -7,7 +7,7 @@ use crate::model::{FrameKind, FunctionId, Interner, Nanos, StackId};
 use crate::output::{Category, visible};
 use crate::profile::{Profile, Values};
 
-/// What was seen of something in one run.
+/// What one run shows of something.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Seen {
     pub samples: u64,
@@ -25,33 +25,33 @@ impl Seen {
     }
 }
 
-/// One run, as far as it is judged.
+/// The figures of one run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Run {
     /// All samples.
     pub all: Seen,
-    /// CPU and wall seconds of the program as a whole, from its start to its end where that is known.
+    /// CPU and wall seconds of the whole program, from its start to its end if these are known.
     pub whole: Seen,
     /// What each rule is about, in the order of the rules.
     pub figures: Vec<Seen>,
-    /// Units of work that were done, where they are counted.
+    /// Units of work that were done, if they are counted.
     pub units: Option<f64>,
-    /// What part of a run it is, from 0 to 1: all of it, but for a piece.
+    /// The part of a run that it covers, from 0 to 1: less than 1 for a piece.
     pub extent: f64,
-    /// What of the names in each rule some sample shows, in the order of the rules.
+    /// Which names of each rule some sample shows, in the order of the rules.
     pub shown: Vec<Shown>,
 }
 
-/// What of a rule's names there was to see.
+/// Which names of a rule some sample shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shown {
     pub item: bool,
-    /// What stands after `in`; `true` where nothing does.
+    /// The name after `in`; `true` if there is none.
     pub within: bool,
 }
 
 impl Shown {
-    /// Of a rule about everything.
+    /// The value for a rule about the whole program.
     pub const ALL: Shown = Shown {
         item: true,
         within: true,
@@ -66,7 +66,7 @@ impl Shown {
     }
 }
 
-/// Bins in which the time of a recording is looked through to cut it into pieces.
+/// The time of a recording is divided into bins, at whose ends it may be cut into pieces.
 const BINS: u64 = 1200;
 
 impl Run {
@@ -96,7 +96,7 @@ impl Run {
         run
     }
 
-    /// What rules about everything are about is the whole, not a sum of stacks.
+    /// A rule about the whole program has the whole as its figure, not a sum of stacks.
     fn enter_totals(&mut self, rules: &[Rule]) {
         for (figure, rule) in self.figures.iter_mut().zip(rules) {
             if rule.what.item.is_none() {
@@ -105,10 +105,10 @@ impl Run {
         }
     }
 
-    /// One recording cut into so many pieces, one after the other: how much these differ tells how well that
-    /// recording knows its own figures, though not what another recording would show. The same time was
-    /// counted in each, so that one in which a server idled is as long as it takes and no piece is empty.
-    /// `None` where the order in time is not known.
+    /// Cuts one recording into `count` consecutive pieces. Their variance tells how precise the
+    /// recording's own figures are, but not what another recording would show. Each piece has the same
+    /// counted time, so a piece in which a server was idle is longer, and none is empty. `None` if the
+    /// order in time is not known.
     ///
     /// CPU time is spread evenly over the time of each stack.
     #[must_use]
@@ -142,7 +142,8 @@ impl Run {
                 let values = known.get(&run.key())?;
                 let whole = run.length.0.max(1) as f64;
                 let of_all = run.samples as f64 / values.count.max(1) as f64;
-                // Told by where the run begins: it is only asked whether there are enough.
+                // All samples go to the piece in which the run of the timeline begins: only their total
+                // matters.
                 let mut samples = run.samples;
                 let (start, end) = (run.start.0, run.start.saturating_add(run.length).0);
                 for_each_part(start, end, &ends, |piece, length| {
@@ -170,8 +171,8 @@ impl Run {
     }
 }
 
-/// Where in the recording, in nanoseconds, each of so many pieces ends in which the same time was counted;
-/// the last at the end of all. `None` where nothing was counted, or it is not known when.
+/// The end of each piece, in nanoseconds of the recording, such that each has the same counted time. The
+/// last piece ends with the recording. `None` if nothing was counted, or the timeline cannot be read.
 fn ends_of_pieces(profile: &Profile, count: usize) -> Option<Vec<u64>> {
     let timeline = profile.timeline();
     let mut last = profile.recording.duration.0.max(1);
@@ -194,7 +195,7 @@ fn ends_of_pieces(profile: &Profile, count: usize) -> Option<Vec<u64>> {
     let mut until = 0;
     for (bin, counted) in bins.iter().zip(&counted) {
         until += counted;
-        // Where one bin has more than a piece, the pieces after it are fewer.
+        // A bin that holds more than a piece leaves fewer pieces for the rest.
         let due = u128::from(all) * (ends.len() as u128 + 1) / count.max(1) as u128;
         if u128::from(until) >= due && ends.len() + 1 < count && *bin < last {
             ends.push(*bin);
@@ -204,8 +205,8 @@ fn ends_of_pieces(profile: &Profile, count: usize) -> Option<Vec<u64>> {
     Some(ends)
 }
 
-/// Calls with each piece that lies between `start` and `end`, and how much of it does; `ends` says where
-/// each piece ends. What is beyond the last belongs to it.
+/// Calls `part` with each piece that overlaps `start..end`, and the length of the overlap. `ends` has the
+/// end of each piece. What is beyond the last end belongs to the last piece.
 fn for_each_part(start: u64, end: u64, ends: &[u64], mut part: impl FnMut(usize, u64)) {
     let Some(last) = ends.len().checked_sub(1) else {
         return;
@@ -226,7 +227,7 @@ fn for_each_part(start: u64, end: u64, ends: &[u64], mut part: impl FnMut(usize,
     }
 }
 
-/// Tells of each stack which rules it concerns.
+/// Finds the rules that each stack counts for.
 struct Sight<'a> {
     profile: &'a Profile,
     matchers: Vec<Matcher<'a>>,
@@ -243,8 +244,8 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// Counts a stack for each rule that is about it. One that is not proven may not be what it
-    /// looks like, and counts for none.
+    /// Counts a stack for each rule that it matches. A stack that is not proven may be wrong, and counts
+    /// for none.
     fn count(&mut self, stack: StackId, values: Values, figures: &mut [Seen]) {
         if values.unproven > 0 {
             return;
@@ -267,14 +268,14 @@ impl<'a> Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// What of each rule's names the functions show that some sample has on its stack.
+    /// Which names of each rule the functions show that are on the stack of some sample.
     fn shown(&mut self) -> Vec<Shown> {
         let interner = &self.profile.interner;
         let mut met = FxHashSet::default();
         let mut functions = FxHashSet::default();
         for entry in self.profile.entries() {
             let mut at = entry.stack();
-            // What is below a stack that was met was met with it.
+            // The callers of a stack that was met were met with it.
             while met.insert(at)
                 && let Some(stack) = interner.stack(at)
             {
@@ -287,11 +288,11 @@ impl Sight<'_> {
     }
 }
 
-/// Finds in stacks what a rule is about.
+/// Finds what a rule is about in stacks.
 pub struct Matcher<'a> {
     interner: &'a Interner,
     selector: &'a Selector,
-    /// Whether the interpreter tells of which class a function is: from 3.11 on.
+    /// Whether the interpreter tells the class of a function, as it does from 3.11 on.
     qualified: bool,
     items: FxHashMap<FunctionId, bool>,
     within: FxHashMap<FunctionId, bool>,
@@ -310,7 +311,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// What of the rule's names is among these functions.
+    /// Which names of the rule are among these functions.
     pub fn shown(&self, functions: impl Iterator<Item = FunctionId>) -> Shown {
         let Selector { item, within, .. } = self.selector;
         let mut shown = Shown {
@@ -331,10 +332,10 @@ impl<'a> Matcher<'a> {
         shown
     }
 
-    /// The position of the innermost function that is meant, in a stack given innermost first.
+    /// The position of the innermost matching function, in a stack given innermost first.
     pub fn find(&mut self, functions: &[FunctionId]) -> Option<usize> {
         let item = self.selector.item.as_ref()?;
-        // Everything on the way in stands behind what is searched.
+        // Callers have higher positions, so only those before the outermost match of `in` are searched.
         let last = match &self.selector.within {
             None => functions.len(),
             Some(within) => functions.iter().rposition(|&function| {
@@ -353,7 +354,7 @@ impl<'a> Matcher<'a> {
 fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: bool) -> bool {
     let function = interner.function(function);
     if function.kind == FrameKind::Structure {
-        // No code: it stands for what is missing, for example.
+        // It is not code but stands for missing frames, for example.
         return false;
     }
     let name = visible(interner.text(function.name));
@@ -375,14 +376,14 @@ fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: b
     }
 }
 
-/// A function with its module, by the file: `copy.deepcopy`, `json.encoder.JSONEncoder.encode`.
+/// A function with its module, derived from the file: `copy.deepcopy`, `json.encoder.JSONEncoder.encode`.
 pub(super) fn dotted(short_file: &str, name: &str) -> String {
     let module = short_file.strip_suffix(".py").unwrap_or(short_file);
     let module = module.strip_suffix("/__init__").unwrap_or(module);
     format!("{}.{name}", module.replace('/', "."))
 }
 
-/// A path from below the folder that packages are installed in.
+/// The path relative to the directory that packages are installed in.
 fn installed_part(file: &str) -> Option<&str> {
     ["/site-packages/", "/dist-packages/"]
         .iter()
@@ -456,7 +457,7 @@ mod tests {
         assert_eq!(labelled.entries().len(), 4 * plain.entries().len());
         let rules = rules(&["get_name < 5%", "self run < 5%", "never package:django"]);
         let near = |a: Seen, b: Seen| {
-            // Pieces are whole nanoseconds of each run of the timeline.
+            // Pieces have whole nanoseconds, so sums differ a little.
             let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
             near(a.wall, b.wall) && near(a.cpu, b.cpu)
         };
@@ -514,7 +515,7 @@ mod tests {
         let pieces = Run::pieces(&seen, &rules, None, 10).expect("a timeline");
         let sum = |figure: usize| pieces.iter().map(|it| it.figures[figure].cpu).sum::<f64>();
         assert!((sum(0) - 0.45).abs() < 1e-6 && (sum(1) - 0.25).abs() < 1e-6);
-        // The first three show nothing of it, the next four nothing else.
+        // The first three pieces do not show it, the next four show nothing else.
         assert!(pieces[0].figures[0].wall.abs() < 1e-9);
         assert!((pieces[4].figures[0].wall - pieces[4].all.wall).abs() < 1e-9);
         let samples: u64 = pieces.iter().map(|piece| piece.all.samples).sum();

@@ -1,20 +1,19 @@
-//! Intervals: how far a figure can be trusted. Plain numbers in, plain numbers out.
+//! Intervals: how precise a figure is. Takes and gives plain numbers.
 //!
-//! The unit of observation is a whole run, never a sample: samples of one run are not independent,
-//! and what makes runs differ (hash seeds, the layout of memory, neighbours on the machine) is not
-//! seen within one.
+//! The unit of observation is a whole run, never a sample: samples of one run are not independent, and
+//! what makes runs differ (hash seeds, memory layout, other load on the machine) does not show within one
+//! run.
 //!
-//! - Two versions that were run in turn are compared block by block by Wilcoxon's signed ranks. If they
-//!   do not differ, a block's difference is as likely to be positive as negative whatever the noise is
-//!   like, so the test is exact: it needs neither a normal distribution nor a guess at one, and a block
-//!   that a neighbour spoilt weighs no more than its rank.
-//!   A bootstrap of ten runs knows no more than these ten, and its intervals are too short.
-//! - Where there is nothing to pair with (a limit, a baseline from a file), Student's and Welch's t,
-//!   which are conservative for symmetric noise with heavy tails (Efron 1969).
+//! - Two versions that were run in turn are compared block by block with Wilcoxon's signed-rank test. If
+//!   they do not differ, a block's difference is as likely to be positive as negative whatever the noise
+//!   is like. The test is therefore exact: it assumes no distribution, and a block that other load
+//!   disturbed weighs no more than its rank. Bootstrap intervals from ten runs would be too narrow.
+//! - Runs that cannot be paired (a limit, a baseline from a file) are judged with Student's and Welch's
+//!   t-test, which are conservative for symmetric noise with heavy tails (Efron 1969).
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// A figure, and the bounds between which it is.
+/// A value with its lower and upper bound.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Interval {
     pub value: f64,
@@ -22,29 +21,30 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// How two versions are set beside one another.
+/// How two versions are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// By how much of itself the first grew: 0.1 is ten percent more.
+    /// Relative growth: 0.1 is ten percent more.
     Ratio,
-    /// By how much it grew.
+    /// Absolute growth.
     Difference,
 }
 
-/// More alike than this, from 0 to 1, neighbouring pieces are not taken to be: of a dozen of them no more
-/// can be told.
+/// The largest correlation of neighbouring pieces that is assumed. From a dozen of them no more can be
+/// estimated.
 const MOST_ALIKE: f64 = 0.5;
 
-/// What is known of several runs together.
+/// Several runs summarised.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Summary {
     pub mean: f64,
-    /// Standard deviation of a run.
+    /// Standard deviation of single runs.
     pub deviation: f64,
     pub runs: usize,
 }
 
-/// A part of something, in one run: seconds of a function of all seconds, or of one run.
+/// A part and its whole, in one run: such as a function's seconds and all seconds, or its seconds and one
+/// run.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Part {
     pub part: f64,
@@ -52,7 +52,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// What of the whole it is; none of nothing is none.
+    /// The part divided by the whole; 0 if the whole is nothing.
     #[must_use]
     pub fn ratio(self) -> f64 {
         match self.whole > 0.0 {
@@ -72,13 +72,12 @@ impl Summary {
         Summary::of_parts(&parts)
     }
 
-    /// What all parts together are of all wholes together, as a flamegraph shows it: not the mean of their
-    /// ratios, in which a run with ten samples would weigh as much as one with ten thousand. What has no
-    /// whole is no observation.
+    /// The ratio of the sums, as a flamegraph shows it. In the mean of ratios, a run with ten samples
+    /// would weigh as much as one with ten thousand. A part without a whole is not an observation.
     ///
-    /// How much runs differ is told by how far each is from what its whole lets expect (the ratio
-    /// estimator: Cochran, Sampling Techniques, 3rd edition, 1977, section 6.4). Where all wholes are
-    /// equal these are mean and standard deviation.
+    /// The deviation is that of the residuals from what each whole predicts (the ratio estimator:
+    /// Cochran, Sampling Techniques, 3rd edition, 1977, section 6.4). If all wholes are equal, these are
+    /// mean and standard deviation.
     #[must_use]
     pub fn of_parts(parts: &[Part]) -> Summary {
         let observed = || parts.iter().filter(|it| it.whole > 0.0);
@@ -99,9 +98,9 @@ impl Summary {
         }
     }
 
-    /// The same for pieces of one recording, in the order of time. What one piece shows, the next one is
-    /// likely to show, too: so they differ less than recordings would, and that is made up for by how
-    /// alike neighbours are (a first-order autoregression of the residuals).
+    /// The same for pieces of one recording, in the order of time. Neighbouring pieces are correlated, so
+    /// they differ less than recordings would. A first-order autoregression of the residuals corrects for
+    /// that.
     #[must_use]
     pub fn of_pieces(parts: &[Part]) -> Summary {
         let summary = Summary::of_parts(parts);
@@ -127,10 +126,9 @@ impl Summary {
     }
 }
 
-/// The mean of one version's runs, wrong on either side with a probability of `alpha`.
+/// The interval of the mean of one version's runs, wrong on either side with a probability of `alpha`.
 ///
-/// `least_error` is a variance of the mean below which no figure can be known, since it was counted
-/// in so many samples.
+/// `least_error` is a lower bound of the variance of the mean: that of counting samples.
 #[must_use]
 pub fn mean(summary: Summary, least_error: f64, alpha: f64) -> Interval {
     let Summary { mean, runs, .. } = summary;
@@ -145,7 +143,7 @@ pub fn mean(summary: Summary, least_error: f64, alpha: f64) -> Interval {
     }
 }
 
-/// How much `after` is more than `before`, of which no run belongs to one of the other.
+/// By how much `after` exceeds `before`, if runs of the two are not paired.
 #[must_use]
 pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Interval {
     if before.runs < 2 || after.runs < 2 {
@@ -155,8 +153,7 @@ pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Inte
             high: f64::INFINITY,
         };
     }
-    // How surely the growth is more than `shift`: in standard errors, with Welch's degrees of
-    // freedom.
+    // The confidence that the growth exceeds `shift`, by Welch's test.
     let surely = |shift: f64| {
         let scale = match form {
             Form::Ratio => 1.0 + shift,
@@ -193,7 +190,7 @@ pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Inte
     }
 }
 
-/// How much the second of each pair is more than the first.
+/// By how much the second of each pair exceeds the first.
 #[must_use]
 pub fn paired(pairs: &[(f64, f64)], form: Form, alpha: f64) -> Interval {
     let ranks = Ranks::new(pairs.len());
@@ -203,7 +200,7 @@ pub fn paired(pairs: &[(f64, f64)], form: Form, alpha: f64) -> Interval {
     }
     let sum = |shift: f64| rank_sum(pairs, form, shift);
     let middle = ranks.largest() / 2.0;
-    // Between the two where half of the ranks are on either side.
+    // The value is between the two shifts at which half of the rank sum is on either side.
     let low_middle = crossing(form, largest, |shift| sum(shift) > middle);
     let high_middle = crossing(form, largest, |shift| sum(shift) >= middle);
     let value = match (low_middle.is_finite(), high_middle.is_finite()) {
@@ -218,7 +215,7 @@ pub fn paired(pairs: &[(f64, f64)], form: Form, alpha: f64) -> Interval {
     }
 }
 
-/// The most that `after` can be more than `before`.
+/// An upper bound of the growth.
 fn bound(form: Form, before: f64, after: f64, spread: f64) -> f64 {
     match form {
         Form::Ratio if before > 0.0 => (after + 20.0 * spread) / before + 1.0,
@@ -227,7 +224,7 @@ fn bound(form: Form, before: f64, after: f64, spread: f64) -> f64 {
     }
 }
 
-/// A growth beyond which we speak of something that was not there before.
+/// Larger growth counts as infinite: something that was not there before.
 const MOST_GROWTH: f64 = 1e6;
 
 fn apart(before: f64, after: f64, form: Form) -> f64 {
@@ -237,8 +234,8 @@ fn apart(before: f64, after: f64, form: Form) -> f64 {
     }
 }
 
-/// The shift up to which `holds`, which holds for small ones and not for large ones; infinite where
-/// it holds for all, or none.
+/// The largest shift for which `holds`, which must hold for small shifts and not for large ones; infinite
+/// if it holds for all or for none.
 fn crossing(form: Form, largest: f64, holds: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = match form {
         Form::Ratio => (-1.0, largest.min(MOST_GROWTH)),
@@ -250,7 +247,7 @@ fn crossing(form: Form, largest: f64, holds: impl Fn(f64) -> bool) -> f64 {
     if holds(high) {
         return f64::INFINITY;
     }
-    // To the last bit but a few.
+    // Enough halvings for all but the last bits.
     for _ in 0..80 {
         let middle = f64::midpoint(low, high);
         match holds(middle) {
@@ -261,8 +258,8 @@ fn crossing(form: Form, largest: f64, holds: impl Fn(f64) -> bool) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// The sum of the ranks, by size, of the pairs of which the second is more than the first shifted;
-/// half of a rank where they are equal.
+/// Wilcoxon's rank sum: the ranks, by absolute size, of the pairs whose second exceeds the shifted first.
+/// Half of a rank counts if they are equal.
 fn rank_sum(pairs: &[(f64, f64)], form: Form, shift: f64) -> f64 {
     let mut differences: Vec<f64> = pairs
         .iter()
@@ -288,10 +285,10 @@ fn rank_sum(pairs: &[(f64, f64)], form: Form, shift: f64) -> f64 {
     sum
 }
 
-/// How probable each sum of positive ranks is if either sign is as probable.
+/// The distribution of the rank sum if both signs are equally likely.
 #[derive(Debug)]
 struct Ranks {
-    /// At each sum, the probability of that or less.
+    /// The cumulative probability of each sum.
     up_to: Vec<f64>,
 }
 
@@ -323,7 +320,7 @@ impl Ranks {
         (self.up_to.len() - 1) as f64
     }
 
-    /// Half ranks, of equal pairs, are taken for the less telling side.
+    /// Half ranks, from equal pairs, are rounded to the less significant side.
     fn at_most(&self, sum: f64) -> f64 {
         let sum = sum.max(0.0).ceil() as usize;
         self.up_to.get(sum).copied().unwrap_or(1.0)
@@ -341,7 +338,7 @@ fn quantile(freedom: f64, alpha: f64) -> f64 {
     })
 }
 
-/// The probability of that distance or less.
+/// The probability of this distance or less.
 fn below(distance: f64, freedom: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom).map_or(0.5, |student| student.cdf(distance))
 }
@@ -358,7 +355,7 @@ mod tests {
 
     #[test]
     fn rank_sums_are_as_probable_as_tables_say() {
-        // Wilcoxon 1945 and every table since: one-sided critical values.
+        // One-sided critical values, as in Wilcoxon 1945 and every table since.
         for (pairs, sum, alpha) in [
             (5, 0, 0.05),
             (8, 1, 0.01),
@@ -378,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_mean_has_the_interval_that_tables_say() {
-        // Student's 2.262 for nine degrees of freedom and 95 % in all.
+        // Student's t is 2.262 for nine degrees of freedom and 95 % two-sided.
         let values: Vec<f64> = (1..=10).map(f64::from).collect();
         let interval = mean(Summary::of(&values), 0.0, 0.025);
         let width = 2.262 * (55.0_f64 / 6.0 / 10.0).sqrt();
@@ -393,13 +390,14 @@ mod tests {
         let pairs: Vec<_> = [1.0, 2.0, 3.0, 4.0, 10.0]
             .map(|difference| (100.0, 100.0 + difference))
             .to_vec();
-        // Medians of all means of two: 1 1.5 2 2 2.5 2.5 3 3 3 [3.5] 4 5.5 6 6.5 7 10, the eighth.
+        // The median of the means of all pairs: 1 1.5 2 2 2.5 2.5 3 3 3 [3.5] 4 5.5 6 6.5 7 10, the
+        // eighth.
         let interval = paired(&pairs, Form::Difference, 0.07);
         assert!(near(interval.value, 3.0, 0.26), "{interval:?}");
         // 2/32 = 0.0625: all but the smallest and the next.
         assert!(near(interval.low, 1.5, 1e-9), "{interval:?}");
         assert!(near(interval.high, 7.0, 1e-9), "{interval:?}");
-        // Five pairs cannot tell anything at one percent.
+        // Five pairs are never significant at one percent.
         let interval = paired(&pairs, Form::Difference, 0.01);
         assert_eq!(interval.low, f64::NEG_INFINITY);
         assert_eq!(interval.high, f64::INFINITY);
@@ -427,7 +425,7 @@ mod tests {
             (self.0 >> 11) as f64 / (1u64 << 53) as f64
         }
 
-        /// 1 on the average, or so; sometimes far more.
+        /// About 1 on average, and sometimes far more.
         fn run(&mut self) -> f64 {
             let spoilt = if self.next() < 0.05 { 1.0 } else { 0.0 };
             let mode = if self.next() < 0.3 { 0.15 } else { 0.0 };
@@ -447,13 +445,13 @@ mod tests {
             above += usize::from(interval.low > 0.1);
             below += usize::from(interval.high < 0.1);
         }
-        // Four standard deviations beyond what is promised.
+        // Four standard deviations above what is promised.
         let most = ALPHA * TRIALS as f64 + 4.0 * (ALPHA * TRIALS as f64).sqrt();
         assert!(
             (above as f64) < most && (below as f64) < most,
             "{above} {below}"
         );
-        // And not so wide as to be worth nothing.
+        // The intervals are also narrow enough to be of use.
         assert!(above + below > TRIALS / 100, "{above} {below}");
     }
 

@@ -1,4 +1,4 @@
-//! Profiles that are written down, for tests.
+//! Profiles for tests, written as lists of stacks.
 
 use crate::model::{
     Frame, FrameKind, Function, GilState, Interner, Label, LabelSetId, Nanos, Pid, Process, Proof,
@@ -6,13 +6,13 @@ use crate::model::{
 };
 use crate::profile::{Profile, Recording};
 
-/// Stacks, outermost function first, each `name|file|line`, with how many samples show them. A sample
-/// stands for 10 ms, all of it on a CPU.
+/// Stacks, outermost function first, each frame as `name|file|line`, with the number of their samples. A
+/// sample stands for 10 ms, all of it on-CPU.
 pub fn profile(stacks: &[(&[&str], u64)]) -> Profile {
     profile_with_labels(stacks, 1)
 }
 
-/// The same with samples that have no label and one of so many sets, less one, in turn.
+/// The same. Samples take turns in having no label or one of `sets - 1` label sets.
 pub fn profile_with_labels(stacks: &[(&[&str], u64)], sets: u64) -> Profile {
     let stacks: Vec<_> = stacks
         .iter()
@@ -21,7 +21,7 @@ pub fn profile_with_labels(stacks: &[(&[&str], u64)], sets: u64) -> Profile {
     written(&stacks, sets)
 }
 
-/// The same; before each the process idles for as long as so many samples stand for.
+/// The same. Before each stack, the process is idle for as long as the second number of samples.
 pub fn profile_with_idle(stacks: &[(&[&str], u64, u64)]) -> Profile {
     written(stacks, 1)
 }

@@ -104,7 +104,7 @@ fn what_cannot_be_judged_has_a_code_of_its_own_and_is_never_a_pass() {
     fs::write(place.path("bad.toml"), "rules = ['busy < 5']").expect("a file");
     fs::write(place.path("old.toml"), "format = 99").expect("a file");
     for (options, code, part) in [
-        (&["-e", "busy < 5"][..], 4, "'5' is no limit"),
+        (&["-e", "busy < 5"][..], 4, "'5' is not a limit"),
         (&["--rules", "bad.toml"], 4, "bad.toml"),
         (&["--rules", "none.toml"], 4, "none.toml"),
         (&[], 4, "nothing to judge by"),

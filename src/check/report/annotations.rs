@@ -1,5 +1,5 @@
-//! Workflow commands for GitHub's runner, which shows them at the line of the file, in the diff of
-//! a pull request too: an error for each rule that failed, a warning for each that is open.
+//! Workflow commands for GitHub's runner, which shows them at the line of the file and in the diff of a
+//! pull request: an error for each rule that failed, a warning for each that is inconclusive.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::log::inert;
 use super::wording;
 use crate::check::{Finding, Outcome, Verdict};
 
-/// GitHub shows as many errors, and as many warnings, of a step, and drops the rest in silence.
+/// GitHub shows this many errors and this many warnings of a step, and drops the rest silently.
 const SHOWN: usize = 10;
 /// In characters. GitHub takes a title of 255 and a message of 64 KiB.
 const LONGEST_TITLE: usize = 200;
@@ -20,7 +20,7 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     ] {
         let of_these = |finding: &&Finding| finding.verdict == verdict;
         let findings: Vec<_> = outcome.findings.iter().filter(of_these).collect();
-        // The last place then tells of those that have none.
+        // The last annotation then counts those that are not shown.
         let single = if findings.len() > SHOWN {
             SHOWN - 1
         } else {
@@ -72,14 +72,14 @@ fn annotate(
     )
 }
 
-/// What stands after the second `::`, as the runner reads it.
+/// Escapes the part after the second `::`, as the runner reads it.
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// The value of a property: commas and colons part these.
+/// Escapes the value of a property. Commas and colons separate properties.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,7 +1,7 @@
 //! How a figure is written: `12.3 % [11.0, 13.6]`, `34.5 ms [33.1, 36.0]`, `+9.8 % [8.1, 11.6]`.
 //!
 //! The interval has the unit and the decimals of the value. A bound that the samples do not give is
-//! `…`. What is no number is never shown as one.
+//! written as `…`. A value that is not a finite number is never written as a number.
 
 use crate::check::{Estimate, Unit};
 use crate::output::grouped;
@@ -11,7 +11,7 @@ struct Scale {
     factor: f64,
     decimals: usize,
     suffix: &'static str,
-    /// Whether a plus is written: changes have one.
+    /// Whether a plus is written, as for changes.
     signed: bool,
 }
 
@@ -66,7 +66,7 @@ impl Scale {
         let is_whole = |number: &f64| !number.is_finite() || number.fract() == 0.0;
         let decimals = match estimate.unit {
             _ if largest == 0.0 => 0,
-            // As exact as the interval is: a wide one makes decimals of its middle idle.
+            // As precise as the interval: if that is wide, more decimals mean nothing.
             Unit::Percent | Unit::PercentChange | Unit::Points => {
                 match largest.max(size(high - low) / 2.0) {
                     99.95.. => 0,
@@ -90,12 +90,12 @@ impl Scale {
         }
     }
 
-    /// Adds decimals, a few, until an interval so wide is seen to be one.
+    /// Adds a few decimals, until an interval this wide has two different bounds.
     fn show(&mut self, width: f64) {
         const MORE: usize = 3;
         let mut units = width * self.factor * 10_f64.powi(self.decimals as i32);
         for _ in 0..MORE {
-            // A little less than one is one that was rounded.
+            // A width just below one unit may be one that was rounded.
             if units > 0.0 && units < 0.99 {
                 self.decimals += 1;
                 units *= 10.0;
@@ -119,16 +119,16 @@ impl Scale {
             Some((whole, fraction)) => (whole, format!(".{fraction}")),
             None => (text.as_str(), String::new()),
         };
-        // A number beyond that many digits keeps them ungrouped.
+        // A number with too many digits stays ungrouped.
         let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
-        // What rounds to nothing is not below it.
+        // A number that rounds to zero has no minus.
         let minus = number < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b));
         format!("{}{whole}{fraction}", if minus { "-" } else { "" })
     }
 }
 
-/// What to multiply seconds with, and what they are called then. `1.00 s` and not `1000 ms` is what
-/// rounds to a second.
+/// The factor from seconds to the unit, and its name. What rounds to a second is `1.00 s` and not `1000
+/// ms`.
 fn seconds(largest: f64, [s, ms, us, ns]: [&'static str; 4]) -> (f64, &'static str) {
     match largest {
         0.0 | 0.9995.. => (1.0, s),

@@ -1,5 +1,6 @@
-//! For programs: all that the outcome holds. Keys stay what they are; new ones may be added, so
-//! readers skip what they do not know. `format` changes when a key goes or changes its meaning.
+//! For programs: everything in the outcome. Keys keep their meaning, and new ones may be added, so
+//! readers should skip keys that they do not know. `format` changes when a key is removed or changes its
+//! meaning.
 //!
 //! ```text
 //! format       1
@@ -33,7 +34,7 @@
 //!              or null), line (or null)
 //! ```
 //!
-//! SARIF's bags of properties hold the same estimates, judged and setting.
+//! SARIF's property bags hold the same estimates, `judged` and `setting`.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -89,7 +90,7 @@ struct Values<'a> {
     values_before: &'a [f64],
 }
 
-/// Serde writes a float that is no finite number as null.
+/// Serde writes a float that is not finite as null.
 #[derive(Serialize)]
 struct Estimate {
     value: f64,
@@ -121,7 +122,7 @@ pub(super) struct Setting<'a> {
     seconds: f64,
 }
 
-/// What the verdict rests on.
+/// What the verdict is based on.
 #[derive(Serialize)]
 pub(super) struct Judged {
     rules: usize,
@@ -154,7 +155,7 @@ pub(super) fn write(outcome: &check::Outcome, out: &mut dyn Write) -> io::Result
     pretty(&document, out)
 }
 
-/// Indented, as people look into such files too.
+/// Indented, since people read such files, too.
 pub(super) fn pretty(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, document)?;
     out.write_all(b"\n")

@@ -1,12 +1,12 @@
-//! JUnit's XML: a test case a rule.
+//! JUnit XML: a test case per rule.
 //!
-//! Nobody owns the format. The strictest reader is Jenkins' xUnit plugin, which refuses a file that
-//! does not fit its schema, and the schema knows neither `file` and `line` of a test case nor
-//! properties of one: place and figures stand in the text, which every reader shows.
+//! There is no official standard. The strictest reader is Jenkins' xUnit plugin, which refuses a file
+//! that does not fit its schema. The schema allows neither `file` and `line` nor properties in a test
+//! case, so place and figures are in the text, which every reader shows.
 //!
-//! A rule that is inconclusive is a skipped test: neither passed nor failed, which is what Jenkins,
-//! GitLab and GitHub's reporters show then, with the message. As a passed one it would vanish among
-//! the green, as a failed one it would fail builds that tolerate it.
+//! An inconclusive rule is a skipped test: neither passed nor failed. Jenkins, GitLab and GitHub's
+//! reporters show it that way, with the message. As a passed test it would go unnoticed; as a failed one
+//! it would fail builds that accept it.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ use super::wording;
 use crate::check::{Finding, Outcome, Verdict};
 use crate::output::visible_text;
 
-/// In characters: lists of tests show it in a line, Jenkins in the address of a page.
+/// In characters. Lists of tests show the name in one line, and Jenkins uses it in the address of a page.
 const LONGEST_NAME: usize = 200;
 
 pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
@@ -132,7 +132,7 @@ fn end(xml: &mut Xml<'_>, name: &str) -> io::Result<()> {
     xml.write_event(Event::End(BytesEnd::new(name)))
 }
 
-/// An element with nothing but text, which is not indented.
+/// An element that holds only text and is not indented.
 fn text_in(
     xml: &mut Xml<'_>,
     name: &str,

@@ -1,10 +1,10 @@
-//! Text for the log of a job, where runners look for commands.
+//! Text for the log of a CI job, in which runners look for commands.
 
 use crate::output::visible_text;
 
-/// Visible text without what a runner would take for a command wherever in a line it stands:
-/// `##[...]` is one of GitHub's and Azure's, `##vso[...]` Azure's, `##teamcity[...]` TeamCity's.
-/// GitHub's `::` acts only at the start of a line, where no text of the target's is ever put.
+/// Makes text visible and harmless to runners that recognise commands anywhere in a line: `##[...]` is
+/// one of GitHub's and Azure's, `##vso[...]` Azure's, `##teamcity[...]` TeamCity's. GitHub's `::` acts
+/// only at the start of a line, where no text from the target is ever put.
 pub(super) fn inert(text: &str) -> String {
     let text = visible_text(text);
     let mut inert = String::with_capacity(text.len());

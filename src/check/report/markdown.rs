@@ -1,10 +1,11 @@
-//! A summary for GitHub and GitLab: a table of the rules, then what failed and what is open.
+//! A summary for GitHub and GitLab: a table of the rules, then those that failed and those that are
+//! inconclusive.
 //!
-//! Both make links, mentions, references and emoji of what looks like one, and most of that after
-//! Markdown's own escapes are gone: only within code they leave it alone. So names, paths and
-//! rules are code spans, and so is each word of a sentence that is not plainly a word or a number.
+//! Both sites turn text that looks like one into links, mentions, references and emoji, mostly after
+//! Markdown's own escapes are resolved. Only code is left alone. Names, paths and rules are therefore
+//! code spans, and so is each word of a sentence that is not plainly a word or a number.
 //!
-//! The page is never longer than a comment may be, and says what it left out.
+//! The page is never longer than a comment may be, and says what it leaves out.
 
 use std::io::{self, Write};
 
@@ -18,7 +19,7 @@ const LONGEST_PAGE: usize = 60_000;
 const LONGEST_TEXT: usize = 300;
 const MOST_NOTES: usize = 8;
 
-/// Where a piece of text is to stand.
+/// Where a piece of text is placed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum In {
     Line,
@@ -54,7 +55,7 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(page.as_bytes())
 }
 
-/// Appends a piece a finding, as far as these fit into so many bytes, and how many do not.
+/// Appends a piece per finding, as many as fit into `room` bytes, and then says how many are left out.
 fn push_within(
     page: &mut String,
     room: usize,
@@ -139,7 +140,7 @@ fn section(finding: &Finding) -> String {
     format!("\n### {mark} {title}\n\n{}\n", lines.join("\n"))
 }
 
-/// What no rule alone is about.
+/// The notes on the check as a whole.
 fn end(outcome: &Outcome) -> String {
     let mut lines = notes(&outcome.notes);
     lines.push(format!("- judged: {}", wording::judged(outcome)));
@@ -177,11 +178,11 @@ fn way(way: &[Place]) -> String {
     steps.collect::<Vec<_>>().join(" → ")
 }
 
-/// A code span, whose fence is longer than any run of backticks within.
+/// A code span. Its fence is longer than any run of backticks in the text.
 fn code(text: &str, place: In) -> String {
     let runs = text.split(|c| c != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or(0) + 1);
-    // A blank on each side is taken off again; a span of nothing but blanks keeps them all.
+    // Markdown strips one blank on each side; a span of only blanks keeps them all.
     let pad = match text {
         "" => return String::new(),
         _ if text.starts_with('`') || text.ends_with('`') => " ",
@@ -195,8 +196,8 @@ fn code(text: &str, place: In) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// `\|` is the one escape that a table knows within code. Readers disagree on what a backslash
-/// before it means, so there the bar is spelt out.
+/// In a table, `\|` is the only escape within code. Readers disagree on a backslash before it, so there
+/// the bar is spelt out.
 fn in_cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     let mut last = ' ';
@@ -211,8 +212,8 @@ fn in_cell(text: &str) -> String {
     cell
 }
 
-/// A sentence that may hold names: plain words as they are, all others as code, neighbours joined.
-/// It must not start a line, where a number and a dot make a list.
+/// A sentence that may hold names. Plain words stay as they are; neighbouring other words form one code
+/// span. The sentence must not start a line, where a number and a dot would make a list.
 fn prose(text: &str, place: In) -> String {
     let text = clipped(text, LONGEST_TEXT);
     let mut shown: Vec<String> = Vec::new();
@@ -229,7 +230,7 @@ fn prose(text: &str, place: In) -> String {
     shown.join(" ")
 }
 
-/// Takes the words as one span; the comma after them belongs to the sentence.
+/// Takes the words as one code span. A trailing comma belongs to the sentence.
 fn coded(words: &mut Vec<&str>, place: In) -> Option<String> {
     let text = words.join(" ");
     words.clear();
@@ -241,8 +242,8 @@ fn coded(words: &mut Vec<&str>, place: In) -> Option<String> {
     (!text.is_empty()).then(|| format!("{}{outside}", code(inside, place)))
 }
 
-/// Whether a word is one of a language or a number, with what stands around such in a sentence, and
-/// means nothing to Markdown or to what GitHub and GitLab look for.
+/// Whether a word, with the punctuation around it, is an ordinary word or a number, and means nothing to
+/// Markdown, GitHub or GitLab.
 fn is_plain(word: &str) -> bool {
     let core = word.trim_start_matches(['(', '[', '+', '-']);
     let opened = &word[..word.len() - core.len()];
@@ -256,7 +257,7 @@ fn is_plain(word: &str) -> bool {
     let is_number = core.starts_with(|c: char| c.is_ascii_digit())
         && core.ends_with(|c: char| c.is_ascii_digit())
         && core.chars().all(|c| c.is_ascii_digit() || ".,".contains(c));
-    // `[x]` is a box to tick, `[TOC]` a table of contents; `[11.0,` and `13.6]` are an interval's.
+    // `[x]` is a checkbox and `[TOC]` a table of contents; `[11.0,` and `13.6]` belong to an interval.
     let brackets = opened.contains('[') || closed.contains(']');
     let signs = opened.contains(['+', '-']);
     let is_phrase = is_sign || is_number || (is_word && !brackets && !signs);

@@ -1,9 +1,8 @@
-//! What a check found out, for those who read it: one file a format, each made from an
-//! [`Outcome`] alone.
+//! Reports of a check: one file a format, each made from an [`Outcome`] alone.
 //!
-//! The text in an outcome may come from the target, and through it from whoever wishes its readers
-//! ill. It should be visible already; every report makes it so once more (`wording`), then escapes
-//! for its own syntax. Numbers are written in one place (`figures`).
+//! The text in an outcome may come from a hostile target. It should be visible already; every report
+//! makes it visible once more (`wording`) and escapes it for its own syntax. Numbers are formatted in one
+//! place (`figures`).
 
 mod annotations;
 mod figures;
@@ -23,20 +22,20 @@ use super::Outcome;
 pub(crate) use figures::estimate as figure;
 pub(crate) use wording::place;
 
-/// Who reads a report.
+/// The format of a report, by its reader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ReportFormat {
-    /// A person at a terminal, or in the log of a job.
+    /// For a person at a terminal, or in the log of a CI job.
     Text,
     /// A summary or comment on GitHub or GitLab, small enough for either.
     Markdown,
-    /// What shows the results of tests: Jenkins, GitLab, GitHub's reporters.
+    /// For tools that show results of tests: Jenkins, GitLab, GitHub's reporters.
     Junit,
-    /// What shows the findings of static analysis: GitHub's code scanning, editors.
+    /// For tools that show findings of static analysis: GitHub's code scanning, editors.
     Sarif,
-    /// Programs: all that the outcome holds.
+    /// For programs: everything in the outcome.
     Json,
-    /// GitHub's runner, through the standard output of a step.
+    /// For GitHub's runner, through the standard output of a step.
     Annotations,
 }
 

@@ -1,9 +1,9 @@
-//! SARIF 2.1.0: what failed as errors, what is open as warnings, nothing of what passed.
+//! SARIF 2.1.0: failed rules as errors, inconclusive ones as warnings, nothing of those that passed.
 //!
-//! GitHub refuses a whole file for one result without a file (`expected at least one location`). So
-//! a result points at the nearest file of the user's own (`wording::spot`), else at the library's
-//! it is about, else at the rules; and what has none of these is no result but a notification of
-//! the run.
+//! GitHub refuses a whole file if one result has no file (`expected at least one location`). A result
+//! therefore points at the nearest of the user's own files (`wording::spot`), else at the file of the
+//! library, else at the rules. Without any of these, it becomes a notification of the run and not a
+//! result.
 
 use std::io::{self, Write};
 
@@ -14,10 +14,10 @@ use super::{uri, wording};
 use crate::check::{Finding, Outcome, Place, Verdict};
 use crate::output::visible_text;
 
-/// In characters. GitHub takes no longer id of a rule than 255.
+/// In characters. GitHub takes a rule's id of at most 255.
 const LONGEST_ID: usize = 200;
 
-/// What stands for the directory that the workload ran in: to readers, that of the sources.
+/// The base of relative paths: the directory of the sources, in which the workload ran.
 const SOURCES: &str = "%SRCROOT%";
 
 #[derive(Serialize)]
@@ -105,8 +105,8 @@ struct ResultObject {
     properties: Figures,
 }
 
-/// Says that a result is the same as in another run, wherever its line has moved to. GitHub makes a
-/// fingerprint of its own from the line's text.
+/// Identifies a result across runs, even if its line has moved. GitHub makes a fingerprint of its own
+/// from the line's text.
 #[derive(Serialize)]
 struct Fingerprints {
     #[serde(rename = "ruleAndPlace/v1")]
@@ -190,10 +190,9 @@ struct Message {
 }
 
 impl Message {
-    /// A message can hold `{0}`, which stands for an argument, and `[text](target)`, which is a
-    /// link. Braces are doubled as the standard has it. Its escape for brackets, a backslash, is
-    /// shown as one by many readers, and intervals have brackets: only where a link could be, the
-    /// parenthesis is spelt out.
+    /// In a message, `{0}` stands for an argument and `[text](target)` is a link. Braces are doubled, as
+    /// the standard says. Its escape for brackets is a backslash, which many readers show, and intervals
+    /// have brackets. So only where a link is possible, the parenthesis is spelt out.
     fn of(text: &str) -> Message {
         let text = visible_text(text).replace('{', "{{").replace('}', "}}");
         Message {
@@ -272,7 +271,7 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     json::pretty(&log, out)
 }
 
-/// The sentence, then the rest in a line each: GitHub shows the first sentence in lists.
+/// The sentence, then the details, a line each. GitHub shows the first sentence in lists.
 fn message(finding: &Finding, outcome: &Outcome) -> Message {
     let details = wording::details_alone(finding, outcome).into_iter();
     let lines = details.map(|(what, detail)| Message::of(&format!("{what}: {detail}")).text);
@@ -298,7 +297,7 @@ fn location(finding: &Finding, rules: Option<&str>) -> Option<Location> {
     })
 }
 
-/// The steps that are in a file, and the place that they lead to.
+/// The steps of the call path that are in a file, and the place at its end.
 fn way(finding: &Finding) -> Vec<CodeFlow> {
     let places = finding.way.iter().chain(&finding.place);
     let locations: Vec<Step> = places
@@ -336,7 +335,7 @@ fn in_sources(path: &str, line: u32) -> PhysicalLocation {
     }
 }
 
-/// A file that is not among the sources, by its name from its package on.
+/// A file outside the sources, by its name from its package on.
 fn in_library(place: &Place) -> Option<PhysicalLocation> {
     let path = wording::below(place.file.trim_start_matches('/'))?;
     Some(PhysicalLocation {

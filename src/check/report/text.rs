@@ -1,8 +1,8 @@
-//! For a person at a terminal: the verdict, then what failed and what is open in full, then what
+//! For a person at a terminal: the verdict, then failed and inconclusive rules in full, then those that
 //! passed in a line each.
 //!
-//! The log of a job shows it too. So each line starts with a word of ours and never with one of the
-//! target's, which a runner might take for a command.
+//! The log of a CI job shows it, too. Each line therefore starts with a word of ours and never with text
+//! from the target, which a runner might take for a command.
 
 use std::io::{self, Write};
 

@@ -3,12 +3,13 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A relative path as a relative reference: all but letters, digits and `-._~/` as `%41`.
+/// A relative path as a relative reference. All bytes but letters, digits and `-._~/` are
+/// percent-encoded.
 pub(super) fn relative(path: &str) -> String {
     encoded(path.as_bytes())
 }
 
-/// A path of ours: `file:///...` where it is absolute.
+/// A path of our own, as `file:///...` if it is absolute.
 pub(super) fn of_file(path: &Path) -> String {
     let encoded = encoded(path.as_os_str().as_bytes());
     if path.is_absolute() {

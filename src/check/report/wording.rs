@@ -1,4 +1,4 @@
-//! What reports for people say in the same words.
+//! The wording that the reports for people share.
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
@@ -9,14 +9,14 @@ use crate::check::{Finding, Flamegraphs, Outcome, Place, Setting, Verdict};
 use crate::model::TargetStr;
 use crate::output::{grouped, visible_text};
 
-/// Places of a way that are named one by one, from each end: nobody reads a hundred.
+/// The steps of a call path that are named, from each end. A path can have hundreds.
 const OUTER_STEPS: usize = 5;
 const INNER_STEPS: usize = 15;
 
-/// The text, cut after so many characters: a name can be as long as a target likes.
+/// The text, cut after `longest` characters: a target can make a name as long as it likes.
 pub(super) fn clipped(text: &str, longest: usize) -> String {
     let end_of = |text: &str, count| text.char_indices().nth(count).map(|(end, _)| end);
-    // Escapes only make it longer: what is beyond need not be looked at.
+    // Escapes only make text longer, so the part beyond cannot be shown.
     let start = end_of(text, longest + 1).map_or(text, |end| &text[..end]);
     let start = visible_text(start);
     match end_of(&start, longest) {
@@ -51,13 +51,13 @@ pub(super) fn headline(outcome: &Outcome) -> String {
     }
 }
 
-/// Rules that the samples decide: those that passed or failed.
+/// The number of rules that passed or failed.
 pub(super) fn decided(outcome: &Outcome) -> usize {
     let is_decided = |finding: &&Finding| finding.verdict != Verdict::Inconclusive;
     outcome.findings.iter().filter(is_decided).count()
 }
 
-/// `5 of 6 rules on 12,345 samples`: a verdict is worth no more than what it rests on.
+/// `5 of 6 rules on 12,345 samples`: shows what a verdict is based on.
 pub(super) fn judged(outcome: &Outcome) -> String {
     format!(
         "{} of {} rules on {} samples",
@@ -67,7 +67,7 @@ pub(super) fn judged(outcome: &Outcome) -> String {
     )
 }
 
-/// What failed first, then what is open, then what passed; each in the order of the rules.
+/// Failed rules first, then inconclusive ones, then those that passed; each in the order of the rules.
 pub(super) fn by_weight(outcome: &Outcome) -> Vec<&Finding> {
     let mut findings: Vec<&Finding> = outcome.findings.iter().collect();
     findings.sort_by_key(|finding| match finding.verdict {
@@ -78,18 +78,18 @@ pub(super) fn by_weight(outcome: &Outcome) -> Vec<&Finding> {
     findings
 }
 
-/// What the user calls the rule, if it can be seen.
+/// The name that the user gave the rule, if it is not blank.
 pub(super) fn name(finding: &Finding) -> Option<&str> {
     let name = finding.name.as_deref();
     name.filter(|name| !name.trim().is_empty())
 }
 
-/// That, else the rule.
+/// The name of the rule, or else its text.
 pub(super) fn title(finding: &Finding) -> &str {
     name(finding).unwrap_or(&finding.rule)
 }
 
-/// A title for each finding, in their order, no two the same.
+/// A title for each finding, in their order, all different.
 pub(super) fn distinct_titles(outcome: &Outcome, longest: usize) -> Vec<String> {
     let mut titles: Vec<String> = Vec::with_capacity(outcome.findings.len());
     for finding in &outcome.findings {
@@ -104,7 +104,7 @@ pub(super) fn distinct_titles(outcome: &Outcome, longest: usize) -> Vec<String> 
 /// `function (file:line)`, `function (file)` without a line, `function` without a file.
 pub(crate) fn place(place: &Place) -> String {
     let function = match place.function.as_str() {
-        // A reader could not tell it from a broken line.
+        // An empty name would look like a broken line.
         "" => Cow::Borrowed("<unnamed>"),
         name => visible_text(name),
     };
@@ -116,7 +116,7 @@ pub(crate) fn place(place: &Place) -> String {
     }
 }
 
-/// A step, or how many are not named.
+/// A step of a call path, or the number of steps that are left out.
 pub(super) enum Step<'a> {
     Place(&'a Place),
     More(usize),
@@ -134,7 +134,7 @@ pub(super) fn steps(way: &[Place]) -> Vec<Step<'_>> {
     steps
 }
 
-/// What stands where `more` steps are not named.
+/// The text in place of `more` steps that are left out.
 pub(super) fn more_steps(more: usize) -> String {
     format!("… {more} more …")
 }
@@ -148,7 +148,7 @@ pub(super) fn way(way: &[Place]) -> String {
     steps.collect::<Vec<_>>().join(" > ")
 }
 
-/// Figures, place, way, reason and notes, each with what it is.
+/// Figures, place, call path, reason and notes, each with its label.
 pub(super) fn details(finding: &Finding) -> Vec<(&'static str, String)> {
     let mut details = Vec::new();
     match (&finding.before, &finding.after) {
@@ -178,7 +178,7 @@ pub(super) fn details(finding: &Finding) -> Vec<(&'static str, String)> {
     details
 }
 
-/// The same as [`details`], and the flamegraphs, for what is read apart from all else.
+/// The same as [`details`], and the flamegraphs, for findings that are read one at a time.
 pub(super) fn details_alone(finding: &Finding, outcome: &Outcome) -> Vec<(&'static str, String)> {
     let mut details = details(finding);
     details.extend(flamegraph_paths(outcome).map(|paths| ("flamegraphs", paths)));
@@ -229,7 +229,7 @@ pub(super) fn setting(setting: &Setting) -> String {
     parts.join(" · ")
 }
 
-/// Those that were written, with what they show.
+/// The flamegraphs that were written, with what they show.
 pub(super) fn flamegraphs(flamegraphs: &Flamegraphs) -> Vec<(&'static str, &Path)> {
     let Flamegraphs {
         before,
@@ -261,8 +261,8 @@ pub(super) fn path(path: &Path) -> String {
     visible_text(path.untrusted()).into_owned()
 }
 
-/// Where in the user's own files a reader should look: the finding's place, or the innermost step
-/// towards it, if it lies in a library.
+/// The place in the user's own files where a reader should look: the finding's place or, if that is in a
+/// library, the innermost step of the call path that is not.
 pub(super) fn spot(finding: &Finding) -> Option<(&str, u32)> {
     let places = finding.place.iter().chain(finding.way.iter().rev());
     places
@@ -270,8 +270,8 @@ pub(super) fn spot(finding: &Finding) -> Option<(&str, u32)> {
         .next()
 }
 
-/// The path if it stays below where it starts. One that leads elsewhere would have a report link to
-/// what is not the program's.
+/// The path if it stays below its start. Otherwise a report could link to a file outside the program's
+/// sources.
 pub(super) fn below(path: &str) -> Option<&str> {
     let leads_astray = |segment: &str| matches!(segment, "" | "." | "..");
     (!path.split('/').any(leads_astray)).then_some(path)
