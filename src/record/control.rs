@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::output::OutputName;
+use super::output_name::OutputName;
 use crate::model::Pid;
 use crate::sys::linux::output_file::{Destination, OutputFile, Unfinished};
 use crate::sys::linux::signals::{Before, Received, Signals};

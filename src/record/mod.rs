@@ -8,6 +8,7 @@
 mod control;
 mod error;
 mod output;
+mod output_name;
 mod periodic;
 mod program;
 
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 pub use self::control::{Control, GiveUp, Written};
 pub use self::error::RecordError;
-pub use self::output::{Output, OutputName};
+pub use self::output::Output;
+pub use self::output_name::OutputName;
 pub use self::periodic::{Encode, PeriodicFile};
 pub use self::program::{Launch, Program, Run};
 use crate::engine::EngineOptions;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::control::{Control, Written};
+use super::output_name::OutputName;
 use crate::sys::linux::credentials::{Caller, as_caller};
 use crate::sys::linux::output_file::Destination;
 
@@ -43,10 +44,7 @@ impl Output {
     /// Its name, to be shown to the user.
     #[must_use]
     pub fn name(&self) -> OutputName {
-        OutputName(match self.path.to_str() {
-            Some("-") => "standard output".into(),
-            _ => format!("'{}'", self.path.display()),
-        })
+        OutputName::of(&self.path)
     }
 
     /// Writes it by `work`. Afterwards, a regular file is either whole or as it was before; what is half
@@ -85,15 +83,5 @@ impl Output {
             options.append(true).create(true);
             options.open(path)?.write_all(bytes)
         })
-    }
-}
-
-/// The name of an output, to be shown to the user.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OutputName(String);
-
-impl std::fmt::Display for OutputName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
     }
 }

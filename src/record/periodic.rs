@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use super::Sink;
 use super::control::{Control, Written};
-use super::output::{Output, OutputName};
+use super::output::Output;
+use super::output_name::OutputName;
 use crate::model::Nanos;
 use crate::profile::{Delta, Mirror, Profile};
 use crate::sampler::SoFar;
