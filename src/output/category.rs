@@ -1,4 +1,4 @@
-//! Whose code a frame is, told by its file.
+//! Whose code a frame is, derived from its file.
 
 use crate::frameworks;
 
@@ -7,19 +7,19 @@ use crate::model::FrameKind;
 /// Whose code a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Category {
-    /// The program itself: what is none of the others.
+    /// The program itself: everything that is in no other category.
     Application,
     /// Installed packages.
     Package,
     StandardLibrary,
-    /// What talks to a database, wherever it is installed.
+    /// Code that talks to a database, wherever it is installed.
     Database,
-    /// Not code: a process, a thread, everything, or what stands for frames that are missing.
+    /// Not code: a process, a thread, the root, or an entry for missing frames.
     Structure,
 }
 
 impl Category {
-    /// Those that code falls into, in the order of a legend.
+    /// The categories of code, in the order of the legend.
     pub const OF_CODE: [Category; 4] = [
         Category::Application,
         Category::Package,
@@ -27,7 +27,7 @@ impl Category {
         Category::Database,
     ];
 
-    /// As a rule or an option names it.
+    /// The name in rules and options.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -39,14 +39,14 @@ impl Category {
         }
     }
 
-    /// The category of code that has this [`name`](Self::name).
+    /// The category of code with this [`name`](Self::name).
     #[must_use]
     pub fn of_name(name: &str) -> Option<Category> {
         let mut all = Category::OF_CODE.into_iter();
         all.find(|category| category.name() == name)
     }
 
-    /// The names of all that code falls into.
+    /// The names of all categories of code.
     #[must_use]
     pub fn names() -> [&'static str; 4] {
         Category::OF_CODE.map(Category::name)
@@ -63,7 +63,7 @@ impl Category {
         }
     }
 
-    /// Of a function: code is told by its file.
+    /// The category of a function. That of code follows from its file.
     #[must_use]
     pub fn of_function(kind: FrameKind, file: &str, short_file: &str) -> Category {
         match kind {
@@ -72,7 +72,7 @@ impl Category {
         }
     }
 
-    /// By the full path of the file, as `co_filename` has it, and by its path from the outermost
+    /// The category by the file's full path, as `co_filename` has it, and its path from the outermost
     /// package on.
     #[must_use]
     pub fn of_file(file: &str, short_file: &str) -> Category {
@@ -81,7 +81,7 @@ impl Category {
         }
         let file = file.replace('\\', "/");
         let parts: Vec<&str> = file.split('/').collect();
-        // Site-packages lie within the standard library's folder, so the innermost root decides.
+        // `site-packages` lies below the standard library's folder, so the innermost root decides.
         let folders = &parts[..parts.len() - 1];
         let root = folders.iter().enumerate().rev().find_map(|(index, name)| {
             let parent = index.checked_sub(1).map(|parent| folders[parent]);
@@ -101,18 +101,19 @@ impl Category {
     }
 }
 
-/// Whether a path from the outermost package on is that of a package which nobody writes himself.
+/// Whether a path from the outermost package on is that of a well-known package, which is no program's
+/// own.
 fn is_well_known(short_file: &str) -> bool {
     short_file
         .split_once('/')
         .is_some_and(|(package, _)| frameworks::is_known_package(package))
 }
 
-/// What begins below the folder `name` in the folder `parent`, if anything does.
+/// The category of what lies below the folder `name` in the folder `parent`, if that tells one.
 fn root_of(parent: Option<&str>, name: &str) -> Option<Category> {
     match name {
         "site-packages" | "dist-packages" => Some(Category::Package),
-        // Windows, and CPython run from its sources.
+        // The standard library on Windows, and in CPython's sources.
         "Lib" => Some(Category::StandardLibrary),
         _ => {
             let zipped = name.strip_suffix(".zip");
@@ -131,7 +132,7 @@ fn root_of(parent: Option<&str>, name: &str) -> Option<Category> {
     }
 }
 
-/// Code that was made while running has a file in angle brackets, by custom.
+/// Code that is generated at run time has a file in angle brackets, by convention.
 fn of_made_up_file(file: &str) -> Category {
     const STANDARD_LIBRARY: &[&str] = &["<frozen ", "<built-in", "<method "];
     const PACKAGE: &[&str] = &[

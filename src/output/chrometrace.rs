@@ -1,7 +1,7 @@
-//! JSON for `chrome://tracing` and <https://ui.perfetto.dev>: an array of events, one where a
-//! frame begins and one where it ends, in microseconds from the start of the recording. A frame
-//! goes on as long as neighbouring runs of its thread share it with the same labels, and ends where
-//! the thread does nothing that is counted. Labels are among the arguments of each frame.
+//! JSON for `chrome://tracing` and <https://ui.perfetto.dev>: an array of events, one at the begin and
+//! one at the end of each frame, in microseconds from the start of the recording. A frame lasts as long
+//! as consecutive runs of its thread share it with the same labels, and ends where nothing of the thread
+//! is counted. Labels are among the arguments of each frame.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -69,7 +69,7 @@ impl Format for ChromeTrace {
         };
         let mut events = Events { out, first: true };
         for (_, process) in profile.interner.processes() {
-            // Not the whole command line, which may hold secrets.
+            // The whole command line may hold secrets.
             let name = title::program(&process.command);
             events.name("process_name", process.pid.0, 0, &name)?;
         }
@@ -93,7 +93,7 @@ fn write_thread(
         .unwrap_or_else(|| names.thread_number(thread));
     events.name("thread_name", track.pid, track.tid, &name)?;
 
-    // What may be missing between two runs without the thread having been idle.
+    // A gap up to this long between two runs does not mean that the thread was idle.
     let slack = Nanos(profile.recording.period().0 / 2);
     let mut stack: Vec<FrameId> = Vec::new();
     for run in profile.timeline().runs(thread) {
@@ -106,7 +106,7 @@ fn write_thread(
         } else {
             0
         };
-        // Runs may overlap by what a clock was off; an event never goes back in time.
+        // Runs may overlap slightly if a clock was off. An event must never go back in time.
         let start = run.start.max(track.now);
         let ended = if goes_on {
             start
@@ -123,15 +123,15 @@ fn write_thread(
     track.emit(events, "E", stack.iter().rev(), end)
 }
 
-/// The events of one thread.
+/// Writes the events of one thread.
 struct Track<'a> {
     names: Names<'a>,
     pid: i32,
     tid: u64,
-    /// Those of the frames that have begun, and how they read.
+    /// The labels of the frames that have begun, and their text.
     labels: LabelSetId,
     label_texts: BTreeMap<String, String>,
-    /// When the last run ended.
+    /// The end of the last run.
     end: Nanos,
     /// The time of the last event.
     now: Nanos,
@@ -163,7 +163,7 @@ impl<'a> Track<'a> {
         }
     }
 
-    /// How many frames from the root on read the same.
+    /// The number of frames, from the root on, whose names are equal.
     fn shared(&self, a: &[FrameId], b: &[FrameId]) -> usize {
         let same = |a: FrameId, b: FrameId| {
             a == b
@@ -201,7 +201,7 @@ impl<'a> Track<'a> {
     }
 }
 
-/// A JSON array that is written event by event.
+/// A JSON array that is written one event at a time.
 struct Events<'a> {
     out: &'a mut dyn Write,
     first: bool,

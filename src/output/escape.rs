@@ -1,19 +1,19 @@
-//! Makes text that may be shown fit for a line of collapsed stacks, where some characters have a meaning: `;`
-//! is written `\x3b`, and a space or `#` that would be taken for something else `\x20` or `\x23`. As
-//! elsewhere ([`visible`](crate::model::visible)), texts that differ are written differently.
+//! Escapes visible text for a line of collapsed stacks, where some characters have a meaning: `;` becomes
+//! `\x3b`, and a space or `#` that would be misread becomes `\x20` or `\x23`. As elsewhere
+//! ([`visible`](crate::model::visible)), different texts stay different.
 
 use std::borrow::Cow;
 
 use crate::model::{escape_where, push_escape};
 
-/// A label, which is visible already, as one frame of a collapsed stack.
+/// Escapes a label, which is visible already, as one frame of a collapsed stack.
 pub(super) fn collapsed_frame(label: &str) -> Cow<'_, str> {
     escape_where(label, |c| c == ';')
 }
 
-/// Joined frames as what stands before the count of a collapsed line. Readers trim a line, take
-/// `# ` at its start for a comment and a second number at its end for the "before" of a
-/// differential profile.
+/// Escapes joined frames as the part before the count of a collapsed line. Readers trim a line, take `# `
+/// at its start for a comment, and take a second number at its end for the "before" of a differential
+/// profile.
 pub(super) fn collapsed_stack(stack: &str) -> Cow<'_, str> {
     let first = stack
         .chars()
@@ -70,7 +70,7 @@ mod tests {
         for text in texts {
             let label = visible(&TargetStr::from_bytes(text)).into_owned();
             assert!(seen.insert(collapsed_frame(&label).into_owned()), "{label}");
-            // What is visible stays as it is.
+            // Visible text stays as it is.
             assert_eq!(visible_text(&label), label);
         }
         let shown = TargetStr::new(r"a\x3bb");

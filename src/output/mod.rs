@@ -1,8 +1,8 @@
-//! What a user opens: one file a format, each made from a [`Profile`] alone. Another format is a new file
-//! that implements [`Format`], and its line in [`FORMATS`].
+//! Output formats: one file a format, each made from a [`Profile`] alone. Another format is a new file
+//! that implements [`Format`], and a line in [`FORMATS`].
 //!
-//! Names in a profile come from the target and may be made to hurt. Each format passes them
-//! through [`visible`], then through the escaping that the format itself asks for.
+//! Names in a profile come from the target and may be crafted to do harm. Each format passes them through
+//! [`visible`] and then escapes them for its own syntax.
 
 mod category;
 mod chrometrace;
@@ -37,20 +37,20 @@ pub use svg::Flamegraph;
 pub(crate) use title::grouped;
 pub use title::program;
 
-/// All formats. Where two have the same ending, a file of that ending is of the first.
+/// All formats. If two share an ending, the first is chosen for it.
 pub const FORMATS: [&dyn Format; 5] = [&Flamegraph, &Raw, &Speedscope, &ChromeTrace, &Pprof];
 
-/// What is written unless the user says otherwise.
+/// The format if the user asks for none.
 pub const DEFAULT_FORMAT: &dyn Format = &Flamegraph;
 
-/// The format of this [`name`](About::name), in whatever case.
+/// The format with this [`name`](About::name), in upper or lower case.
 #[must_use]
 pub fn format_named(name: &str) -> Option<&'static dyn Format> {
     let mut formats = FORMATS.into_iter();
     formats.find(|format| format.about().name.eq_ignore_ascii_case(name))
 }
 
-/// The format that a file of this name should have; [`DEFAULT_FORMAT`] where the ending says nothing.
+/// The format for a file with this name; [`DEFAULT_FORMAT`] if its ending is unknown.
 #[must_use]
 pub fn format_of_path(path: &Path) -> &'static dyn Format {
     let name = path.file_name().unwrap_or_default();
@@ -66,19 +66,19 @@ pub fn format_of_path(path: &Path) -> &'static dyn Format {
         .unwrap_or(DEFAULT_FORMAT)
 }
 
-/// Which line a frame is shown with, and so which frames are the same.
+/// Which line is shown with a frame. Frames that are shown alike are merged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LineMode {
-    /// The line that ran.
+    /// The line that was executing.
     #[default]
     Current,
     /// The first line of the function (`--function`).
     Function,
-    /// None (`--nolineno`).
+    /// No line (`--nolineno`).
     None,
 }
 
-/// What widths and counts stand for.
+/// The unit of widths and counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
     Samples,
@@ -89,8 +89,8 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Samples, or whole microseconds. At least one of what was seen, since nothing that was seen
-    /// may vanish; only CPU time can be none.
+    /// Samples, or whole microseconds. Anything that was seen counts at least one, so that it does not
+    /// vanish. CPU time alone can be zero.
     fn of(self, values: Values) -> u64 {
         let least = u64::from(values.count > 0);
         match self {
@@ -106,13 +106,13 @@ impl Unit {
 #[non_exhaustive]
 pub struct RenderOptions {
     pub lines: LineMode,
-    /// Show files as the interpreter has them, not from their package on.
+    /// Show full file paths, as the interpreter has them, and not from the package on.
     pub full_filenames: bool,
-    /// A root frame for each thread.
+    /// Add a root frame for each thread.
     pub threads: bool,
-    /// A root frame for each process, below that of the process that started it.
+    /// Add a root frame for each process, below the one that started it.
     pub processes: bool,
-    /// In formats without times of their own; each has a default.
+    /// For formats without times of their own; each has a default.
     pub unit: Option<Unit>,
 }
 
@@ -120,10 +120,10 @@ pub struct RenderOptions {
 #[derive(thiserror::Error, Debug)]
 #[non_exhaustive]
 pub enum OutputError {
-    /// Nothing was sampled: there is nothing to show.
+    /// There are no samples.
     #[error("the profile is empty")]
     Empty,
-    /// Widths were to be CPU time, and none was told.
+    /// CPU time was asked for, but the kernel reported none.
     #[error("the kernel told of no CPU time; leave out --unit cpu")]
     NoCpuTime,
     #[error(transparent)]
@@ -131,7 +131,7 @@ pub enum OutputError {
 }
 
 impl OutputError {
-    /// For who writes files and knows of no profiles.
+    /// For callers that write files and do not know about profiles.
     #[must_use]
     pub fn into_io(self) -> io::Error {
         match self {
@@ -144,9 +144,8 @@ impl OutputError {
 /// Writes the whole profile to `out`.
 ///
 /// # Errors
-/// [`OutputError::Empty`] or [`OutputError::NoCpuTime`] before anything is written if there is
-/// nothing to show;
-/// [`OutputError::Io`] if `out` cannot be written or the timeline's spill not be read.
+/// [`OutputError::Empty`] or [`OutputError::NoCpuTime`] before anything is written if there is nothing to
+/// show; [`OutputError::Io`] if `out` cannot be written or the timeline's spill file cannot be read.
 pub fn write(
     format: &dyn Format,
     profile: &Profile,
@@ -160,20 +159,20 @@ pub fn write(
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
-    /// What was recorded of it, put together by [`Profile::absorb`].
+    /// Its recordings, merged by [`Profile::absorb`].
     pub profile: &'a Profile,
-    /// How many recordings these are. All figures are means of them.
+    /// The number of these recordings. All figures are means per recording.
     pub runs: NonZeroUsize,
 }
 
-/// Writes a flamegraph of what changed: widths are those of `after`, colours tell what became more
-/// or less, by [`RenderOptions::unit`].
+/// Writes a flamegraph of what changed: widths are those of `after`, colours show what grew or shrank, in
+/// [`RenderOptions::unit`].
 ///
-/// Stacks are the same if they read the same, so what differs without a change should not be shown:
-/// lines ([`LineMode::None`]), directories, threads and processes.
+/// Stacks are compared by what is shown of them. What differs without a change should therefore not be
+/// shown: lines ([`LineMode::None`]), directories, threads and processes.
 ///
 /// # Errors
-/// As [`write()`], if there is nothing to show on either side.
+/// As [`write()`], for either side.
 pub fn write_difference(
     before: Side<'_>,
     after: Side<'_>,

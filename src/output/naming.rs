@@ -1,21 +1,20 @@
-//! What a frame, a thread and a process are called: as py-spy calls them.
+//! The names of frames, threads and processes, as in py-spy.
 
 use crate::model::{FrameId, Interner, ProcessId, ThreadId, visible};
 
 use super::{LineMode, RenderOptions};
 
-/// What one element of a path through the call tree stands for: a box of a graph, a frame of a collapsed
-/// stack.
+/// An element of a path through the call tree: a box of a flamegraph, or a frame of a collapsed stack.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PathElement {
     Process(ProcessId),
     Thread(ThreadId),
     Frame(FrameId),
-    /// A thread that was found without any frame.
+    /// A thread without any frame.
     NoFrame,
 }
 
-/// Gives names, visible throughout, to what the interner holds.
+/// Names for what the interner holds, made visible.
 #[derive(Clone, Copy)]
 pub struct Names<'a> {
     pub interner: &'a Interner,
@@ -23,13 +22,13 @@ pub struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// What stands above the frames of a thread: its process and those that started it, oldest
-    /// first, then the thread, as far as the options ask for them.
+    /// The elements above the frames of a thread, as far as the options ask for them: its process below
+    /// those that started it, the oldest first, then the thread.
     pub fn roots(&self, thread: ThreadId) -> Vec<PathElement> {
         let mut roots = Vec::new();
         if self.options.processes {
             let mut next = Some(self.interner.thread(thread).process);
-            // A process that claims to be its own ancestor ends the list.
+            // A process that is recorded as its own ancestor ends the list.
             while let Some(process) = next
                 && !roots.contains(&PathElement::Process(process))
             {
@@ -53,7 +52,7 @@ impl Names<'_> {
         }
     }
 
-    /// `name (file:line)`, `name (file)` without a line, `name` without a file.
+    /// `name (file:line)`; `name (file)` if there is no line, `name` if there is no file.
     fn frame(&self, frame: FrameId) -> String {
         let function = self.interner.function(self.interner.frame(frame).function);
         let name = self.function_name(frame);
@@ -69,8 +68,7 @@ impl Names<'_> {
         }
     }
 
-    /// The name of the frame's function; never empty, since a reader could not tell an empty name
-    /// from a broken line.
+    /// The name of the frame's function. It is never empty: an empty name would look like a broken line.
     pub fn function_name(&self, frame: FrameId) -> String {
         let function = self.interner.function(self.interner.frame(frame).function);
         let name = visible(self.interner.text(function.name));
@@ -87,13 +85,13 @@ impl Names<'_> {
         visible(self.interner.text(function.file)).into_owned()
     }
 
-    /// The same from the outermost package on.
+    /// The same, from the outermost package on.
     pub fn short_file(&self, frame: FrameId) -> String {
         let function = self.interner.function(self.interner.frame(frame).function);
         visible(self.interner.text(function.short_file)).into_owned()
     }
 
-    /// The line to show with a frame; `None` where there is none or none is wanted.
+    /// The line to show with a frame; `None` if there is none or none is wanted.
     pub fn line(&self, frame: FrameId) -> Option<u32> {
         let frame = self.interner.frame(frame);
         let line = match self.options.lines {
@@ -104,8 +102,8 @@ impl Names<'_> {
         (line != 0).then_some(line)
     }
 
-    /// `process PID:"cmd args"`, or `generation 2, process PID:"cmd args"` of one that was started anew.
-    /// Of several Pythons in one process each tells its version: `Python 2.7.18 in process ...`.
+    /// `process PID:"cmd args"`, or `generation 2, process PID:"cmd args"` if it was restarted. If there
+    /// are several Pythons in one process, each shows its version: `Python 2.7.18 in process ...`.
     fn process(&self, process: ProcessId) -> String {
         let process = self.interner.process(process);
         let is_of_another_python = |other: &crate::model::Process| {
@@ -130,7 +128,7 @@ impl Names<'_> {
         )
     }
 
-    /// `thread (TID): NAME`, or `thread (TID)` while the name is not known.
+    /// `thread (TID): NAME`, or `thread (TID)` if the name is not known.
     fn thread(&self, thread: ThreadId) -> String {
         let id = self.thread_number(thread);
         match self.thread_name(thread) {
@@ -145,7 +143,7 @@ impl Names<'_> {
         Some(visible(self.interner.text(name)).into_owned())
     }
 
-    /// The kernel's id, or in hexadecimal Python's where the kernel's is not known.
+    /// The kernel's thread id or, if that is not known, Python's in hexadecimal.
     pub fn thread_number(&self, thread: ThreadId) -> String {
         let key = self.interner.thread(thread).key;
         match key.tid {

@@ -1,8 +1,8 @@
-//! The colours of a flamegraph, on light and on dark ground.
+//! The colours of a flamegraph, on a light and on a dark background.
 //!
-//! Boxes carry the light colour in their `fill`, which shows everywhere. Where a viewer prefers
-//! dark, a style rule for each colour replaces it; a box that a search has coloured has another
-//! `fill` and so is left alone.
+//! Boxes have the light colour in their `fill`, which every viewer shows. If a viewer prefers dark, a
+//! style rule for each colour replaces it. A box that a search has highlighted has another `fill`, so
+//! these rules do not apply to it.
 
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
@@ -12,24 +12,24 @@ use rustc_hash::FxHasher;
 
 use super::category::Category;
 
-/// Shades within a category, so that neighbouring boxes can be told apart.
+/// Shades per category, so that neighbouring boxes can be told apart.
 const SHADES: u8 = 6;
 
-/// What a search colours its finds with: inferno's default, which our style replaces.
+/// The colour of search results: inferno's default, which our style replaces.
 const FOUND: &str = "rgb(230,0,230)";
 
-/// inferno's colour of what has not changed.
+/// inferno's colour for no change.
 pub(super) const UNCHANGED: &str = "rgb(250,250,250)";
 
-/// How pale inferno makes what changed: from the largest change to almost none.
+/// inferno's paleness of changes, from the largest to the smallest.
 const PALENESS: RangeInclusive<u8> = 100..=250;
 
-/// The colour of the largest change, if it is to more.
+/// The colour of the largest growth.
 pub(super) fn grew_most() -> String {
     grew(*PALENESS.start())
 }
 
-/// The colour of the largest change, if it is to less.
+/// The colour of the largest decrease.
 pub(super) fn shrank_most() -> String {
     shrank(*PALENESS.start())
 }
@@ -50,11 +50,11 @@ pub(super) struct Shade {
 }
 
 impl Shade {
-    /// Always the same for the same name.
+    /// The shade for a name: the same name always gets the same.
     pub fn of(category: Category, name: &str) -> Shade {
         let mut hasher = FxHasher::default();
         name.hash(&mut hasher);
-        // The upper bits of this hash are the better mixed ones.
+        // The upper bits of this hash are mixed better.
         let step = (hasher.finish() >> 40) % u64::from(SHADES);
         Shade {
             category,
@@ -62,7 +62,7 @@ impl Shade {
         }
     }
 
-    /// The one that stands for its category in a legend.
+    /// The shade that represents the category in a legend.
     pub fn typical(category: Category) -> Shade {
         Shade {
             category,
@@ -70,7 +70,7 @@ impl Shade {
         }
     }
 
-    /// As a `fill`, on light ground.
+    /// The `fill` on a light background.
     pub fn light(self) -> String {
         let base = light(self.category);
         self.vary(base, 5.0).css()
@@ -82,7 +82,7 @@ impl Shade {
     }
 
     fn vary(self, base: Hsl, lightness: f64) -> Hsl {
-        // From -1 to 1.
+        // Scaled to -1..=1.
         let by = f64::from(self.step) / f64::from(SHADES - 1) * 2.0 - 1.0;
         Hsl {
             hue: base.hue + 5.0 * by,
@@ -112,7 +112,7 @@ fn dark(category: Category) -> Hsl {
     }
 }
 
-/// The style sheet of a graph whose colours are [`Shade`]s.
+/// The style sheet of a graph with colours from [`Shade`].
 pub(super) fn style_of_categories() -> String {
     let mut dark = String::new();
     let all = Category::OF_CODE.into_iter().chain([Category::Structure]);
@@ -125,7 +125,7 @@ pub(super) fn style_of_categories() -> String {
     style("", &dark)
 }
 
-/// The style sheet of a graph whose colours are those of inferno for what changed.
+/// The style sheet of a graph with inferno's colours for changes.
 pub(super) fn style_of_differences() -> String {
     let mut dark = DARK_DIFFERENCES.to_owned();
     push_rule(&mut dark, UNCHANGED, &DARK_UNCHANGED.css());
@@ -152,7 +152,7 @@ fn style(light: &str, dark: &str) -> String {
     css.replace("FOUND", FOUND)
 }
 
-/// Widths of text are measured in the browser, so any font of even width may come first.
+/// The browser measures the width of text, so any monospaced font may come first.
 const LIGHT: &str = r#"
 svg { color-scheme:light dark; background:#fbfbfa; }
 text { font-family:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace; fill:#1c2024; }
@@ -176,8 +176,8 @@ text { fill:#e9ecef; }
 rect[fill="FOUND"] { fill:#8f2fc4; }
 "#;
 
-/// The palest boxes are as light as the ground, and neighbours may have the same colour: all have an
-/// edge. The strongest are too dark for text that is not black.
+/// The palest boxes look like the background, and neighbours may have the same colour, so all boxes have
+/// an edge. Text is black, since the strongest colours are too dark for another.
 const LIGHT_DIFFERENCES: &str = r#"#frames rect, .legend rect { stroke:#c3c8d0; stroke-width:0.5; }
 #frames text { fill:#000000; }
 "#;
@@ -190,7 +190,7 @@ const DARK_UNCHANGED: Hsl = hsl(218.0, 11.0, 22.0);
 const DARK_GREW_MOST: Hsl = hsl(0.0, 58.0, 43.0);
 const DARK_SHRANK_MOST: Hsl = hsl(228.0, 60.0, 50.0);
 
-/// Degrees, per cent, per cent.
+/// Hue in degrees, saturation and lightness in percent.
 #[derive(Clone, Copy, Debug)]
 struct Hsl {
     hue: f64,
@@ -207,7 +207,8 @@ const fn hsl(hue: f64, saturation: f64, lightness: f64) -> Hsl {
 }
 
 impl Hsl {
-    /// The other hue, as far as `by`, from 0 to 1, in strength.
+    /// The other's hue, with saturation and lightness moved towards the other's by a fraction from 0 to
+    /// 1.
     fn towards(self, other: Hsl, by: f64) -> Hsl {
         let between = |from: f64, to: f64| from + (to - from) * by;
         Hsl {

@@ -1,4 +1,4 @@
-//! pprof's format, gzipped: the profile file itself, see [`file`], with lines for readers who only know
+//! pprof's format, gzipped: the profile file itself, see [`file`], with comments for readers who only use
 //! pprof.
 
 use std::io::Write;
@@ -7,7 +7,7 @@ use super::{About, Format, OutputError, RenderOptions, title};
 use crate::model::{MOST_LABEL_SETS, OTHER_LABEL};
 use crate::profile::{Profile, UNPROVEN, file};
 
-/// A gzipped profile.proto of pprof's.
+/// A gzipped `profile.proto`, as pprof reads it.
 #[derive(Clone, Copy, Debug)]
 pub struct Pprof;
 
@@ -36,7 +36,7 @@ impl Format for Pprof {
     }
 }
 
-/// What was recorded and how well, a line each.
+/// What was recorded and how well, in one line each.
 fn comments(profile: &Profile) -> Vec<String> {
     let recording = &profile.recording;
     let ticks = recording.ticks;

@@ -1,6 +1,6 @@
-//! Collapsed stacks: `frame;frame;... count`, root first, a line a stack. The count is the number
-//! of samples, or the time in microseconds where that is asked for; it is the last number of the line.
-//! See [`escape`](super::escape) for how names are kept from looking like something else.
+//! Collapsed stacks: `frame;frame;... count`, root first, one line per stack. The count is the number of
+//! samples or, if asked for, the time in microseconds. It is the last number of the line. See
+//! [`escape`](super::escape) for how names are escaped.
 
 use std::io::Write;
 
@@ -40,7 +40,7 @@ impl Format for Raw {
         let tree = ShownTree::new(profile, options);
         let unit = options.unit.unwrap_or(DEFAULT_UNIT);
         let mut stack = String::new();
-        // How long `stack` is up to each node above.
+        // The length of `stack` at each node above.
         let mut ends = Vec::new();
         let mut written = Ok(());
         tree.walk(|id, depth| {

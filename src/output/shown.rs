@@ -1,5 +1,5 @@
-//! The call tree as it is shown: stacks that read the same are one path, and siblings are in the order
-//! of their labels, so that the same profile always gives the same file.
+//! The call tree as it is shown: stacks that read the same are one path, and siblings are sorted by
+//! label, so that the same profile always gives the same file.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -15,10 +15,10 @@ use crate::profile::tree::{CallTree, NodeId, TreeKeys};
 
 pub(super) type ShownTree = CallTree<Shown>;
 
-/// What a node is shown as. Those with the same label are the same, whatever they stand for.
+/// What a node is shown as. Values with the same label are equal, whatever they stand for.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
-    /// Made visible.
+    /// Visible already.
     label: Arc<str>,
     element: PathElement,
 }
@@ -63,13 +63,13 @@ impl ShownTree {
         CallTree::of_profile(profile, &mut labels)
     }
 
-    /// What the node is called, made visible; `all` for the root.
+    /// The label of the node, made visible; `all` for the root.
     pub fn label(&self, id: NodeId) -> &str {
         let key = self.node(id).key.as_ref();
         key.map_or("all", |shown| &shown.label)
     }
 
-    /// The first that was met of what the node stands for; `None` for the root.
+    /// The first element that the node stands for; `None` for the root.
     pub fn element(&self, id: NodeId) -> Option<PathElement> {
         self.node(id).key.as_ref().map(|shown| shown.element)
     }
@@ -77,7 +77,7 @@ impl ShownTree {
 
 struct Labels<'a> {
     names: Names<'a>,
-    /// Each once, since many frames may share one.
+    /// Each label once, since many frames may share it.
     labels: FxHashSet<Arc<str>>,
     shown: FxHashMap<PathElement, Shown>,
 }

@@ -1,8 +1,8 @@
-//! JSON for <https://www.speedscope.app>: a profile of sampled stacks a thread, in the order of
-//! time. The format is described at <https://www.speedscope.app/file-format-schema.json>.
+//! JSON for <https://www.speedscope.app>: a profile of sampled stacks per thread, in the order of time.
+//! The format is described at <https://www.speedscope.app/file-format-schema.json>.
 //!
-//! It knows no labels, so what differs in these alone reads the same. It knows no gaps either, so the samples of a thread follow each other even where it was idle between
-//! them.
+//! The format has no labels, so stacks that differ only in these look the same. It has no gaps either, so
+//! the samples of a thread follow each other even if the thread was idle in between.
 
 use std::io::{self, Write};
 
@@ -59,7 +59,7 @@ impl Format for Speedscope {
             .collect();
         threads.sort();
 
-        // Written piece by piece, not as one value: the runs may be more than fit into memory.
+        // Written piece by piece, since the runs may not fit into memory.
         write!(
             out,
             r#"{{"$schema":"https://www.speedscope.app/file-format-schema.json","activeProfileIndex":null,"exporter":{},"name":{},"profiles":["#,
@@ -136,7 +136,7 @@ fn json<T: Serialize + ?Sized>(value: &T) -> io::Result<String> {
     Ok(serde_json::to_string(value)?)
 }
 
-/// The frames that the profiles refer to by position, each only once.
+/// The frames that profiles refer to by index, each once.
 struct Frames<'a> {
     names: Names<'a>,
     list: Vec<Frame>,
@@ -154,7 +154,7 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// The positions of a stack's frames, root first.
+    /// The indices of a stack's frames, root first.
     fn of(&mut self, stack: StackId) -> Vec<usize> {
         let mut positions: Vec<usize> = self
             .names

@@ -1,4 +1,4 @@
-//! What was recorded and how well, in a line each.
+//! What was recorded and how well, in one line each.
 
 use crate::model::{Counting, HaltMethod, Nanos, Program, TargetStr, visible};
 use crate::profile::Profile;
@@ -96,7 +96,7 @@ pub(super) fn quality(profile: &Profile) -> String {
     parts.join(" · ")
 }
 
-/// The script and its subcommand, without the interpreter, its options and all else.
+/// The script and its subcommand, without the interpreter, its options and anything else.
 #[must_use]
 pub fn program(command: &[TargetStr]) -> String {
     visible(&Program::of(command).name).into_owned()

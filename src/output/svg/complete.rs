@@ -1,4 +1,4 @@
-//! Completes inferno's document with what inferno was not told.
+//! Adds to inferno's document what inferno was not given: names, colours, legend and notes.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,24 +11,24 @@ use crate::model::visible_text;
 use crate::output::naming::PathElement;
 use crate::profile::tree::NodeId;
 
-/// What the legend adds to the height above the boxes, and a note below them.
+/// Height that the legend adds above the boxes, and each note below them.
 const LEGEND_HEIGHT: usize = 22;
 const NOTE_HEIGHT: usize = 16;
 
-/// Widths within the legend: of a sample of colour, a character, and what is between two entries.
+/// Widths in the legend: of a colour sample, of a character, and between two entries.
 const LEGEND_SAMPLE: i64 = 18;
 const LEGEND_CHARACTER: i64 = 7;
 const LEGEND_GAP: i64 = 14;
 
-/// Notes that are shown.
+/// The most notes that are shown.
 const NOTES: usize = 8;
 
-/// How wide a character of the font is, and how wide the boxes are together, as long as no browser
-/// has measured: inferno's own figures.
+/// The width of a character and of all boxes together, as inferno assumes them until the browser
+/// measures.
 const CHARACTER_WIDTH: f64 = 7.1;
 const BOXES_WIDTH: f64 = 1180.0;
 
-/// Copies what inferno wrote, completed.
+/// Copies inferno's document and completes it.
 pub(super) fn complete(graph: &dyn Graph, laid_out: &[u8], out: &mut dyn Write) -> io::Result<()> {
     // A note may quote the target.
     let visible = |note: String| visible_text(&note).into_owned();
@@ -127,7 +127,7 @@ impl Completer<'_> {
         }
     }
 
-    /// The first is the document itself, the second holds the boxes.
+    /// The first `svg` element is the document itself, the second holds the boxes.
     fn open_svg(
         &self,
         document: &mut Document,
@@ -169,7 +169,7 @@ impl Completer<'_> {
         };
         let total: i64 = entries.iter().map(width).sum();
 
-        // Placed from the middle, so that it stays there whatever the width.
+        // Placed relative to the middle, where it stays whatever the width is.
         let group = [
             ("class", "legend"),
             ("x", "50%"),
@@ -203,8 +203,8 @@ impl Completer<'_> {
         writer.write_event(Event::End(BytesEnd::new("svg")))
     }
 
-    /// What a box says when pointed at. The script takes what stands before the last `(` for the
-    /// box's label, so there is none after it.
+    /// The tooltip of a box. The script takes everything before the last `(` for the label, so nothing
+    /// after that may hold one.
     fn tooltip(&self, id: NodeId) -> String {
         let drawn = self.graph.drawn();
         let mut text = format!("{} ({}", drawn.tree.label(id), self.graph.figures(id));
@@ -223,17 +223,17 @@ impl Completer<'_> {
     }
 }
 
-/// Where we are in inferno's document.
+/// The current position in inferno's document.
 #[derive(Default)]
 struct Document {
-    /// Of the whole; 0 before it is known.
+    /// Height of the whole document; 0 until it is known.
     height: usize,
     notes_top: usize,
     in_frames: bool,
     in_title: bool,
     in_label: bool,
     node: NodeId,
-    /// Characters that fit into the box.
+    /// The number of characters that fit into the box.
     fitting: usize,
 }
 
@@ -241,7 +241,7 @@ fn truncated(label: &str, fitting: usize) -> Cow<'_, str> {
     if label.chars().count() <= fitting {
         return Cow::Borrowed(label);
     }
-    // Room for one character and two dots at least.
+    // There must be room for one character and two dots.
     if fitting < 3 {
         return Cow::Borrowed("");
     }
@@ -266,7 +266,7 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> io::Result<Option<String>> {
     Ok(attribute.map(|attribute| String::from_utf8_lossy(&attribute.value).into_owned()))
 }
 
-/// The tag with these attributes, replaced or added.
+/// The tag with these attributes replaced or added.
 fn changed(tag: &BytesStart<'_>, changes: &[(&str, &str)]) -> io::Result<BytesStart<'static>> {
     let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
     let mut result = BytesStart::new(name);

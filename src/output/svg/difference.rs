@@ -1,9 +1,9 @@
-//! What changed between two profiles of the same program. Boxes are as wide as they are after the
-//! change, colours say what became more or less.
+//! What changed between two profiles of the same program. The width of a box is its time after the
+//! change, its colour shows what grew or shrank.
 //!
-//! All figures are means of a run, since there may be more runs of one side than of the other.
-//! inferno could scale the totals to each other, but would hide by that what all boxes have in
-//! common: that everything became slower.
+//! All figures are means per run, since the two sides may have different numbers of runs. inferno could
+//! scale the totals to each other, but that would hide a change that all boxes share: that everything
+//! became slower.
 
 use std::cmp::Ordering;
 use std::io::Write;
@@ -34,23 +34,23 @@ struct Difference<'a> {
     before: Side<'a>,
     after: Side<'a>,
     drawn: DrawnTree<'a>,
-    /// What each node was before.
+    /// The weight of each node before the change.
     weights_before: Vec<u64>,
     gone: Gone,
 }
 
-/// In millionths of the unit, as a mean of the runs.
+/// Means per run, in millionths of the unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Change {
     before: u64,
     after: u64,
 }
 
-/// What was before in stacks that are no more.
+/// The weight before the change of stacks that no longer exist.
 #[derive(PartialEq, Eq, Debug, Default)]
 struct Gone {
     weight: u64,
-    /// Where most of it was: by the label of the first frame that is not there any more.
+    /// The largest part of it, by the label of the first frame that no longer exists.
     largest: Option<(String, u64)>,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Difference<'a> {
         }
     }
 
-    /// With all below it.
+    /// Including all boxes below it.
     fn total_change(&self, id: NodeId) -> Change {
         Change {
             before: self.weights_before[id.index()],
@@ -86,7 +86,7 @@ impl<'a> Difference<'a> {
         }
     }
 
-    /// Without the boxes below it: what its colour tells.
+    /// Without the boxes below it. The colour shows this.
     fn self_change(&self, id: NodeId) -> Change {
         Change {
             before: self.drawn.self_weight(&self.weights_before, id),
@@ -94,7 +94,7 @@ impl<'a> Difference<'a> {
         }
     }
 
-    /// What the strongest colour stands for.
+    /// The change that has the strongest colour.
     fn largest_change(&self) -> u64 {
         let changes = self.drawn.shown().map(|id| self.self_change(id));
         let sizes = changes.map(|Change { before, after }| before.abs_diff(after));
@@ -199,7 +199,7 @@ impl Graph for Difference<'_> {
         None
     }
 
-    /// The colour is of its own change, which is told where it is not that of the whole.
+    /// The colour shows the self change, which is added if it differs from the total change.
     fn figures(&self, id: NodeId) -> String {
         let whole = self.total_change(id);
         let (changed, changed_self) = (self.signed(whole), self.signed(self.self_change(id)));
@@ -220,7 +220,7 @@ impl Graph for Difference<'_> {
     }
 }
 
-/// A call tree, and what each node of it comes to with all below it.
+/// A call tree with the total weight of each node.
 struct Weighted {
     tree: ShownTree,
     weights: Vec<u64>,
@@ -232,19 +232,20 @@ impl Weighted {
     }
 }
 
-/// At least one of what was seen, as [`Unit::of`] has it.
+/// Anything that was seen counts at least one, as in [`Unit::of`].
 fn millionths_a_run(unit: Unit, values: Values, runs: NonZeroUsize) -> u64 {
     let all = unit.of(values);
     let all = match unit {
         Unit::Samples => all.saturating_mul(1_000_000),
-        // Microseconds.
+        // Already in microseconds.
         Unit::Wall | Unit::Cpu => all,
     };
     let runs = runs.get() as u64;
     (all.saturating_add(runs / 2) / runs).max(u64::from(all > 0))
 }
 
-/// What each node of `after` was `before`, found by the labels on the way to it, and what is left.
+/// The weight in `before` of each node of `after`, matched by the labels on its path, and what is left
+/// over.
 fn matched(before: &Weighted, after: &Weighted) -> (Vec<u64>, Gone) {
     let mut matched = vec![0; after.weights.len()];
     let mut gone = Gone::default();
@@ -289,7 +290,7 @@ mod tests {
         unit: None,
     };
 
-    /// Stacks by the names of their frames, such as `a;b`, and what each was sampled with.
+    /// Stacks by the names of their frames, such as `a;b`, each with its time.
     fn profile<S: AsRef<str>>(samples: &[(S, Nanos)]) -> Profile {
         let recording = Recording::starting_now(Pid(1), Vec::new(), 100);
         let mut profile = Profile::new(recording).expect("a temporary file");
@@ -329,7 +330,7 @@ mod tests {
         Nanos(milliseconds * 1_000_000)
     }
 
-    /// The SVG from the legend on: what stands before names every colour.
+    /// The SVG from the legend on: the style sheet before it holds every colour.
     fn svg(graph: &Difference<'_>) -> String {
         let mut svg = Vec::new();
         draw(graph, &mut svg).expect("written");
@@ -407,7 +408,7 @@ mod tests {
             svg.matches(&format!("fill=\"{}\"", shrank_most())).count(),
             2
         );
-        // Everything, what is the same, and the legend.
+        // The root, the unchanged box, and the legend.
         assert_eq!(svg.matches(&format!("fill=\"{UNCHANGED}\"")).count(), 3);
     }
 
@@ -442,7 +443,7 @@ mod tests {
             prop_assert_eq!(all, graph.total_change(ShownTree::ROOT));
             prop_assert!(graph.gone.weight <= all.before);
 
-            // Each stack is rounded to a microsecond, and is one at least.
+            // Each stack is rounded to a microsecond, and counts at least one.
             for (weight, side) in [(all.before, graph.before), (all.after, graph.after)] {
                 let exact = side.profile.total().wall.0 / 1000 / side.runs.get() as u64;
                 let stacks = side.profile.entries().len() as u64;

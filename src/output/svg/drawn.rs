@@ -1,20 +1,20 @@
-//! Which nodes of a call tree are drawn as boxes, how wide these are, and how inferno is told so.
+//! Which nodes of a call tree are drawn as boxes, their widths, and how they are passed to inferno.
 
 use crate::output::naming::Names;
 use crate::output::shown::ShownTree;
 use crate::profile::tree::{Descend, NodeId};
 
-/// Boxes narrower than this share of the whole are left out.
+/// Boxes narrower than this fraction of the root are left out.
 const NARROWEST: f64 = 0.001;
 
 /// A call tree, and which of its nodes are wide enough to be drawn.
 pub(super) struct DrawnTree<'a> {
     pub tree: ShownTree,
     pub names: Names<'a>,
-    /// The width of each node, with all below it.
+    /// The total width of each node.
     pub widths: Vec<u64>,
     least: u64,
-    /// The nodes that are drawn, in the order of the tree, and how many stand above each.
+    /// The nodes that are drawn, in the order of the tree, and the depth of each.
     shown: Vec<(NodeId, usize)>,
 }
 
@@ -47,7 +47,8 @@ impl<'a> DrawnTree<'a> {
         100.0 * self.width(id) as f64 / self.width(ShownTree::ROOT).max(1) as f64
     }
 
-    /// A node's part of `weights` without the boxes below it. What has no box counts for its caller.
+    /// A node's part of `weights` without the boxes below it. A callee that is not drawn counts for its
+    /// caller.
     pub fn self_weight(&self, weights: &[u64], id: NodeId) -> u64 {
         let below = self.tree.node(id).children.iter();
         let below = below
@@ -56,7 +57,7 @@ impl<'a> DrawnTree<'a> {
         weights[id.index()].saturating_sub(below.sum())
     }
 
-    /// A node without a box is narrow, and so is all below it.
+    /// A node that is too narrow is left out with everything below it.
     fn is_shown(&self, id: NodeId) -> bool {
         self.width(id) >= self.least
     }
@@ -66,8 +67,8 @@ impl<'a> DrawnTree<'a> {
         self.shown.iter().skip(1).map(|&(id, _)| id)
     }
 
-    /// Collapsed stacks of numbers, each with its self weight; in a comparison with that of before first.
-    /// inferno sorts the lines: the numbers follow the order of the tree.
+    /// Collapsed stacks of node numbers, each with its self weight; in a comparison, the weight before
+    /// comes first. inferno sorts the lines, so numbers follow the order of the tree.
     pub fn lines(&self, before: Option<&[u64]>) -> Vec<String> {
         let mut lines = Vec::new();
         let mut path = String::new();
@@ -79,7 +80,7 @@ impl<'a> DrawnTree<'a> {
                 .map(|weights| self.self_weight(weights, id))
                 .collect();
             if counts.iter().any(|&count| count > 0) {
-                // Without the semicolon that ends the last name.
+                // The semicolon after the last name is cut off.
                 let mut line = path[..path.len() - 1].to_owned();
                 for count in counts {
                     line.push_str(&format!(" {count}"));
@@ -90,7 +91,7 @@ impl<'a> DrawnTree<'a> {
         lines
     }
 
-    /// The node that a title of inferno's is about: the root, where inferno made up the title.
+    /// The node of a title in inferno's document: the root if inferno made up the title.
     pub fn node_of_title(&self, title: &[u8]) -> NodeId {
         let number = parse_number_name(title).unwrap_or_default();
         self.shown
@@ -99,7 +100,7 @@ impl<'a> DrawnTree<'a> {
     }
 }
 
-/// The number of a box as a frame's name, semicolon included.
+/// The number of a box as the name of a frame, including the semicolon.
 fn number_name(number: usize) -> String {
     format!("n{number:010};")
 }

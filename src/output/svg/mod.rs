@@ -1,8 +1,8 @@
 //! A flamegraph to zoom and search in a browser, callers above callees.
 //!
-//! inferno lays it out and brings what makes it move. It is given a number for each box, not a
-//! name, so no name can be taken for syntax; names, tooltips, colours, legend and style are put in
-//! afterwards. What there is to show, of one profile or of the difference of two, a [`Graph`] says.
+//! inferno does the layout and provides the script. It is given a number for each box instead of a name,
+//! so no name can be taken for syntax. Names, tooltips, colours, legend and style are added afterwards. A
+//! [`Graph`] says what to show, of one profile or of the difference of two.
 
 mod complete;
 mod difference;
@@ -23,7 +23,7 @@ use plain::Plain;
 const FONT_SIZE: usize = 12;
 const FRAME_HEIGHT: usize = 18;
 
-/// Of one profile and of a difference.
+/// For one profile and for a difference.
 const DEFAULT_UNIT: Unit = Unit::Wall;
 
 /// An SVG to zoom and search in a browser.
@@ -55,11 +55,11 @@ impl Format for Flamegraph {
     }
 }
 
-/// What is to be shown. Its texts are taken for text: they are escaped where they are written.
+/// What to show. All texts are plain and are escaped where they are written.
 trait Graph {
     fn drawn(&self) -> &DrawnTree<'_>;
 
-    /// What each node of the tree was before, if that is to be compared.
+    /// The weight of each node before the change, in a comparison.
     fn before(&self) -> Option<&[u64]>;
 
     fn title(&self) -> String;
@@ -69,21 +69,21 @@ trait Graph {
     /// What the colours mean.
     fn legend(&self) -> Vec<LegendEntry>;
 
-    /// What stands below the boxes, a line each; they may quote the target.
+    /// The lines below the boxes. They may quote the target.
     fn notes(&self) -> Vec<String>;
 
     /// The style sheet that is added to inferno's own.
     fn style(&self) -> String;
 
-    /// The colour of a box; `None` if that of inferno is to be kept.
+    /// The colour of a box; `None` to keep inferno's.
     fn fill(&self, id: NodeId) -> Option<String>;
 
-    /// The figures that a box tells when pointed at, without any parenthesis.
+    /// The figures in a box's tooltip, without any parenthesis.
     fn figures(&self, id: NodeId) -> String;
 }
 
 struct LegendEntry {
-    /// The colour that is explained, if it is one.
+    /// The colour that is explained, if the entry is about one.
     fill: Option<String>,
     text: String,
 }
@@ -120,7 +120,7 @@ fn inferno_options(graph: &dyn Graph) -> Options<'static> {
     options.font_size = FONT_SIZE;
     options.frame_height = FRAME_HEIGHT;
     options.text_truncate_direction = TextTruncateDirection::Right;
-    // What is too narrow is left out before.
+    // Boxes that are too narrow were left out already.
     options.min_width = 0.0;
     options.name_type = String::new();
     options.deterministic = true;

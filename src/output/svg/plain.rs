@@ -1,5 +1,5 @@
-//! A profile as it is: colours say whose code runs. The width of a box is wall time unless asked
-//! otherwise: a late tick does not distort it.
+//! One profile: colours show whose code runs. The width of a box is wall time unless another unit is
+//! asked for: a late tick does not distort wall time.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl Graph for Plain<'_> {
         }
     }
 
-    /// For each category that was met its colour, and its share of the time on its own account.
+    /// The colour and the share of self time of each category that occurs.
     fn legend(&self) -> Vec<LegendEntry> {
         let tree = &self.drawn.tree;
         let mut own: BTreeMap<Category, u64> = BTreeMap::new();
@@ -113,7 +113,7 @@ impl Graph for Plain<'_> {
 
     fn fill(&self, id: NodeId) -> Option<String> {
         let name = match self.drawn.tree.element(id) {
-            // Lines of one function have one colour.
+            // All lines of a function have the same colour.
             Some(PathElement::Frame(frame)) => Cow::Owned(self.drawn.names.function_name(frame)),
             _ => Cow::Borrowed(self.drawn.tree.label(id)),
         };
