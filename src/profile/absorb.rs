@@ -1,33 +1,33 @@
-//! Several recordings as one profile: what repeated runs of a program came to together.
+//! Merges several recordings into one profile, such as repeated runs of a program.
 
 use super::import::Importer;
 use super::{EntryKey, Profile, Recording};
 use crate::model::ThreadId;
 
 impl Profile {
-    /// Adds what another recording counted, and how it went, to this one. The first of several
-    /// profiles absorbs the others.
+    /// Adds the samples of another recording, and how well it went. The first of several profiles absorbs
+    /// the others.
     ///
-    /// The same thread of the same process stays one; all others stay apart. What the recording is
-    /// about (process, version, rate) stays as it is here.
+    /// The same thread of the same process stays one thread; all others stay apart. The description of
+    /// the recording (process, version, rate) is not changed.
     ///
-    /// The order in time is of one recording: [`timeline`](Self::timeline) stays that of this one.
+    /// The [`timeline`](Self::timeline) is not changed either: the order in time is that of one
+    /// recording.
     ///
-    /// Memory is bounded as that of a single recording is: what the tables have no room for is
-    /// counted as `TOO_MANY`.
+    /// Memory is bounded as for a single recording: what the tables have no room for is counted as
+    /// `TOO_MANY`.
     pub fn absorb(&mut self, other: &Profile) {
         self.absorb_as(other, None);
     }
 
-    /// The same for repeats of one program, of which nobody asks what thread it was: all of it counts for
-    /// the thread that was met first, so that memory grows with distinct stacks
-    /// and label sets, and not with repeats.
+    /// The same for repeats of one program, whose threads need not be told apart: everything counts for
+    /// the first thread. Memory thus grows with distinct stacks and label sets, and not with repeats.
     pub fn absorb_repeat(&mut self, other: &Profile) {
         let first = self.entries.first().map(|entry| entry.thread());
         self.absorb_as(other, first);
     }
 
-    /// `thread` is what all counts for, if not for its own.
+    /// If `thread` is given, everything counts for it.
     fn absorb_as(&mut self, other: &Profile, thread: Option<ThreadId>) {
         let mut importer = Importer::new(&other.interner, &mut self.interner);
         if thread.is_none() {
@@ -88,8 +88,7 @@ pub(super) mod tests {
     use crate::profile::file::{read, tests::written};
     use crate::profile::{Entry, Mirror, Values};
 
-    /// One sample: process, thread, function and labels by number, what it stands for, whether it is
-    /// proven.
+    /// One sample: indices of process, thread, function and labels, the time, and whether it is proven.
     type Step = (i32, u64, u32, u32, u64, bool);
 
     fn recorded(steps: &[Step]) -> Profile {
@@ -156,10 +155,10 @@ pub(super) mod tests {
         })
     }
 
-    /// Values by process, thread, names of frames and labels.
+    /// Values by process, thread, names of frames, and labels.
     pub type Counted = BTreeMap<(Pid, ThreadKey, Vec<String>, Vec<[String; 2]>), Values>;
 
-    /// What was counted, by what the handles stand for.
+    /// The values of a profile by names instead of handles.
     pub fn counted(profile: &Profile) -> Counted {
         let interner = &profile.interner;
         let text = |id| interner.text(id).untrusted().to_owned();
@@ -230,7 +229,7 @@ pub(super) mod tests {
         let others: Vec<_> = others.map(|it| it.values().count).collect();
         assert_eq!((others, all.total().count), (vec![2000], 12_000));
 
-        // And stay so wherever the profile goes.
+        // They stay so when the profile is absorbed.
         let mut into = recorded(&[]);
         into.absorb(&all);
         assert_eq!(counted(&into), counted(&all));

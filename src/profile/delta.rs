@@ -1,6 +1,6 @@
-//! A copy of a profile that another thread keeps, while the sampler goes on with the profile
-//! itself: the copy is given what is new and what changed, so that bringing it up to date costs what
-//! was seen since the last time and not what was seen in all.
+//! A copy of a profile for another thread, while the sampler continues with the profile itself. The copy
+//! receives only what is new or has changed, so the cost of an update depends on what was sampled since
+//! the last one and not on the whole.
 
 use std::io;
 
@@ -8,15 +8,15 @@ use super::timeline::TimelineDelta;
 use super::{Entry, EntryKey, Profile, Recording, Timeline, Values};
 use crate::model::Growth;
 
-/// What is new in a profile since the last one was taken.
+/// The changes to a profile since the last delta was taken.
 #[derive(Debug)]
 pub struct Delta {
-    /// As it stands.
+    /// The recording as it is now.
     pub recording: Recording,
     growth: Growth,
-    /// What the copy has of entries and of the order in time is forgotten first.
+    /// Whether the copy must first forget its entries and timeline.
     forgot: bool,
-    /// In the order of their positions as far as they are new.
+    /// New entries are in the order of their positions.
     entries: Vec<ChangedEntry>,
     timeline: TimelineDelta,
 }
@@ -29,8 +29,8 @@ struct ChangedEntry {
 }
 
 impl Profile {
-    /// What is new since the last call. The order in time is left out where it has more runs than
-    /// `most_runs`; the copy's timeline says so.
+    /// The changes since the last call. If the timeline has more runs than `most_runs`, it is left out,
+    /// and the copy's timeline says so.
     pub fn take_delta(&mut self, most_runs: u64) -> Delta {
         let growth = self.interner.take_growth();
         let mut entries = Vec::with_capacity(self.changed.len());
@@ -53,14 +53,14 @@ impl Profile {
     }
 }
 
-/// The copy.
+/// The copy of a profile.
 #[derive(Debug, Default)]
 pub struct Mirror {
     profile: Option<Profile>,
 }
 
 impl Mirror {
-    /// The profile as it was when the delta was taken. Deltas come in the order in which they were
+    /// The profile as it was when the delta was taken. Deltas must come in the order in which they were
     /// taken, from the first on.
     pub fn update(&mut self, delta: Delta) -> &Profile {
         let profile = match self.profile.take() {
@@ -100,10 +100,12 @@ impl Mirror {
         profile
     }
 
-    /// The same as [`Profile::take_window`] of the copy, for a profile that is told to
-    /// [`forget`](Profile::forget) whenever it gave a delta; `None` before the first.
+    /// Takes a window of the copy, as [`Profile::take_window`]. The profile itself must
+    /// [`forget`](Profile::forget) after each delta. `None` before the first delta.
     ///
     /// # Errors
+    ///
+    /// As [`Profile::take_window`].
     /// As there.
     pub fn take_window(&mut self) -> io::Result<Option<Profile>> {
         self.profile.as_mut().map(Profile::take_window).transpose()

@@ -1,19 +1,19 @@
-//! What is counted together, and what it adds up to.
+//! What samples are counted by, and their sums.
 
 use std::ops::AddAssign;
 
 use crate::model::{LabelSetId, Nanos, Sample, StackId, ThreadId};
 
-/// What an entry adds up to.
+/// The sums over the samples of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Values {
-    /// Samples.
+    /// Number of samples.
     pub count: u64,
     /// Wall time that the samples stand for.
     pub wall: Nanos,
     /// CPU time that the thread used.
     pub cpu: Nanos,
-    /// How many of the samples could not be proven whole.
+    /// Number of samples that could not be proven.
     pub unproven: u64,
 }
 
@@ -26,7 +26,7 @@ impl AddAssign for Values {
     }
 }
 
-/// What samples have in common that are counted together.
+/// Samples with the same key are counted together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EntryKey {
     pub thread: ThreadId,
@@ -46,12 +46,13 @@ impl EntryKey {
 
 /// All samples of one stack of one thread with the same labels.
 ///
-/// Several entries may have the same stack: who does not tell threads or labels apart adds them up.
+/// Several entries may have the same stack. Readers that do not distinguish threads or labels add them
+/// up.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub(super) key: EntryKey,
     pub(super) values: Values,
-    /// It changed since the last [`Delta`](super::Delta) and is listed for the next.
+    /// Whether it has changed since the last [`Delta`](super::Delta) and is listed for the next.
     pub(super) changed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What one interner knows, taken over into another.
+//! Copies what one interner holds into another.
 
 use rustc_hash::FxHashMap;
 
@@ -8,11 +8,11 @@ use crate::model::{
     Thread, ThreadId,
 };
 
-/// Gives for handles of one interner those of another, into which it takes what they stand for.
+/// Maps handles of one interner to those of another, and copies what they stand for.
 pub(super) struct Importer<'a> {
     from: &'a Interner,
     to: &'a mut Interner,
-    /// By the index of the process in `from`, as far as it was asked for.
+    /// Indexed by process of `from`; `None` if it was not imported.
     processes: Vec<Option<ProcessId>>,
     threads: FxHashMap<ThreadId, ThreadId>,
     labels: FxHashMap<LabelSetId, LabelSetId>,
@@ -33,13 +33,13 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// Takes over those processes; to be called before their threads are asked for. Whoever takes one
-    /// takes those that started it.
+    /// Imports these processes and those that started them. Must be called before their threads are
+    /// imported.
     pub fn import_processes(&mut self, is_wanted: impl Fn(ProcessId) -> bool) {
         self.processes = import_processes(self.from, self.to, is_wanted);
     }
 
-    /// All that a key refers to.
+    /// Imports everything that a key refers to.
     pub fn entry(&mut self, key: EntryKey) -> EntryKey {
         EntryKey {
             thread: self.thread(key.thread),
@@ -48,7 +48,7 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// Its process must have been taken over.
+    /// Its process must have been imported.
     pub fn thread(&mut self, thread: ThreadId) -> ThreadId {
         if let Some(&known) = self.threads.get(&thread) {
             return known;
@@ -66,7 +66,7 @@ impl<'a> Importer<'a> {
         imported
     }
 
-    /// Not by recursion: a target may have recursed deeper than our own stack is.
+    /// Without recursion: the target's stack may be deeper than ours.
     pub fn stack(&mut self, stack: StackId) -> StackId {
         let mut above = Vec::new();
         let mut at = stack;
@@ -126,8 +126,8 @@ impl<'a> Importer<'a> {
     }
 }
 
-/// Where each process of `from` that is wanted is in `to`. A process has no key of its own: it is the
-/// one that says the same of itself. No two of `from` become one.
+/// The process in `to` for each wanted process of `from`. Processes have no key, so one is matched with a
+/// process that has the same description. No two of `from` are matched with the same one.
 fn import_processes(
     from: &Interner,
     to: &mut Interner,
@@ -135,7 +135,7 @@ fn import_processes(
 ) -> Vec<Option<ProcessId>> {
     let mut wanted = vec![false; from.processes().len()];
     for (id, _) in from.processes().filter(|(id, _)| is_wanted(*id)) {
-        // Those above one that is wanted already are, too.
+        // The ancestors of a wanted process are wanted already.
         let mut above = Some(id);
         while let Some(id) = above
             && !std::mem::replace(&mut wanted[id.index()], true)
@@ -157,7 +157,7 @@ fn import_processes(
         })
     });
     let imported: Vec<_> = imported.collect();
-    // A parent may have been found after its child.
+    // A parent may come after its child.
     for (id, process) in from.processes() {
         if let Some(child) = imported[id.index()]
             && let Some(parent) = process.parent

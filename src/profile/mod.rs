@@ -1,5 +1,5 @@
-//! What was counted: values for each distinct stack of each thread with each set of labels, and apart
-//! from that the order in time. Knows nothing of how samples are taken, nor of any output.
+//! The profile: values for each distinct stack of each thread with each set of labels, and separately the
+//! order in time. It knows neither how samples are taken nor any output format.
 
 mod absorb;
 mod delta;
@@ -26,38 +26,38 @@ pub use recording::Recording;
 pub use timeline::{Run, Runs, Timeline};
 use window::WindowStart;
 
-/// All that a recording found out. Memory grows with distinct stacks and label sets, not with time.
+/// Everything that was recorded. Memory grows with distinct stacks and label sets, not with time.
 #[derive(Debug)]
 pub struct Profile {
-    /// The names behind the handles. An engine fills it in while it reads.
+    /// The names behind the handles. An engine fills it while it reads.
     pub interner: Interner,
     pub recording: Recording,
     entries: Vec<Entry>,
     positions: FxHashMap<EntryKey, usize>,
-    /// Stacks that could not be proven whole, and the same below [`UNPROVEN`].
+    /// For each stack that could not be proven, the same stack below [`UNPROVEN`].
     unproven: FxHashMap<StackId, StackId>,
     timeline: Timeline,
     /// Positions of the entries that changed since the last [`Delta`].
     changed: Vec<usize>,
-    /// How far the recording had come when the last window was taken.
+    /// Where the next window begins.
     window: WindowStart,
-    /// Whether a window was taken since the last [`Delta`].
+    /// Whether anything was forgotten since the last [`Delta`].
     forgot: bool,
 }
 
-/// The root above stacks that could not be proven to be of one moment, so that a reader of the
-/// profile neither misses them nor trusts them.
+/// The root of stacks that could not be proven to be of one moment. A reader sees them, but does not take
+/// them for certain.
 pub const UNPROVEN: &str = "<unproven>";
 
-/// The root below which the CPU time stands that no Python frame used.
+/// The root of CPU time that no Python frame used.
 pub const OUTSIDE: &str = "<outside of Python>";
 
 impl Profile {
     /// An empty profile.
     ///
     /// # Errors
-    /// When no temporary file can be created for the timeline: it is better to know that before the
-    /// recording than hours into it.
+    /// When no temporary file can be created for the timeline. That should be known before the recording
+    /// and not hours into it.
     pub fn new(recording: Recording) -> io::Result<Profile> {
         let timeline = Timeline::new(recording.period())?;
         Ok(Profile::with_timeline(recording, timeline))
@@ -77,7 +77,7 @@ impl Profile {
         }
     }
 
-    /// Counts one sample. Samples of a thread come in the order of their time.
+    /// Counts one sample. Samples of a thread must come in the order of time.
     pub fn add(&mut self, sample: &Sample) {
         let mut sample = *sample;
         if sample.proof == Proof::Unproven {
@@ -110,7 +110,7 @@ impl Profile {
         entry.values += more;
     }
 
-    /// The same stack below [`UNPROVEN`].
+    /// The same stack below the root [`UNPROVEN`].
     fn below_unproven(&mut self, stack: StackId) -> StackId {
         if let Some(&below) = self.unproven.get(&stack) {
             return below;
@@ -121,13 +121,13 @@ impl Profile {
         let below = frames.into_iter().rev().fold(root, |caller, frame| {
             self.interner.intern_stack(caller, frame)
         });
-        // No more than there are stacks, and these are bounded.
+        // It has no more entries than there are stacks, which are bounded.
         self.unproven.insert(stack, below);
         below
     }
 
-    /// Counts CPU time that a process used and no sample tells of: that of threads without Python, for one.
-    /// It stands below a root of its own, [`OUTSIDE`].
+    /// Counts CPU time of a process that no sample accounts for, such as that of threads without Python.
+    /// It is below a root of its own, [`OUTSIDE`].
     pub fn add_outside(&mut self, process: ProcessId, cpu: Nanos) {
         let key = ThreadKey {
             pid: self.interner.process(process).pid,
@@ -168,17 +168,17 @@ impl Profile {
         })
     }
 
-    /// What was counted, in the order in which each was first met.
+    /// The entries, in the order in which their keys were first seen.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> + Clone {
         self.entries.iter()
     }
 
-    /// Where among the entries that of this key is.
+    /// The index of the entry with this key.
     fn position(&self, key: EntryKey) -> Option<usize> {
         self.positions.get(&key).copied()
     }
 
-    /// Makes an entry of what was added up elsewhere; `false` when there is one of that key.
+    /// Adds an entry whose values were summed elsewhere; `false` if its key exists already.
     fn push_entry(&mut self, key: EntryKey, values: Values) -> bool {
         let position = self.entries.len();
         let is_new = *self.positions.entry(key).or_insert(position) == position;
@@ -203,7 +203,7 @@ impl Profile {
         total
     }
 
-    /// What each thread did in the order of time.
+    /// What each thread did, in the order of time.
     #[must_use]
     pub fn timeline(&self) -> &Timeline {
         &self.timeline

@@ -1,45 +1,45 @@
-//! What was recorded and how well: all that titles and end lines need.
+//! What was recorded and how well: all that titles and summaries need.
 
 use crate::model::{Counting, Ending, HaltMethod, Nanos, Pid, PythonVersion, TargetStr, Ticks};
 
-/// What was recorded, how it was asked for, and how well it went. The sampler fills it in as it
-/// goes on; an output reads it.
+/// What was recorded, with which settings, and how well it went. The sampler updates it while it runs;
+/// outputs read it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recording {
-    /// The process that was named or started; those recorded with it are in the interner.
+    /// The process that was named or started. Others that were recorded with it are in the interner.
     pub pid: Pid,
     /// Its command line, argument by argument.
     pub command: Vec<TargetStr>,
     pub python: Option<PythonVersion>,
-    /// The version of spyhole that recorded.
+    /// The version of spyhole that made the recording.
     pub spyhole: String,
-    /// The engine, as `--engine` takes it.
+    /// The engine, as in `--engine`.
     pub engine: String,
-    /// Ticks a second that were asked for.
+    /// Ticks per second that were asked for.
     pub rate: u32,
     /// When the recording began, by the wall clock.
     pub started: jiff::Timestamp,
     /// From the first tick to the last.
     pub duration: Nanos,
     /// CPU time of the program that we started, of all its threads and of the children that it waited
-    /// for, from its start to its end, as the kernel accounts for it; `None` where it was not ours, or
-    /// did not end.
+    /// for, from start to end, as accounted by the kernel. `None` if we did not start it, or it did not
+    /// end.
     pub cpu: Option<Nanos>,
-    /// How the program ended that we started, if it did by itself.
+    /// How the program that we started ended, if it ended by itself.
     pub ending: Option<Ending>,
-    /// How much CPU time the processes used that no sample tells of; `None` where that is not known.
+    /// CPU time of the processes that no sample accounts for; `None` if unknown.
     pub cpu_outside: Option<Nanos>,
     pub ticks: Ticks,
-    /// How threads were held still; several where recordings were put together.
+    /// How threads were held still; several if recordings were merged.
     pub halted: Vec<HaltMethod>,
     /// Which threads were counted.
     pub counting: Counting,
-    /// Other things that a reader of the profile should know, a sentence each.
+    /// Other notes for readers of the profile, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Recording {
-    /// A recording that begins now, of which nothing has been seen yet.
+    /// A recording that begins now and is still empty.
     #[must_use]
     pub fn starting_now(pid: Pid, command: Vec<TargetStr>, rate: u32) -> Recording {
         Recording {
@@ -61,13 +61,14 @@ impl Recording {
         }
     }
 
-    /// The time between two ticks as asked for.
+    /// The time between two ticks at the rate that was asked for.
     #[must_use]
     pub fn period(&self) -> Nanos {
         Nanos(1_000_000_000 / u64::from(self.rate.max(1)))
     }
 
-    /// Looks a second that were achieved, whatever the number of processes; `None` before any time has passed.
+    /// Ticks per second that were achieved, whatever the number of processes; `None` if no time has
+    /// passed.
     #[must_use]
     pub fn achieved_rate(&self) -> Option<f64> {
         let seconds = self.duration.as_secs_f64();

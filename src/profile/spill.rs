@@ -1,5 +1,5 @@
-//! Runs in a file without a name, as records of fixed size. The file is gone with its handle, so
-//! nothing is left behind even if we are killed.
+//! Runs in an unnamed file, as records of fixed size. The file vanishes when it is closed, so nothing is
+//! left behind even if we are killed.
 
 use std::fs::File;
 use std::io;
@@ -14,14 +14,14 @@ use crate::model::{LabelSetId, Nanos, StackId, ThreadId};
 /// Thread, stack and labels (4 bytes each), start, length and samples (8 each), little-endian.
 const RECORD: usize = 36;
 
-/// Some neighbouring records, counted in records from the start of the file.
+/// Consecutive records, counted in records from the start of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Extent {
     pub first: u64,
     pub count: u64,
 }
 
-/// A file of records that only grows.
+/// A file of records to which records are only appended.
 #[derive(Debug)]
 pub(super) struct Spill {
     file: Arc<File>,
@@ -30,10 +30,10 @@ pub(super) struct Spill {
 
 impl Spill {
     /// # Errors
-    /// When no folder for temporary files can be written.
+    /// When there is no writable folder for temporary files.
     pub fn open() -> io::Result<Spill> {
-        // A container may have no writable folder but this last one, which is memory: still better
-        // than nothing.
+        // In a container, the last folder may be the only writable one. It takes memory, but that is
+        // better than failing.
         let folders = [
             std::env::temp_dir(),
             PathBuf::from("/var/tmp"),
@@ -56,7 +56,7 @@ impl Spill {
         }
     }
 
-    /// The same file, to be read while it grows.
+    /// A handle to the same file, to read while it grows.
     pub fn for_reading(&self) -> Spill {
         Spill {
             file: Arc::clone(&self.file),
@@ -64,12 +64,12 @@ impl Spill {
         }
     }
 
-    /// How many runs it holds.
+    /// The number of runs that it holds.
     pub fn len(&self) -> u64 {
         self.records
     }
 
-    /// Appends the runs and tells where they are. If that fails the file is as before.
+    /// Appends the runs and returns their extent. On an error the file is as before.
     pub fn append(&mut self, runs: &[Run]) -> io::Result<Extent> {
         let mut bytes = Vec::with_capacity(runs.len() * RECORD);
         for run in runs {
@@ -85,7 +85,7 @@ impl Spill {
         Ok(extent)
     }
 
-    /// Reads up to `limit` runs from the start of the extent, and shortens it by as many.
+    /// Reads up to `limit` runs from the start of the extent, and removes them from the extent.
     pub fn read(&self, extent: &mut Extent, limit: usize) -> io::Result<Vec<Run>> {
         let count = usize::try_from(extent.count).unwrap_or(limit).min(limit);
         let mut bytes = vec![0; count * RECORD];

@@ -1,6 +1,6 @@
-//! The order in time: for each thread a sequence of runs. Equal neighbours are one run, so a
-//! thread that does one thing for an hour is one run; runs that are over go to a file that has no
-//! name, so memory stays bounded however long a recording takes.
+//! The order in time: a sequence of runs for each thread. Equal neighbours are merged, so a thread that
+//! does one thing for an hour has one run. Completed runs go to an unnamed file, so memory stays bounded
+//! however long a recording takes.
 
 mod delta;
 
@@ -13,27 +13,27 @@ use super::EntryKey;
 use super::spill::{Extent, Spill};
 use crate::model::{LabelSetId, Nanos, Sample, StackId, ThreadId};
 
-/// Runs that are held in memory before they are written out together.
+/// Completed runs that are kept in memory and then written together.
 const RUNS_IN_MEMORY: usize = 8192;
 
-/// Runs that are read back together.
+/// Runs that are read together.
 const RUNS_A_READ: usize = 1024;
 
-/// A stretch of time in which a thread was always found with the same stack and the same labels.
+/// A period in which a thread was always found with the same stack and labels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
     pub thread: ThreadId,
     pub stack: StackId,
     pub labels: LabelSetId,
-    /// From the start of the recording.
+    /// Since the start of the recording.
     pub start: Nanos,
-    /// The sum of the time that its samples stand for.
+    /// The sum of the times that its samples stand for.
     pub length: Nanos,
     pub samples: u64,
 }
 
 impl Run {
-    /// That of the entry in which its samples are counted.
+    /// The key of the entry that counts its samples.
     #[must_use]
     pub fn key(&self) -> EntryKey {
         EntryKey {
@@ -44,24 +44,24 @@ impl Run {
     }
 }
 
-/// What each thread did in the order of time.
+/// What each thread did, in the order of time.
 ///
-/// A time at which nothing was counted for a thread (it was idle, or could not be read) is a gap
-/// between two of its runs.
+/// Where nothing was counted for a thread (it was idle, or could not be read), there is a gap between its
+/// runs.
 #[derive(Debug)]
 pub struct Timeline {
-    /// How far a sample may begin after its thread's last one ended and still go on with its run.
+    /// The longest gap between two samples of a thread that belong to one run.
     slack: Nanos,
     threads: BTreeMap<ThreadId, ThreadRuns>,
-    /// How many of them have an open run.
+    /// Number of threads with an open run.
     open: u64,
-    /// Those that changed since the last delta.
+    /// The threads that changed since the last delta.
     changed: Vec<ThreadId>,
-    /// Runs that are over and not yet written out, in the order in which they ended.
+    /// Runs that are completed and not yet written, in the order in which they ended.
     closed: Vec<Run>,
     closed_limit: usize,
     spill: Spill,
-    /// Why runs are dropped, once the spill file could not be written.
+    /// Set once the spill file could not be written. Runs are dropped from then on.
     failure: Option<io::Error>,
     dropped: u64,
 }
@@ -69,26 +69,26 @@ pub struct Timeline {
 #[derive(Clone, Debug, Default)]
 struct ThreadRuns {
     open: Option<OpenRun>,
-    /// Where this thread's runs are in the spill file, in order.
+    /// The extents of this thread's runs in the spill file, in order.
     extents: Vec<Extent>,
-    /// How many of its runs are among the closed ones, at most.
+    /// An upper bound for the number of its runs in `Timeline::closed`.
     closed: u64,
-    /// Whether it is listed as changed.
+    /// Whether it is in the list of changed threads.
     changed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct OpenRun {
     run: Run,
-    /// The instant of its last sample.
+    /// The time of its last sample.
     last: Nanos,
 }
 
 impl Timeline {
     pub(super) fn new(period: Nanos) -> io::Result<Timeline> {
         Ok(Timeline {
-            // Two samples are neighbours if they are at most one and a half periods apart, that is
-            // if half a period of time is unaccounted for between them.
+            // Two samples are neighbours if they are at most one and a half periods apart, that is if at
+            // most half a period between them is not accounted for.
             slack: Nanos(period.0 / 2),
             threads: BTreeMap::new(),
             open: 0,
@@ -143,12 +143,12 @@ impl Timeline {
         if self.closed.len() >= self.closed_limit
             && let Err(error) = self.spill_closed()
         {
-            // What is in memory stays there; from here on nothing is added to it.
+            // What is in memory stays there, but nothing is added to it.
             self.failure = Some(error);
         }
     }
 
-    /// Adds a run that is over, as it was read from a file. Those of a thread come in order.
+    /// Adds a completed run that was read from a file. The runs of a thread must come in order.
     pub(super) fn push_run(&mut self, run: Run) -> io::Result<()> {
         let runs = self.threads.entry(run.thread).or_default();
         runs.mark_changed(run.thread, &mut self.changed);
@@ -160,7 +160,7 @@ impl Timeline {
         Ok(())
     }
 
-    /// Says that runs are missing, where that is known from a file.
+    /// Notes that runs are missing, if a file says so.
     pub(super) fn set_failure(&mut self, why: String, dropped: u64) {
         self.failure = Some(io::Error::other(why));
         self.dropped = dropped;
@@ -171,16 +171,15 @@ impl Timeline {
         self.closed_limit = runs;
     }
 
-    /// How many runs there are.
+    /// The number of runs.
     #[must_use]
     pub fn run_count(&self) -> u64 {
         self.spill.len() + self.closed.len() as u64 + self.open
     }
 
-    /// Writes the closed runs out, those of one thread together, so that a thread can be read back
-    /// without reading all others.
+    /// Writes the completed runs, sorted by thread, so that a thread can be read back without all others.
     fn spill_closed(&mut self) -> io::Result<()> {
-        // Stable: the runs of a thread keep their order.
+        // The sort is stable, so the runs of a thread keep their order.
         self.closed.sort_by_key(|run| run.thread);
         let Extent { mut first, .. } = self.spill.append(&self.closed)?;
         for group in self.closed.chunk_by(|a, b| a.thread == b.thread) {
@@ -196,13 +195,13 @@ impl Timeline {
         Ok(())
     }
 
-    /// The threads that have runs, in the order in which they were met.
+    /// The threads that have runs, in the order in which they were first seen.
     pub fn threads(&self) -> impl Iterator<Item = ThreadId> + '_ {
         self.threads.keys().copied()
     }
 
-    /// The runs of one thread, in the order of time. They are read piece by piece, so a long
-    /// recording can be gone through in little memory.
+    /// The runs of one thread, in the order of time. They are read piece by piece, so reading a long
+    /// recording takes little memory.
     #[must_use]
     pub fn runs(&self, thread: ThreadId) -> Runs<'_> {
         let runs = self.threads.get(&thread);
@@ -211,7 +210,7 @@ impl Timeline {
             extents: runs.map_or(&[][..], |runs| &runs.extents).iter(),
             extent: Extent::default(),
             piece: Vec::new().into_iter(),
-            // There may be many threads of which none is there: they need not be searched for.
+            // There may be many threads without a run here. They need no search.
             closed: match runs {
                 Some(runs) if runs.closed > 0 => self.closed.iter(),
                 _ => [].iter(),
@@ -221,14 +220,14 @@ impl Timeline {
         }
     }
 
-    /// Why runs are missing: the spill file could not be written, the disk being full for example.
-    /// What was recorded before that is there, and so is each thread's last run.
+    /// Why runs are missing: the spill file could not be written, for example because the disk is full.
+    /// Everything recorded before that is there, and so is each thread's last run.
     #[must_use]
     pub fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
     }
 
-    /// Runs that are missing since [`failure`](Self::failure).
+    /// The number of runs that are missing since [`failure`](Self::failure).
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -251,12 +250,12 @@ impl ThreadRuns {
     }
 }
 
-/// The runs of one thread: see [`Timeline::runs`].
+/// Iterator over the runs of one thread: see [`Timeline::runs`].
 #[derive(Debug)]
 pub struct Runs<'a> {
     spill: &'a Spill,
     extents: std::slice::Iter<'a, Extent>,
-    /// What is still to read of the extent that is being read.
+    /// The rest of the extent that is being read.
     extent: Extent,
     piece: std::vec::IntoIter<Run>,
     closed: std::slice::Iter<'a, Run>,
@@ -281,7 +280,7 @@ impl Iterator for Runs<'_> {
             match self.spill.read(&mut self.extent, RUNS_A_READ) {
                 Ok(runs) => self.piece = runs.into_iter(),
                 Err(error) => {
-                    // What comes after a hole would seem to follow on what came before it.
+                    // Later runs would seem to follow directly on those before the gap.
                     self.extent = Extent::default();
                     self.extents = [].iter();
                     self.closed = [].iter();
@@ -356,10 +355,10 @@ mod tests {
     fn a_late_tick_goes_on_with_its_run_and_an_idle_one_ends_it() {
         let mut timeline = timeline(10);
         timeline.add(&sample(0, 1, Nanos(1000), PERIOD));
-        // Three ticks were missed, and this sample stands for them.
+        // Three ticks were missed, and this sample accounts for them.
         timeline.add(&sample(0, 1, Nanos(5000), Nanos(4000)));
         assert_eq!(runs(&timeline, 0).len(), 1);
-        // At the tick between the thread was idle.
+        // The thread was idle at the tick in between.
         timeline.add(&sample(0, 1, Nanos(7000), PERIOD));
         let starts: Vec<_> = runs(&timeline, 0).iter().map(|run| run.start).collect();
         assert_eq!(starts, [Nanos::ZERO, Nanos(6000)]);
@@ -368,7 +367,7 @@ mod tests {
     #[test]
     fn when_the_disk_is_full_what_came_before_is_kept_and_the_loss_is_told() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        // A file that cannot be written stands for a disk that is full.
+        // A file that cannot be written behaves like a full disk.
         let read_only = std::fs::File::open(file.path()).expect("it is there");
         let mut timeline = timeline(4);
         timeline.spill = Spill::in_file(read_only);

@@ -1,8 +1,8 @@
-//! The call tree: stacks that share their callers share a path from the root, and each node tells what
-//! ended there, and there or below.
+//! The call tree: stacks with the same callers share a path from the root. Each node has the values of
+//! stacks that end there (self) and of those that end there or below (total).
 //!
-//! What makes two frames the same, and what stands above the frames of a thread, the [`TreeKeys`] say:
-//! a function, a line, or what a frame is shown as. Nothing here knows how anything is worded.
+//! The [`TreeKeys`] decide which frames are equal (same function, same line, or same label) and what is
+//! above the frames of a thread. The tree itself knows nothing of labels.
 
 use std::hash::Hash;
 use std::ops::AddAssign;
@@ -12,52 +12,52 @@ use rustc_hash::FxHashMap;
 use super::{Profile, Values};
 use crate::model::{FrameId, Interner, StackId, ThreadId};
 
-/// A node of a [`CallTree`]. Callers have smaller numbers than what they call.
+/// A node of a [`CallTree`]. Callers have smaller ids than their callees.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct NodeId(u32);
 
 impl NodeId {
-    /// Counted from the root, which is 0: for tables beside the tree.
+    /// The index for tables beside the tree. The root has 0.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// One key below the same callers.
+/// A key below a given path of callers.
 #[derive(Clone, Debug)]
 pub struct Node<K, V> {
     parent: NodeId,
-    /// `None` for the root, which stands for everything. Of equal keys the one that was met first.
+    /// `None` for the root. Of equal keys, the one that was added first.
     pub key: Option<K>,
-    /// What ended here.
+    /// The values of stacks that end here.
     pub self_values: V,
-    /// What ended here or below.
+    /// The values of stacks that end here or below.
     pub total_values: V,
-    /// In the order of their keys.
+    /// Sorted by key.
     pub children: Vec<NodeId>,
 }
 
-/// A finished tree; `V` is what is added up, usually [`Values`].
+/// A finished tree. `V` is the type of the values, usually [`Values`].
 #[derive(Clone, Debug)]
 pub struct CallTree<K, V = Values> {
     nodes: Vec<Node<K, V>>,
 }
 
-/// Which nodes the stacks of a profile go through.
+/// The path of keys through the tree for each stack of a profile.
 pub trait TreeKeys {
     type Key: Clone + Ord + Hash;
 
-    /// What stands above the frames of a thread, outermost first, such as its process.
+    /// The keys above the frames of a thread, such as its process, outermost first.
     fn above(&mut self, thread: ThreadId) -> Vec<Self::Key>;
 
     fn frame(&mut self, frame: FrameId) -> Self::Key;
 
-    /// What stands for a stack without any frame.
+    /// The key for a stack without any frame.
     fn no_frame(&mut self) -> Self::Key;
 }
 
-/// Whether to go on below a node.
+/// Whether to visit the children of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Descend {
     Yes,
@@ -65,7 +65,7 @@ pub enum Descend {
 }
 
 impl<K: Clone + Ord + Hash> CallTree<K, Values> {
-    /// All entries of a profile.
+    /// The tree of all entries of a profile.
     #[must_use]
     pub fn of_profile(profile: &Profile, keys: &mut impl TreeKeys<Key = K>) -> CallTree<K, Values> {
         let mut stacks = Stacks {
@@ -96,7 +96,7 @@ impl<K, V> CallTree<K, V> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    /// For each node the sum of `weight` over what ended there or below.
+    /// The total of `weight` for each node.
     #[must_use]
     pub fn weights(&self, weight: impl Fn(V) -> u64) -> Vec<u64>
     where
@@ -111,10 +111,9 @@ impl<K, V> CallTree<K, V> {
         weights
     }
 
-    /// Goes through the tree from the root, callers before callees, and tells for each node how many
-    /// stand above it.
+    /// Visits the tree from the root, callers before callees, with the depth of each node.
     ///
-    /// Not by recursion: a target may have recursed deeper than our own stack is.
+    /// Without recursion: the target's stack may be deeper than ours.
     pub fn walk(&self, mut enter: impl FnMut(NodeId, usize) -> Descend) {
         let mut waiting = vec![(Self::ROOT, 0)];
         while let Some((id, depth)) = waiting.pop() {
@@ -127,7 +126,7 @@ impl<K, V> CallTree<K, V> {
 }
 
 impl<K: Ord, V> CallTree<K, V> {
-    /// What has this key directly below a node.
+    /// The child of a node with this key.
     #[must_use]
     pub fn child(&self, id: NodeId, key: &K) -> Option<NodeId> {
         let children = &self.node(id).children;
@@ -137,7 +136,7 @@ impl<K: Ord, V> CallTree<K, V> {
     }
 }
 
-/// Makes a tree path by path.
+/// Builds a tree path by path.
 #[derive(Debug)]
 pub struct TreeBuilder<K, V> {
     nodes: Vec<Node<K, V>>,
@@ -166,27 +165,27 @@ impl<K, V: Default> Node<K, V> {
 }
 
 impl<K: Clone + Ord + Hash, V: Copy + Default + AddAssign> TreeBuilder<K, V> {
-    /// What has this key directly below a node, made if there is none yet.
+    /// The child of a node with this key, which is created if needed.
     pub fn child(&mut self, parent: NodeId, key: K) -> NodeId {
         *self
             .children
             .entry((parent, key))
             .or_insert_with_key(|(parent, key)| {
-                // There are no more nodes than stacks, and those are counted in 32 bits.
+                // There are no more nodes than stacks, which are counted in 32 bits.
                 let id = NodeId(self.nodes.len() as u32);
                 self.nodes.push(Node::new(*parent, Some(key.clone())));
                 id
             })
     }
 
-    /// Counts what ended at a node.
+    /// Adds values to the self values of a node.
     pub fn add(&mut self, node: NodeId, values: V) {
         self.nodes[node.index()].self_values += values;
     }
 
     #[must_use]
     pub fn finish(mut self) -> CallTree<K, V> {
-        // A node comes after its parent, so from the end on each is complete when it is reached.
+        // Children come after their parent, so in reverse order each total is complete when it is used.
         for index in (0..self.nodes.len()).rev() {
             let of_self = self.nodes[index].self_values;
             self.nodes[index].total_values += of_self;
@@ -211,9 +210,10 @@ struct Stacks<'a, T: TreeKeys> {
     interner: &'a Interner,
     keys: &'a mut T,
     builder: TreeBuilder<T::Key, Values>,
-    /// Below which node the frames of each thread stand.
+    /// The node above the frames of each thread.
     threads: FxHashMap<ThreadId, NodeId>,
-    /// Where each stack ends below such a node, so that callers are gone through once, not once a callee.
+    /// The node of each stack below such a node, so that common callers are visited once and not once per
+    /// callee.
     ends: FxHashMap<(NodeId, StackId), NodeId>,
 }
 

@@ -1,4 +1,4 @@
-//! A profile by windows: what was counted since the last one, for live views and for pushing, which
+//! Windows of a profile: what was counted since the last window, for live views and for pushing, which
 //! may go on for days.
 
 use std::io;
@@ -9,36 +9,36 @@ use super::import::Importer;
 use super::{EntryKey, Profile, Recording, Run, Timeline};
 use crate::model::{Nanos, Ticks};
 
-/// Where a window begins.
+/// The start of a window.
 #[derive(Debug, Default)]
 pub(super) struct WindowStart {
-    /// From the start of the recording.
+    /// Since the start of the recording.
     at: Nanos,
-    /// What had become of ticks until then.
+    /// The ticks until then.
     ticks: Ticks,
 }
 
 impl Profile {
-    /// What was counted since the last call, or since the beginning, as a profile of its own that any
-    /// output can be made from, with the names that it needs. Here it is forgotten, see
-    /// [`forget`](Self::forget).
+    /// Takes what was counted since the last call, or since the beginning, as a profile of its own, with
+    /// the names that it needs. This profile forgets it, see [`forget`](Self::forget).
     ///
-    /// The caller brings [`recording`](Self::recording) up to date first: the window ends at its
-    /// duration. The window's own recording has the start, the duration and the ticks of the window,
-    /// and its timeline is counted from that start. It has no CPU time of the program as a whole.
-    /// `recording` here goes on to be that of the whole.
+    /// The caller must first update [`recording`](Self::recording): the window ends at its duration. The
+    /// window's own recording has the start, the duration and the ticks of the window, and its timeline
+    /// starts there. It has no CPU time of the program as a whole. `recording` of this profile continues
+    /// to describe the whole.
     ///
-    /// Handles of this profile's interner stay valid. So a profile that is taken by windows holds
-    /// what came since the last one, and its interner. That grows with distinct names, stacks, label
-    /// sets, threads and processes, not with the number of windows; all but the processes have a
-    /// limit (see [`Interner::is_full`](crate::model::Interner::is_full)).
+    /// Handles of this profile's interner stay valid. A profile whose windows are taken therefore holds
+    /// what came since the last window, and its interner. That grows with distinct names, stacks, label
+    /// sets, threads and processes, not with the number of windows. All but the processes have a limit
+    /// (see [`Interner::is_full`](crate::model::Interner::is_full)).
     ///
-    /// A call takes milliseconds where a thousand stacks were seen. A sampler that must not wait as
-    /// long calls [`take_delta`](Self::take_delta) and `forget`, and another thread takes the window
-    /// from its [`Mirror`](super::Mirror).
+    /// A call takes milliseconds if a thousand stacks were seen. A sampler that must not wait that long
+    /// calls [`take_delta`](Self::take_delta) and `forget`, and another thread takes the window from its
+    /// [`Mirror`](super::Mirror).
     ///
     /// # Errors
-    /// When no temporary file can be created for the order in time. Nothing is forgotten then.
+    ///
+    /// When no temporary file can be created for the timeline. Nothing is forgotten then.
     pub fn take_window(&mut self) -> io::Result<Profile> {
         let mut window = Profile::new(self.recording_of_window())?;
         let next = Timeline::new(self.recording.period())?;
@@ -67,11 +67,12 @@ impl Profile {
         Ok(window)
     }
 
-    /// Forgets what was counted, entries and order in time alike, and begins the next window. A
-    /// [`Mirror`](super::Mirror) forgets it with the next delta.
+    /// Forgets the entries and the timeline, and begins the next window. A [`Mirror`](super::Mirror) does
+    /// the same with the next delta.
     ///
     /// # Errors
-    /// When no temporary file can be created for the order in time. Nothing is forgotten then.
+    ///
+    /// When no temporary file can be created for the timeline. Nothing is forgotten then.
     pub fn forget(&mut self) -> io::Result<()> {
         let next = Timeline::new(self.recording.period())?;
         self.go_on_with(next);
@@ -109,8 +110,8 @@ impl Profile {
 }
 
 impl Timeline {
-    /// Takes over the runs of another, as far as they can be read and kept, with times counted from
-    /// `start` on.
+    /// Copies the runs of another timeline, as far as they can be read and kept. Times count from
+    /// `start`.
     fn import(
         &mut self,
         other: &Timeline,
@@ -159,7 +160,7 @@ mod tests {
         profile
     }
 
-    /// As much as the recorder enters.
+    /// Adds samples, and brings the recording up to date as the recorder does.
     fn go_on(profile: &mut Profile, steps: &[Step]) {
         added_after(profile, profile.recording.duration, steps);
         profile.recording.duration.0 += steps.iter().map(|step| step.step).sum::<u64>();
@@ -167,7 +168,7 @@ mod tests {
         profile.recording.ticks.samples += steps.len() as u64;
     }
 
-    /// Samples and length of all runs, by what they are counted under.
+    /// All runs, with the key that they are counted under.
     fn runs_of(profile: &Profile) -> Vec<(Run, EntryKey)> {
         let timeline = profile.timeline();
         let runs = timeline.threads().flat_map(|thread| timeline.runs(thread));
@@ -217,7 +218,7 @@ mod tests {
                 ticks += window.recording.ticks;
                 prop_assert_eq!(window.recording.started, end);
                 end += std::time::Duration::from_nanos(window.recording.duration.0);
-                // It can be written, and holds all that it refers to.
+                // The window can be written, and refers to nothing that it does not hold.
                 let again = file::read(written(window).as_slice()).expect("a profile");
                 prop_assert_eq!(contents(&again), contents(window));
             }
@@ -254,7 +255,7 @@ mod tests {
         }
     }
 
-    /// What a profile takes, in things of any kind.
+    /// The sizes of a profile's tables.
     fn held(profile: &Profile) -> [usize; 5] {
         [
             profile.entries.capacity(),
@@ -283,7 +284,7 @@ mod tests {
             go_on(&mut profile, &steps);
             let window = profile.take_window().expect("a temporary file");
             assert_eq!(window.total().count, 200);
-            // What was known in the first window is known by the same handles in the last.
+            // Handles of the first window are still valid in the last.
             let first = first.get_or_insert_with(|| (held(&profile), contents(&window)));
             assert_eq!(first.0, held(&profile));
             assert_eq!(first.1.entries, contents(&window).entries);

@@ -1,16 +1,15 @@
 //! The profile file: pprof's format, gzipped, for `go tool pprof`, Pyroscope, Parca, speedscope and
-//! others (<https://github.com/google/pprof/blob/main/proto/profile.proto>), and a whole recording
-//! for us.
+//! others (<https://github.com/google/pprof/blob/main/proto/profile.proto>), and a whole recording for
+//! us.
 //!
-//! What readers of pprof show is visible throughout ([`visible`](crate::model::visible)): `go tool pprof`
-//! prints names to the terminal as they are. Where that changes a name, the name itself stands beside it, in a
-//! field of ours, and is what we read. Of command lines only
-//! the words of `model::Program` are kept, since the others may hold secrets. Each
-//! sample has all three values; process and thread are labels, and after them come the sample's own
-//! labels, as texts.
+//! All that readers of pprof show is made visible ([`visible`](crate::model::visible)), since `go tool
+//! pprof` prints names to the terminal as they are. If that changes a name, the original is stored beside
+//! it, in a field of ours, which we read. Of command lines, only the words of `model::Program` are kept,
+//! since the others may hold secrets. Each sample has all three values. Process and thread are labels,
+//! followed by the sample's own labels, as texts.
 //!
-//! Both ways are streams: whatever refers to something comes after it, so a file is written and read
-//! in little more memory than the profile takes.
+//! Files are written and read as streams: references point backwards only, so little more memory is
+//! needed than for the profile.
 
 mod read;
 mod schema;
@@ -22,12 +21,12 @@ pub(super) mod tests;
 pub use read::{ReadError, read};
 pub use write::write;
 
-/// The number of the format as a whole. A reader takes all up to its own: fields may be added
-/// without a new number, as long as who does not know them may skip them.
+/// The version of the format. A reader accepts all versions up to its own. A new field needs no new
+/// version if readers that do not know it may skip it.
 const FORMAT: u64 = 1;
 
-/// What a file holds at most, unzipped; of the timeline as much is written as fits.
+/// The largest size of a file, unzipped. The timeline is cut to fit.
 const LARGEST: u64 = 1 << 30;
 
-/// Runs of the timeline; to read so many takes 3 GB of temporary disk.
+/// The most runs of the timeline. Reading this many takes 3 GB of temporary disk space.
 const MOST_RUNS: u64 = 100_000_000;

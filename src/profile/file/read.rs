@@ -1,5 +1,5 @@
-//! Reading a profile file. It may come from anywhere: all that it says is checked, and what it may
-//! take of memory and disk is bounded.
+//! Reads a profile file. It may come from anywhere, so everything in it is checked, and the memory and
+//! disk that it may take are bounded.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -15,24 +15,24 @@ use crate::model::{
 };
 use crate::profile::{EntryKey, Profile, Recording, Run, Values};
 
-/// Bytes of one message: more than the deepest stack that is recorded takes.
+/// The most bytes of one message: more than the deepest stack that is recorded takes.
 const LARGEST_MESSAGE: u64 = 8 << 20;
 
-/// Frames of one stack.
+/// The most frames of one stack.
 const DEEPEST_STACK: usize = 1 << 20;
 
-/// Labels of one sample.
+/// The most labels of one sample.
 const MOST_LABELS: usize = 1000;
 
-/// Strings, functions, lines, and stacks of threads, of each.
+/// The most strings, functions, lines, and stacks of threads, of each.
 const MOST_ENTRIES: usize = 8 << 20;
 
-/// Bytes of all strings, and of all words of command lines.
+/// The most bytes of all strings, and of all words of command lines.
 const MOST_TEXT: usize = 256 << 20;
 
 const MOST_PROCESSES: usize = 1 << 20;
 
-/// Recorded processes of which each started the next.
+/// The longest chain of recorded processes that started each other.
 const LONGEST_LINEAGE: usize = 1000;
 
 /// Why a file could not be read as a profile.
@@ -105,7 +105,7 @@ fn profile(from: impl BufRead, is_zipped: bool) -> Result<Profile, ReadError> {
     whole.ok_or(ReadError::Truncated)
 }
 
-/// What a file is that does not begin as ours do.
+/// What a file is that does not begin as ours.
 fn why_it_is_not_ours(
     first: Result<bool, ReadError>,
     fields: &mut Fields<impl BufRead>,
@@ -128,19 +128,19 @@ fn why_it_is_not_ours(
 
 const NO_FIELD: &str = "there is something that is no field";
 
-/// The fields of the file one after the other, in protobuf's encoding.
+/// The fields of a file in order, in protobuf's encoding.
 struct Fields<R> {
     from: R,
     is_zipped: bool,
     bytes: u64,
-    /// Of the field that was read last.
+    /// The content of the last field.
     payload: Vec<u8>,
 }
 
 enum Value<'a> {
     Number(u64),
     Bytes(&'a [u8]),
-    /// A kind that we have none of.
+    /// A type that our fields do not have.
     Other,
 }
 
@@ -191,7 +191,7 @@ impl<R: BufRead> Fields<R> {
         }
         self.count(len)?;
         self.payload.clear();
-        // Grows with what is there, whatever the length says.
+        // The buffer grows with the bytes that are there and not with the length that the file states.
         let mut part = self.from.by_ref().take(len);
         let read = part.read_to_end(&mut self.payload).map_err(unzipped)?;
         if (read as u64) < len {
@@ -209,7 +209,7 @@ impl<R: BufRead> Fields<R> {
     }
 }
 
-/// What went wrong while reading through gzip.
+/// The error for one that was met while unzipping.
 fn unzipped(error: io::Error) -> ReadError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => ReadError::Truncated,
@@ -218,19 +218,19 @@ fn unzipped(error: io::Error) -> ReadError {
     }
 }
 
-/// Puts the profile together.
+/// Builds the profile from the messages.
 #[derive(Default)]
 struct Reader {
     strings: Vec<TargetStr>,
     text: usize,
-    /// There from the recording on.
+    /// `None` until the recording was read.
     profile: Option<Profile>,
-    /// Entered at the end: a parent may come after its child.
+    /// Entered at the end, since a parent may come after its child.
     processes: Vec<Process>,
     functions: Vec<FunctionId>,
     frames: Vec<FrameId>,
     samples: Vec<EntryKey>,
-    /// Checked, so that later sums of what was read do not overflow.
+    /// The sum of all values, checked so that later sums cannot overflow.
     total: Values,
     runs: u64,
     samples_of_runs: u64,
@@ -288,7 +288,7 @@ impl Reader {
         let mut texts = Vec::new();
         for &index in indices {
             let text = self.text(index)?.clone();
-            // A long one may be named often.
+            // A long string may be referred to many times.
             self.text += text.untrusted().len() + size_of::<TargetStr>();
             if self.text > MOST_TEXT {
                 return Err(TooLarge("texts"));
@@ -471,7 +471,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The labels that are the sample's and not its thread's.
+    /// The sample's own labels, without those of its process and thread.
     fn own_labels(
         &self,
         message: &schema::Sample,
@@ -586,7 +586,7 @@ fn decode<M: Message + Default>(bytes: &[u8], what: &'static str) -> Result<M, R
     M::decode(bytes).map_err(|_| Damaged(what))
 }
 
-/// Whether an id is that of the next of so many.
+/// Checks that an id is the next one after `count` items.
 fn check_next(id: u64, count: usize) -> Result<(), ReadError> {
     if count >= MOST_ENTRIES {
         return Err(TooLarge("functions and lines"));
@@ -597,12 +597,12 @@ fn check_next(id: u64, count: usize) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// What has that id; they count from 1.
+/// The item with this id. Ids count from 1.
 fn numbered<T>(items: &[T], id: u64) -> Option<&T> {
     items.get(usize::try_from(id.checked_sub(1)?).ok()?)
 }
 
-/// One of a few, by its place among all.
+/// The value at this position of a fixed list.
 fn placed<T: Copy>(all: &[T], place: u32) -> Result<T, ReadError> {
     let one = usize::try_from(place).ok().and_then(|at| all.get(at));
     one.copied().ok_or(Damaged(
@@ -667,9 +667,9 @@ fn python(message: schema::Python) -> PythonVersion {
     PythonVersion::from_hex(message.hex, message.free_threaded)
 }
 
-/// Checks that all parents are there and that no process is its own ancestor.
+/// Checks that all parents exist and that no process is its own ancestor.
 fn check_lineage(processes: &[Process]) -> Result<(), ReadError> {
-    // How many processes each has above it, itself included; 0 where that is not known yet.
+    // The number of processes from each up to its root, itself included; 0 if not known yet.
     let mut depths = vec![0_usize; processes.len()];
     for start in 0..processes.len() {
         let mut path = Vec::new();

@@ -1,11 +1,11 @@
-//! The messages of a profile file: pprof's, as far as they are used, and ours. What stands for a
-//! text is its place in the string table.
+//! The messages of a profile file: pprof's, as far as they are used, and ours. Texts are indices into the
+//! string table.
 //!
-//! Ours have numbers that pprof does not use, and whoever reads pprof skips what it does not know.
+//! Our fields have numbers that pprof does not use, and readers of pprof skip unknown fields.
 
 use prost::Message;
 
-/// The fields of the whole.
+/// The fields of the file.
 pub(super) mod field {
     pub const SAMPLE_TYPE: u32 = 1;
     pub const SAMPLE: u32 = 2;
@@ -19,13 +19,13 @@ pub(super) mod field {
     pub const PERIOD: u32 = 12;
     pub const COMMENT: u32 = 13;
     pub const DEFAULT_SAMPLE_TYPE: u32 = 14;
-    /// A number, and first in the file.
+    /// A number; the first field of the file.
     pub const FORMAT: u32 = 7700;
     pub const RECORDING: u32 = 7701;
     pub const PROCESS: u32 = 7702;
     pub const THREAD: u32 = 7703;
     pub const RUNS: u32 = 7704;
-    /// Last in the file.
+    /// The last field of the file.
     pub const END: u32 = 7705;
 }
 
@@ -42,19 +42,19 @@ pub(super) struct Sample {
     /// Innermost first.
     #[prost(uint64, repeated, tag = "1")]
     pub location_id: Vec<u64>,
-    /// Samples, wall and CPU nanoseconds.
+    /// Number of samples, wall and CPU nanoseconds.
     #[prost(int64, repeated, tag = "2")]
     pub value: Vec<i64>,
     #[prost(message, repeated, tag = "3")]
     pub label: Vec<Label>,
-    /// Ours: which of the threads.
+    /// Ours: index of the thread.
     #[prost(uint32, tag = "7700")]
     pub thread: u32,
-    /// Ours: how many of the samples could not be proven whole.
+    /// Ours: number of samples that could not be proven.
     #[prost(uint64, tag = "7701")]
     pub unproven: u64,
-    /// Ours: how many of the labels, the last ones, are the samples' own. Those before them tell of
-    /// the process and the thread.
+    /// Ours: how many of the labels, counted from the last, are the sample's own. Those before them
+    /// describe process and thread.
     #[prost(uint32, tag = "7702")]
     pub own_labels: u32,
 }
@@ -67,14 +67,14 @@ pub(super) struct Label {
     pub str: i64,
     #[prost(int64, tag = "3")]
     pub num: i64,
-    /// Ours: key and text as they are in the program, where the above are not.
+    /// Ours: the original key and text, if the visible ones above differ.
     #[prost(int64, optional, tag = "7700")]
     pub own_key: Option<i64>,
     #[prost(int64, optional, tag = "7701")]
     pub own_str: Option<i64>,
 }
 
-/// The program as a whole: some readers want one.
+/// The program as a whole. Some readers need a mapping.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Mapping {
     #[prost(uint64, tag = "1")]
@@ -121,13 +121,13 @@ pub(super) struct Function {
     pub filename: i64,
     #[prost(int64, tag = "5")]
     pub start_line: i64,
-    /// Ours.
+    /// Ours: the file from the outermost package on.
     #[prost(int64, tag = "7700")]
     pub short_file: i64,
-    /// Ours: its place in `FrameKind::ALL`. Files of before have none.
+    /// Ours: index into `FrameKind::ALL`. Older files do not have it.
     #[prost(uint32, optional, tag = "7701")]
     pub kind: Option<u32>,
-    /// Ours: name and file as they are in the program, where the above are not.
+    /// Ours: the original name and file, if the visible ones above differ.
     #[prost(int64, optional, tag = "7702")]
     pub own_name: Option<i64>,
     #[prost(int64, optional, tag = "7703")]
@@ -162,10 +162,10 @@ pub(super) struct Recording {
     pub ending: Option<Ending>,
     #[prost(message, optional, tag = "11")]
     pub ticks: Option<Ticks>,
-    /// By their place in `HaltMethod::ALL`.
+    /// Indices into `HaltMethod::ALL`.
     #[prost(uint32, repeated, tag = "18")]
     pub halted: Vec<u32>,
-    /// By its place in `Counting::ALL`.
+    /// Index into `Counting::ALL`.
     #[prost(uint32, tag = "19")]
     pub counting: u32,
     #[prost(int64, repeated, tag = "17")]
@@ -181,7 +181,7 @@ pub(super) struct Python {
     pub free_threaded: bool,
 }
 
-/// How the program ended; with neither, it is not known how.
+/// How the program ended. If neither is set, it is not known.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct Ending {
     #[prost(sint32, optional, tag = "1")]
@@ -218,7 +218,7 @@ pub(super) struct Ticks {
     pub pauses: u64,
     #[prost(uint64, tag = "13")]
     pub pauses_refused: u64,
-    /// Nanoseconds, as the others that follow.
+    /// Nanoseconds, as are the fields after it.
     #[prost(uint64, tag = "14")]
     pub open_time: u64,
     #[prost(uint64, tag = "15")]
@@ -233,7 +233,7 @@ pub(super) struct Ticks {
 pub(super) struct Process {
     #[prost(int32, tag = "1")]
     pub pid: i32,
-    /// Which of the processes, also of those that come later.
+    /// Index of a process, which may come later in the file.
     #[prost(uint32, optional, tag = "2")]
     pub parent: Option<u32>,
     #[prost(int64, repeated, tag = "3")]
@@ -254,22 +254,22 @@ pub(super) struct Thread {
     pub tid: Option<i32>,
     #[prost(uint64, tag = "4")]
     pub started: u64,
-    /// Which of the processes.
+    /// Index of the process.
     #[prost(uint32, tag = "5")]
     pub process: u32,
     #[prost(int64, optional, tag = "6")]
     pub name: Option<i64>,
 }
 
-/// A piece of the timeline, column by column: the runs of one thread after those of another, each
-/// in the order of time.
+/// A piece of the timeline, in columns: the runs of each thread in the order of time, one thread after
+/// another.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Runs {
-    /// Which of the samples: thread and stack are its.
+    /// Index of the sample that has the run's thread and stack.
     #[prost(uint32, repeated, tag = "1")]
     pub sample: Vec<u32>,
-    /// Nanoseconds from the end of the run before it in this piece, or from the start of the recording;
-    /// negative where another thread's run was before.
+    /// Nanoseconds since the end of the previous run in this piece, or since the start of the recording
+    /// for the first. It may be negative after a run of another thread.
     #[prost(sint64, repeated, tag = "2")]
     pub gap: Vec<i64>,
     #[prost(uint64, repeated, tag = "3")]
@@ -278,23 +278,23 @@ pub(super) struct Runs {
     pub samples: Vec<u64>,
 }
 
-/// Tells that nothing is missing, or what.
+/// Says whether anything is missing, and what.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct End {
-    /// How many the file holds.
+    /// The number of samples in the file.
     #[prost(uint64, tag = "1")]
     pub samples: u64,
     #[prost(uint64, tag = "2")]
     pub runs: u64,
-    /// Runs that are missing, and why.
+    /// The number of missing runs, and the reason.
     #[prost(uint64, tag = "3")]
     pub dropped: u64,
     #[prost(int64, optional, tag = "4")]
     pub failure: Option<i64>,
-    /// Names, lines or stacks that found no room are told as one.
+    /// Names, lines or stacks without room in the tables are counted as one.
     #[prost(bool, tag = "5")]
     pub full: bool,
-    /// Label sets that found no room are told as one.
+    /// Label sets without room in the table are counted as one.
     #[prost(bool, tag = "6")]
     pub labels_full: bool,
 }

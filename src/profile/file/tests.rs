@@ -1,4 +1,4 @@
-//! What is written is what is read, and what was not written so is an error.
+//! A file is read as it was written, and anything else is an error.
 
 use std::io::Read;
 
@@ -17,12 +17,12 @@ use crate::profile::{Profile, Recording, Run, UNPROVEN, Values};
 
 const HOSTILE: &str = "a;b\n\u{1b}[2J<\u{202e}\0";
 
-/// One sample of a made-up recording.
+/// One sample of an artificial recording.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::profile) struct Step {
     pub thread: u32,
     pub stack: u32,
-    /// Which of the label sets; 0 is none.
+    /// Number of the label set; 0 is none.
     pub labels: u32,
     pub step: u64,
     pub cpu: u64,
@@ -108,13 +108,13 @@ pub(in crate::profile) fn empty() -> Profile {
     profile
 }
 
-/// Adds samples, after those that are there.
+/// Adds samples after the existing ones.
 pub(in crate::profile) fn added(profile: &mut Profile, steps: &[Step]) {
     let last = profile.total().wall;
     added_after(profile, last, steps);
 }
 
-/// The same with the time at which the last sample was taken.
+/// The same; `last` is the time of the last sample.
 pub(in crate::profile) fn added_after(profile: &mut Profile, last: Nanos, steps: &[Step]) {
     let mut at = last;
     for step in steps {
@@ -171,7 +171,7 @@ pub(in crate::profile) fn added_after(profile: &mut Profile, last: Nanos, steps:
     }
 }
 
-/// One of a few, of one to three labels; their keys are also such as the file itself has.
+/// A set of one to three labels. Some keys are those that the file itself uses.
 fn label_set(interner: &mut Interner, number: u32) -> LabelSetId {
     let keys = ["thread", "route", HOSTILE];
     let labels = keys.into_iter().take(number as usize).map(|key| Label {
@@ -213,7 +213,7 @@ fn some_steps(count: u32) -> Vec<Step> {
     (0..count).map(step).collect()
 }
 
-/// All that outputs make of a profile, by name.
+/// Everything that outputs use of a profile, by name.
 #[derive(PartialEq, Debug)]
 pub(in crate::profile) struct Contents {
     recording: Recording,
@@ -221,11 +221,11 @@ pub(in crate::profile) struct Contents {
     threads: Vec<(ThreadKey, ProcessId, Option<String>)>,
     /// Thread, frames, labels and values.
     pub entries: Vec<(u32, Vec<FrameTexts>, LabelTexts, Values)>,
-    /// Thread by thread.
+    /// One thread after another.
     runs: Vec<(Run, Vec<FrameTexts>, LabelTexts)>,
 }
 
-/// What a frame is of, its names and numbers.
+/// Kind, names and numbers of a frame.
 type FrameTexts = (FrameKind, [String; 3], [u32; 2]);
 
 /// Keys and values.
@@ -376,7 +376,7 @@ fn a_file_that_ends_too_early_says_so_wherever_it_ends() {
             "{len} {result:?}"
         );
     }
-    // The first field takes four bytes.
+    // The first field takes four bytes, so shorter files are not recognised as ours.
     for len in 4..plain.len() {
         let result = read(&plain[..len]);
         assert!(
@@ -402,7 +402,7 @@ fn what_is_no_profile_of_ours_is_told_apart() {
             "{other:?} {result:?}"
         );
     }
-    // A pprof with one empty sample, and its empty string.
+    // A pprof file with one empty sample and the empty string.
     let result = read(&[0x12, 0, 0x32, 0][..]);
     assert!(matches!(result, Err(ReadError::Foreign)), "{result:?}");
 
@@ -417,7 +417,7 @@ fn what_is_no_profile_of_ours_is_told_apart() {
 fn a_damaged_archive_or_something_after_the_end_is_damage() {
     let zipped = written(&filled(&some_steps(10)));
     let mut turned = zipped.clone();
-    // Its checksum.
+    // A bit of the checksum is flipped.
     let at = turned.len() - 6;
     turned[at] ^= 1;
     let mut followed = zipped.clone();
@@ -429,7 +429,7 @@ fn a_damaged_archive_or_something_after_the_end_is_damage() {
     }
 }
 
-/// A file of these fields, after those that all have.
+/// Reads a file of these fields, after those that every file has.
 fn file(fields: &[(u32, &dyn Field)]) -> Result<Profile, ReadError> {
     let mut bytes = Vec::new();
     prost::encoding::encode_key(field::FORMAT, prost::encoding::WireType::Varint, &mut bytes);
@@ -461,7 +461,7 @@ impl Field for Text {
 #[test]
 fn what_does_not_fit_together_is_damage() {
     use field::*;
-    // `()` is an empty message, and so an empty string.
+    // `()` is encoded as an empty message, which is also an empty string.
     let recording = schema::Recording::default();
     let process = schema::Process::default();
     let thread = schema::Thread::default();
@@ -490,7 +490,7 @@ fn what_does_not_fit_together_is_damage() {
         (END, &end),
     ];
     assert_eq!(file(&whole).expect("a profile").total().count, 1);
-    // Whichever is missing, or there twice, or is in the place of the one after it.
+    // Each field in turn is missing, doubled, or swapped with the next.
     for at in 0..whole.len() {
         let mut less = whole.clone();
         less.remove(at);
@@ -539,7 +539,7 @@ fn what_does_not_fit_together_is_damage() {
             ..recording.clone()
         },
     );
-    // Its own parent, and none that is there.
+    // A process that is its own parent, and a parent that does not exist.
     damaged(
         2,
         &schema::Process {
@@ -730,7 +730,7 @@ fn what_no_recording_holds_is_refused() {
     assert!(matches!(file(&fields), Err(ReadError::TooLarge(_))));
 }
 
-/// pprof's own view of a file, without what it does not know.
+/// A file as pprof sees it, without unknown fields.
 #[derive(Clone, PartialEq, Message)]
 struct File {
     #[prost(message, repeated, tag = "1")]
@@ -759,7 +759,7 @@ struct File {
     default_sample_type: i64,
 }
 
-/// Two threads, each twice in `inner` called from `outer`, once of these unproven.
+/// Two threads, each twice in `inner` called from `outer`; one of these samples is unproven.
 fn profile() -> Profile {
     let recording = Recording::starting_now(Pid(7), vec![TargetStr::new("python3")], 100);
     let mut profile = Profile::new(recording).expect("a temporary file");
@@ -880,7 +880,7 @@ fn stacks_are_innermost_first_with_names_that_can_be_seen() {
     assert_eq!(labels(&file.sample[2]), expected);
 }
 
-/// Each of these is shown as the text of the other would be if nothing were done about it.
+/// Without escaping the escapes themselves, both would be shown as the same text.
 const ALIKE: [&str; 2] = ["a\u{1b}[31m", r"a\x1b[31m"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Writing a profile file, piece by piece.
+//! Writes a profile file, piece by piece.
 
 use std::io::{self, Write};
 
@@ -16,24 +16,25 @@ use crate::model::{
 };
 use crate::profile::{Entry, Profile, Recording};
 
-/// The only mapping.
+/// The id of the only mapping.
 const PROGRAM: u64 = 1;
 
-/// Runs that are written together.
+/// Runs per message.
 const RUNS_A_PIECE: usize = 1000;
 
-/// Bytes that are kept free at the end for what comes after the timeline, and for a last piece.
+/// Bytes that are reserved for what comes after the timeline, and for a last piece of it.
 const RESERVE: u64 = 1 << 20;
 
-/// Bytes that are written to `out` together.
+/// Bytes per write to `out`.
 const BYTES_A_WRITE: usize = 64 << 10;
 
-/// Writes the profile, with some lines that tell readers of pprof what was recorded.
+/// Writes the profile, with comments that describe the recording to readers of pprof.
 ///
 /// # Errors
-/// When `out` cannot be written or the timeline's spill not be read.
+///
+/// When `out` cannot be written or the timeline's spill file cannot be read.
 pub fn write(profile: &Profile, comments: &[String], out: &mut dyn Write) -> io::Result<()> {
-    // A better compression takes eight times as long for a tenth less.
+    // Better compression takes eight times as long and saves a tenth.
     let mut zipped = GzEncoder::new(out, Compression::fast());
     let mut writer = Writer::new(&profile.interner, &mut zipped);
     writer.head(&profile.recording, comments)?;
@@ -52,7 +53,7 @@ pub fn write(profile: &Profile, comments: &[String], out: &mut dyn Write) -> io:
     Ok(())
 }
 
-/// What of the timeline is in the file, and what is not.
+/// What was written of the timeline and what was not.
 #[derive(Debug, Default)]
 struct Timeline {
     runs: u64,
@@ -60,13 +61,13 @@ struct Timeline {
     failure: Option<String>,
 }
 
-/// Writes each thing before the first that refers to it.
+/// Writes each item before the first reference to it.
 struct Writer<'a, W> {
     interner: &'a Interner,
     out: W,
-    /// Encoded and not yet written to `out`.
+    /// Encoded, but not yet written to `out`.
     buffer: Vec<u8>,
-    /// Bytes that were written to `out`.
+    /// Bytes written to `out` so far.
     flushed: u64,
     strings: FxHashMap<Box<str>, i64>,
     functions: FxHashMap<FunctionId, u64>,
@@ -118,7 +119,7 @@ impl<'a, W: Write> Writer<'a, W> {
         index
     }
 
-    /// A text for readers of pprof, who print it as it is; and where that differs, the text itself.
+    /// The text as readers of pprof may print it and, if that differs, the original.
     fn shown(&mut self, text: &TargetStr) -> (i64, Option<i64>) {
         let shown = visible(text);
         let own = (shown != text.untrusted()).then(|| self.string(text.untrusted()));
@@ -143,7 +144,7 @@ impl<'a, W: Write> Writer<'a, W> {
 
     fn head(&mut self, recording: &Recording, comments: &[String]) -> io::Result<()> {
         self.put_number(field::FORMAT, FORMAT);
-        // pprof wants it first of all strings.
+        // pprof requires it to be the first string.
         self.string("");
         for (name, unit) in [
             ("samples", "count"),
@@ -345,7 +346,7 @@ impl<'a, W: Write> Writer<'a, W> {
         }
     }
 
-    /// Writes the runs, as many as fit before the file has so many bytes.
+    /// Writes as many runs as fit into a file of `largest` bytes.
     fn timeline(&mut self, profile: &Profile, largest: u64) -> io::Result<Timeline> {
         let timeline = profile.timeline();
         let mut written = Timeline {
@@ -395,7 +396,7 @@ impl<'a, W: Write> Writer<'a, W> {
     }
 }
 
-/// Runs that are put together.
+/// The runs of one message.
 #[derive(Default)]
 struct Piece {
     runs: schema::Runs,
@@ -405,7 +406,7 @@ struct Piece {
 impl Piece {
     fn push(&mut self, sample: u32, run: crate::profile::Run) {
         self.runs.sample.push(sample);
-        // Wraps, and wraps back where the reader adds it up.
+        // This wraps, and the reader's sum wraps back.
         let gap = run.start.0.wrapping_sub(self.end).cast_signed();
         self.runs.gap.push(gap);
         self.runs.length.push(run.length.0);
@@ -421,7 +422,7 @@ fn python(version: PythonVersion) -> schema::Python {
     }
 }
 
-/// Where one of a few is among all.
+/// The index of a value in a fixed list.
 fn place<T: PartialEq>(all: &[T], one: &T) -> u32 {
     narrow(all.iter().position(|it| it == one).unwrap_or(all.len()))
 }
@@ -480,7 +481,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Tables have fewer than 2^32 entries, and so has a profile that fits in memory.
+/// Tables have fewer than 2^32 entries, and so does a profile that fits into memory.
 fn narrow(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
@@ -500,7 +501,7 @@ mod tests {
         added(&mut profile, &(0..250).map(step).collect::<Vec<_>>());
         let mut writer = Writer::new(&profile.interner, io::sink());
         let written = writer.timeline(&profile, 1).unwrap();
-        // The first piece is begun before there is a byte.
+        // The first piece is started before any byte is written.
         assert_eq!((written.runs, written.dropped), (250, 0));
         let written = writer.timeline(&profile, 1).unwrap();
         assert_eq!((written.runs, written.dropped), (0, 250));

@@ -1,4 +1,4 @@
-//! What changed in a timeline since the last time, for a copy that shares its spill file.
+//! The changes to a timeline since the last delta, for a copy that shares its spill file.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,10 +9,10 @@ use crate::model::{Nanos, ThreadId};
 #[derive(Debug)]
 pub(in crate::profile) struct TimelineDelta {
     slack: Nanos,
-    /// Those that changed; `None` where all runs are left out.
+    /// The threads that changed; `None` if all runs are left out.
     threads: Option<Vec<(ThreadId, ThreadRuns)>>,
     open: u64,
-    /// All of them: they are few.
+    /// All of them, since they are few.
     closed: Vec<Run>,
     spill: Spill,
     failure: Option<String>,
@@ -20,8 +20,8 @@ pub(in crate::profile) struct TimelineDelta {
 }
 
 impl Timeline {
-    /// What changed since the last call. Where there are more runs than `most_runs`, all are left out,
-    /// and the copy says so.
+    /// The changes since the last call. If there are more runs than `most_runs`, all are left out, and
+    /// the copy says so.
     pub(in crate::profile) fn take_delta(&mut self, most_runs: u64) -> TimelineDelta {
         let threads = self.changed.drain(..).filter_map(|thread| {
             let runs = self.threads.get_mut(&thread)?;
@@ -54,7 +54,7 @@ impl Timeline {
         }
     }
 
-    /// The timeline of which this delta is the first.
+    /// A copy that starts with this delta, which must be the first.
     pub(in crate::profile) fn begun_with(delta: TimelineDelta) -> Timeline {
         let mut timeline = Timeline {
             slack: delta.slack,
@@ -62,7 +62,7 @@ impl Timeline {
             open: 0,
             changed: Vec::new(),
             closed: Vec::new(),
-            // The spill file is the other's to write.
+            // Only the original may write to the spill file.
             closed_limit: usize::MAX,
             spill: delta.spill.for_reading(),
             failure: None,
@@ -72,7 +72,7 @@ impl Timeline {
         timeline
     }
 
-    /// Makes the copy what the other was when the delta was taken.
+    /// Brings the copy to the state in which the delta was taken.
     pub(in crate::profile) fn update(&mut self, delta: TimelineDelta) {
         match delta.threads {
             Some(threads) => self.threads.extend(threads),
