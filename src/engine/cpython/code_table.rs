@@ -1,22 +1,21 @@
-//! What code addresses mean: code objects are read once and recognised by their fingerprint.
+//! The meaning of code addresses: code objects are read once and recognised by their fingerprint.
 //!
-//! An address says nothing by itself: the code object that was there may have been freed since, and
-//! another may have taken its place. So reading and resolving share this table. Whoever reads stacks
-//! verifies each code object here ([`CodeTable::verify`]) while the memory is that of the stack's own
-//! moment; resolving looks up what was verified and needs no memory.
+//! An address alone is not enough: the code object that was there may have been freed, and another may
+//! have taken its place. Reading and resolving therefore share this table. Reading verifies each code
+//! object here ([`CodeTable::verify`]) while it has the memory of the stack's own moment. Resolving looks
+//! up what was verified and needs no memory.
 //!
-//! What takes another's place may differ from it in nothing but what lies beneath the same pointers, up to
-//! 3.11: see [`fingerprint`]. To look there costs three ranges a code object, which a deep stack would pay
-//! for in every tick, and next to no program makes such code. So it is looked at where it is likeliest to
-//! differ ([`CachedCode::check`]), everywhere now and then, and everywhere always once a program has been
-//! seen to do it. What remains: until then, code that runs further out than the innermost calls, and
-//! that was on the stack in the look before, may be shown as what was there before it, in no more than
-//! [`LOOKS_BETWEEN`] looks.
+//! Up to 3.11, a new code object may differ from the old one at its address only in what the same
+//! pointers lead to: see [`fingerprint`]. Checking that takes three more ranges per code object, which is
+//! too much for every frame of a deep stack in every tick, and hardly any program creates such code. It
+//! is therefore checked where code is most likely to differ ([`CachedCode::check`]), everywhere once in a
+//! while, and everywhere in each look once a program was seen to do it. The error that remains: until
+//! then, code further out than the innermost calls that was on the stack in the look before may be shown
+//! as its predecessor, in at most [`LOOKS_BETWEEN`] looks.
 //!
-//! Stacks that come without the memory of their moment (from a ring buffer that the kernel fills) are
-//! verified when they arrive. What they name then is what is at the address by that time: right as
-//! long as no code object was freed in between, which the counter that
-//! [`CodeTable::begin_look`] takes tells from 3.12 on.
+//! Stacks without the memory of their moment (from a ring buffer that the kernel fills) are verified when
+//! they arrive, against what is at the address by then. That is right if no code object was freed in
+//! between, which the counter passed to [`CodeTable::begin_look`] tells from 3.12 on.
 
 use rustc_hash::FxHashMap;
 
@@ -30,71 +29,71 @@ use crate::model::{
     Addr, CodeAddr, Frame, FrameId, FrameKind, Function, FunctionId, Interner, TargetStr,
 };
 
-/// When this much is kept of code objects, all is forgotten before the next look: a program that
-/// makes code without end costs time then and no truth.
+/// When the table takes this many bytes, it is emptied before the next look. A program that creates code
+/// without end then costs time, but no wrong results.
 const FORGET_AT: usize = 8 << 20;
 
-/// A single look takes no more than this; threads that would need more are lost to it.
+/// The most bytes that a single look may take. Threads that need more are lost in that look.
 const MAX_KEPT: usize = 16 << 20;
 
-/// What a code object takes besides its texts and its line table, roughly.
+/// The approximate size of a code object without its texts and line table, in bytes.
 const RECORD: usize = 512;
 
-/// Of the innermost functions of each stack so many are checked to the last byte in each look.
+/// In each look, this many innermost functions of each stack are checked completely.
 const INNERMOST: usize = 4;
 
-/// Of all others after so many looks.
+/// All other functions are checked completely once in this many looks.
 const LOOKS_BETWEEN: u32 = 32;
 
 /// The code objects of one process, and the frames of one interner that their instructions became.
 #[derive(Debug, Default)]
 pub struct CodeTable {
     cached: FxHashMap<CodeAddr, CachedCode>,
-    /// Bytes that `cached` takes, roughly.
+    /// The approximate size of `cached` in bytes.
     kept: usize,
-    /// Rises when an address means another function than before.
+    /// Increases when an address may mean another function than before.
     generation: u64,
-    /// Entries that were verified in an earlier epoch are to be verified again.
+    /// Entries that were verified in an earlier epoch must be verified again.
     epoch: u64,
-    /// How many code objects the target had freed at the last look, where it counts them.
+    /// The target's count of freed code objects at the last look, if it has one.
     freed: Option<u64>,
-    /// Looks until everything is checked to the last byte again; 0 in the look in which it is.
+    /// Looks until everything is checked completely again; 0 in the look that does it.
     until_all: u32,
-    /// Whether something else was found beneath the same pointers.
+    /// Whether different content was found behind the same pointers.
     is_remade: bool,
 }
 
-/// How closely a code object is compared with what was there before.
+/// How much of a code object is compared with what was there before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Check {
-    /// Its own fields.
+    /// Only its own fields.
     Itself,
-    /// Its texts and its line table as well.
+    /// Also its texts and its line table.
     Beneath,
 }
 
 #[derive(Debug)]
 struct CachedCode {
-    /// The epoch in which the code object was last found at its address.
+    /// The epoch in which its own fields were last verified.
     verified_in: u64,
-    /// The same of what its pointers lead to.
+    /// The epoch in which what its pointers lead to was last verified.
     beneath_in: u64,
     fingerprint: Fingerprint,
     code: Code,
-    /// Interned at the first use after the code object was read.
+    /// Interned on first use after the code object was read.
     function: Option<FunctionId>,
     frames: FxHashMap<i32, FrameId>,
 }
 
 impl CodeTable {
-    /// Changes when frames resolved earlier may mean something else now.
+    /// Changes when frames that were resolved earlier may have another meaning now.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Begins a look. What was verified has to be verified again, unless the target counts the code
-    /// objects that it has `freed` and none was since the last look: then nothing can have taken
-    /// another's place. Drops all entries when they take too much memory.
+    /// Begins a look. Everything must be verified again, unless the target counts the code objects that
+    /// it has `freed` and freed none since the last look: then no code object can have been replaced.
+    /// Drops all entries if they take too much memory.
     pub fn begin_look(&mut self, freed: Option<u64>) {
         if freed.is_none() || freed != self.freed {
             self.epoch += 1;
@@ -112,14 +111,14 @@ impl CodeTable {
         }
     }
 
-    /// Ends a look that was not proven: what it took for a code object may never have been one.
+    /// Ends a look that was not proven. What it read as a code object may never have been one.
     pub fn distrust_last_look(&mut self) {
         self.freed = None;
     }
 
-    /// Makes sure that the table has the code object as it is in `memory`, which must be that of the
-    /// frame's own moment; its function is the `depth`th from the leaf (from 0). `false` when it cannot
-    /// be read, or there is no room for it.
+    /// Ensures that the table has the code object as it is in `memory`, which must be of the frame's own
+    /// moment. Its function is the `depth`th from the leaf (from 0). `false` if it cannot be read, or there
+    /// is no room for it.
     pub fn verify<M: Memory>(
         &mut self,
         memory: &mut M,
@@ -162,8 +161,9 @@ impl CodeTable {
         true
     }
 
-    /// Which ranges (address, length) [`verify`](Self::verify) will look at that it did not look at in the
-    /// last look: what it did is fetched at the beginning of this one. As far as that is known before.
+    /// The ranges (address, length) that [`verify`](Self::verify) will read and did not read in the last
+    /// look, as far as they are known in advance. The ranges of the last look are fetched at the
+    /// beginning of this one anyway.
     pub fn new_places(
         &self,
         layout: &Layout,
@@ -183,7 +183,7 @@ impl CodeTable {
         own.into_iter().chain(beneath.into_iter().flatten())
     }
 
-    /// What a frame means whose code object was verified. `None` when it was not.
+    /// The meaning of a frame whose code object was verified; `None` if it was not.
     pub fn resolve(
         &mut self,
         frame: &RawFrame,
@@ -208,17 +208,17 @@ impl CodeTable {
     }
 }
 
-/// What is at the address of a code object.
+/// What was found at the address of a code object.
 enum Found {
     Same,
     Other,
-    /// The same but for what its pointers lead to.
+    /// The same fields, but different content behind its pointers.
     OtherBeneath,
 }
 
 impl CachedCode {
-    /// How closely to look at it this time. The innermost functions are the likeliest to be others than
-    /// before, and so is what was not on a stack in the look before.
+    /// How much of it to check this time. The innermost functions are the most likely to have changed, and
+    /// so is code that was not on a stack in the look before.
     fn check(&self, depth: usize, epoch: u64, is_everywhere: bool) -> Check {
         match is_everywhere || depth < INNERMOST || self.verified_in + 1 < epoch {
             true => Check::Beneath,
@@ -248,11 +248,11 @@ impl CachedCode {
     }
 }
 
-/// What a raw frame stands for.
+/// The meaning of a raw frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meaning {
     Frame(FrameId),
-    /// The frame is still being made, and not to be shown.
+    /// The frame is not complete yet, and must not be shown.
     Incomplete,
 }
 

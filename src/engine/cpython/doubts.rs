@@ -1,5 +1,5 @@
-//! Threads that could be proven in no try of tick after tick, and what they may still cost: a thread state
-//! that a fork left behind, or whose memory is damaged, is no better in the next try.
+//! Threads that stay unproven tick after tick, and how much effort they still get. Further tries do not
+//! help if a fork left the thread state behind, or if its memory is damaged.
 
 use rustc_hash::FxHashMap;
 
@@ -7,40 +7,41 @@ use super::reading::{Look, Patience};
 use crate::cpython::threads::ThreadState;
 use crate::model::{Addr, Proof};
 
-/// From so many ticks in a row on at whose end a thread was unproven, it is spared. A thread that was caught
-/// while it was made or unmade is proven sooner.
+/// A thread that was unproven after all tries in this many consecutive ticks gets fewer tries. One that
+/// was merely caught while it started or ended is proven sooner.
 const TICKS_IN_VAIN: u32 = 3;
 
-/// The most ticks between two at which no try is spared for a thread, as a power of two.
+/// The most ticks between two that try fully to prove a thread, as a power of two.
 const LONGEST_PAUSE: u32 = 8;
 
-/// The threads of one process that could not be proven lately.
+/// The threads of one process that recently could not be proven.
 #[derive(Debug, Default)]
 pub struct Doubts {
     tick: u64,
-    /// By the address of the thread state, and its thread's Python id: another thread may come to have its
-    /// state there.
+    /// By the address of the thread state and the thread's Python id, since another thread may get its
+    /// state at the same address.
     doubted: FxHashMap<(Addr, u64), Doubt>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Doubt {
-    /// Ticks in a row at which no try was spared and none succeeded.
+    /// Consecutive ticks that tried fully and failed.
     in_vain: u32,
-    /// The tick from which on it is tried in earnest again.
+    /// The next tick that tries fully.
     until: u64,
     /// The last tick at which it was unproven.
     seen: u64,
 }
 
 impl Doubts {
-    /// Begins a tick at which threads are read.
+    /// Begins a tick that reads threads.
     pub fn begin_tick(&mut self) {
         self.tick += 1;
     }
 
-    /// How much may be done in this tick to prove a thread's stack. `slept` says that its memory is as at
-    /// the last tick, as far as the kernel tells: none runs a thread of which no kernel thread is known.
+    /// How much effort this tick may spend to prove a thread's stack. `slept` tells whether the thread
+    /// slept since the last tick, as far as the kernel knows. A thread state without a known kernel
+    /// thread counts as sleeping.
     pub fn patience_with(&self, state: &ThreadState, slept: impl FnOnce() -> bool) -> Patience {
         match self.doubted.get(&key(state)) {
             Some(doubt) if self.tick < doubt.until => match slept() {
@@ -51,10 +52,10 @@ impl Doubts {
         }
     }
 
-    /// Takes what came of a tick, at its end; `is_all` says that the look was one at all threads.
+    /// Notes the results at the end of a tick; `is_all` tells whether the look was at all threads.
     pub fn note(&mut self, look: &Look, is_all: bool) {
         if look.is_full() {
-            // What was lost to that says nothing of a thread.
+            // A thread may be unproven only because the look was full.
             return;
         }
         for thread in &look.threads {
@@ -106,7 +107,7 @@ mod tests {
         }
     }
 
-    /// What is done at each of so many ticks of which none succeeds, as one letter each.
+    /// The effort in each of `count` ticks that all fail, one letter per tick.
     fn ticks(doubts: &mut Doubts, slept: bool, count: u32) -> String {
         let one = |_| {
             doubts.begin_tick();
@@ -126,7 +127,7 @@ mod tests {
         let mut doubts = Doubts::default();
         let mut tried = ticks(&mut doubts, true, 33);
         assert_eq!(tried, "FFF.F...F.......F...............F");
-        // At the 65th, the 129th, and from the 257th on every 256th.
+        // At the 65th, the 129th, and from the 257th on at every 256th.
         tried = ticks(&mut doubts, true, 10_000);
         assert_eq!(tried.matches('F').count(), 2 + 39);
     }

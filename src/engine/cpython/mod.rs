@@ -1,24 +1,24 @@
-//! Our own engine: reads a live CPython process, one snapshot a tick.
+//! Our own engine: reads a live CPython process, one snapshot per tick.
 //!
-//! In every tick the threads that can change their Python stack stand still before the first look,
-//! since a reader that looks first, and halts only what it could not prove, prefers stacks that stand
-//! still anyway. With a GIL that is the one thread that has it, and while it stands still no other
-//! can take the GIL. It stands still because we run on its CPU: when we wake up there, the scheduler
-//! takes the thread off that CPU, and the kernel's count of how often it was scheduled tells
-//! afterwards that it did not run meanwhile, here or elsewhere. With several GILs, or none, several
-//! threads run Python at once, and helpers run on the other CPUs. Where we cannot run there, and for
-//! each other thread that runs, a pause by ptrace does it. Threads that sleep are never interrupted:
-//! the same count tells that they went on sleeping.
+//! In every tick, the threads that can change their Python stack are held still before the first look. A
+//! reader that looked first and halted only what it could not prove would favour stacks that do not
+//! change. With a GIL, only its holder must be held: while it stands still, no other thread can take the
+//! GIL. It stands still because we run on its CPU. When we wake up there, the scheduler takes the thread
+//! off that CPU. Afterwards, the kernel's count of how often the thread was scheduled tells whether it
+//! ran meanwhile, here or elsewhere. With several GILs, or none, several threads run Python at once, and
+//! helpers run on the other CPUs. Where we cannot run, and for all other running threads, a pause by
+//! ptrace is used. Sleeping threads are never interrupted: the same count tells that they went on
+//! sleeping.
 //!
-//! Three parts do this, each of which owns what it knows; a tick is the story told over them:
-//! - [`halting`] decides which threads must stand still, makes them, and proves that they did;
+//! Three parts do this, each of which owns what it knows:
+//! - [`halting`] decides which threads must stand still, holds them, and proves that they stood still;
 //! - [`reading`] makes raw stacks, which are addresses only, from the memory of one moment;
-//! - [`resolving`] makes samples of raw stacks.
+//! - [`resolving`] makes samples from raw stacks.
 //!
-//! Reading and resolving meet in the [`code_table`]: reading verifies there, while the memory of that
-//! moment is at hand, what code each address means, and resolving looks it up. It belongs to neither
-//! and is lent to both. Halting knows what the last look found; reading and resolving do not know
-//! halting, and work without it where memory does not change.
+//! Reading and resolving share the [`code_table`], which belongs to neither and is lent to both. Reading
+//! verifies there what code each address means, while it has the memory of that moment. Resolving looks
+//! it up. Halting knows what the last look found. Reading and resolving know nothing of halting, and
+//! work without it if the memory does not change.
 
 mod code_table;
 mod doubts;
@@ -55,19 +55,19 @@ pub use self::open::{OpenError, open, open_each};
 #[cfg(any(test, feature = "internals"))]
 pub use self::resolving::MISSING_FRAMES;
 
-/// The most tries of one tick to prove what it read. Each halts the threads anew, so that all but the
-/// last moments of a process succeed at the first or second.
+/// The most tries per tick to prove what was read. Each try halts the threads anew. Nearly all looks
+/// succeed at the first or second try, except in the last moments of a process.
 const MAX_TRIES: u32 = 8;
 
-/// So many tries do not pause what can be stood on.
+/// The first tries do not pause a thread if we can stand on its CPU.
 const TRIES_WITHOUT_PAUSE: u32 = 5;
 
-/// How long to let the target run before the second try; each further try waits four times as long.
-/// The interpreter takes next to no time to finish what it was caught in, and the later a look, the
-/// less it belongs to the instant of the tick.
+/// How long the target runs before the second try; each further try waits four times as long. The
+/// interpreter takes very little time to finish what it was caught in. The later a look is, the less it
+/// belongs to the instant of the tick.
 const BEFORE_SECOND_TRY: Duration = Duration::from_micros(1);
 
-/// How often to check that the process still is the same; so do failed reads.
+/// How often to check that the process is still the same. Failed reads check it, too.
 const IDENTITY_INTERVAL: Nanos = Nanos(1_000_000_000);
 
 /// Reads one CPython process.
@@ -81,9 +81,9 @@ pub struct CpythonEngine {
     resolver: Resolver,
     codes: CodeTable,
     doubts: Doubts,
-    /// Which threads this tick is about.
+    /// The threads that this tick is about.
     scope: Scope,
-    /// The CPU that the last tick stood on, unless it had nothing to read.
+    /// The CPU that the last tick stood on; `None` if there was nothing to read.
     stood_at: Option<usize>,
     identity_asked: Nanos,
 }
@@ -117,7 +117,7 @@ impl Engine for CpythonEngine {
         }
         let before = self.halter.effort();
         match self.halter.begin_tick(&mut self.reader, &mut self.scope) {
-            // A thread that sleeps with the GIL is asked for by --gil.
+            // With --gil, a thread that sleeps while it holds the GIL must be found.
             Activity::SleptOn
                 if self.options.counting != Counting::Wall
                     && !self.reader.last_look().has_a_gil_holder() =>
@@ -185,9 +185,9 @@ impl CpythonEngine {
         }
     }
 
-    /// Looks once before the first tick: finding each thread's files, frames and code for the first
-    /// time takes many times as long as a tick, with hundreds of threads longer than the time
-    /// between two. What goes wrong shows again in a tick.
+    /// Looks once before the first tick. Finding each thread's files, frames and code for the first time
+    /// takes many times as long as a tick, and with hundreds of threads longer than the time between two.
+    /// Errors are ignored, since they will show again in a tick.
     fn warm_up(&mut self, interner: &mut Interner) {
         let before_all = Tick {
             at: Nanos::ZERO,
@@ -196,14 +196,15 @@ impl CpythonEngine {
         let _ = self.tick(before_all, interner, &mut Vec::new());
     }
 
-    /// Looks at all threads of this tick; again, in the same tick, while a stack is unproven.
+    /// Looks at all threads of this tick, repeatedly while a stack is unproven.
     fn read_until_proven(&mut self) -> Result<(), TickError> {
         let mut result = Ok(());
         self.doubts.begin_tick();
-        // Without halting, trying until it works would prefer code that stands still.
+        // Without halting, retrying until a look succeeds would favour code that does not change its
+        // stack.
         let tries = match self.options.halting {
             Halting::WhenNeeded | Halting::Always => MAX_TRIES,
-            // A second look may be one at all threads, where the first was not.
+            // The second look may be at all threads, if the first was not.
             Halting::Never => 1 + u32::from(self.scope.is_partial()),
         };
         let mut may_follow_gil = self.options.halting != Halting::Never;
@@ -216,12 +217,13 @@ impl CpythonEngine {
             let halted = self.halter.halt(extent, &mut self.reader, &self.scope);
             result = self.look(&halted);
             if !self.halter.presumption_held(&mut self.reader) {
-                // At most once a tick: a task that is looked at again is presumed no more.
+                // This happens at most once per tick: a task that is looked at again is no longer
+                // presumed.
                 self.discard_look(halted);
                 continue;
             }
             if attempt == 0 && may_follow_gil && self.reader.last_look().gil_holders_changed() {
-                // The thread that has it now is to stand still.
+                // The thread that has the GIL now must be held.
                 may_follow_gil = false;
                 self.discard_look(halted);
                 continue;
@@ -239,14 +241,14 @@ impl CpythonEngine {
             if result.is_ok() && (proven || unhalted || look.is_full()) {
                 break;
             }
-            // Standing on its CPU again suffices most often.
+            // Standing on its CPU again is usually enough.
             if result.is_err() || attempt >= 2 && (verdict == Verdict::Moved || !complete) {
                 extent = match attempt < TRIES_WITHOUT_PAUSE {
                     true => Extent::AllThatRun,
                     false => Extent::ByPausing,
                 };
             }
-            // Asking costs with the number of threads. A look that gave something met the process.
+            // This check costs more with more threads. A look that read something has met the process.
             if result.is_err() && self.process.standing() != Standing::Same {
                 break;
             }
@@ -261,7 +263,7 @@ impl CpythonEngine {
     /// Lets the target run before another try.
     fn let_run(&mut self, attempt: u32) {
         let look = self.reader.last_look();
-        // A thread that could run Python and was not looked at is looked for among all.
+        // A thread that could run Python was not looked at, so the next look is at all threads.
         if !look.includes_every_gil_holder() {
             self.scope.set_all();
         }
@@ -269,7 +271,7 @@ impl CpythonEngine {
         self.halter.let_run(time, look, &self.scope);
     }
 
-    /// One look, of which it is not known yet whether it is proven.
+    /// Makes one look. Whether it is proven is not known yet.
     fn look(&mut self, halted: &Halted) -> Result<(), TickError> {
         let motion = match halted {
             Halted::Nothing => Motion::Running,
@@ -287,14 +289,14 @@ impl CpythonEngine {
         read.map_err(|fault| TickError::Unreadable(fault.to_string()))
     }
 
-    /// Lets the target go on after a look that will be made again.
+    /// Lets the target continue after a look that will be repeated.
     fn discard_look(&mut self, halted: Halted) {
         self.codes.distrust_last_look();
         self.halter.release(halted);
         self.halter.look_again(&self.scope);
     }
 
-    /// Samples of the last look's threads.
+    /// Appends samples of the last look's threads.
     fn sample_threads(
         &mut self,
         tick: Tick,
@@ -339,7 +341,7 @@ impl CpythonEngine {
         outcome
     }
 
-    /// Samples of the threads that wait within a request or task, in a process in which nothing ran.
+    /// Appends samples of the threads that wait within a request or task, if nothing in the process ran.
     fn sample_sleepers(&mut self, tick: Tick, samples: &mut Vec<Sample>) -> TickOutcome {
         self.resolver.begin();
         self.resolver.append_waiting_at_work(tick, samples);
@@ -350,7 +352,7 @@ impl CpythonEngine {
     }
 }
 
-/// What is to be resolved of a thread; `None` when the thread is gone, or is part of another.
+/// The reading of a thread for the resolver; `None` if the thread is gone, or is part of another.
 fn stack_of(thread: &RawThread) -> Option<Reading<'_>> {
     match &thread.stack {
         ReadStack::Read(stack) => Some(Reading::Stack(stack)),
@@ -360,7 +362,7 @@ fn stack_of(thread: &RawThread) -> Option<Reading<'_>> {
     }
 }
 
-/// What is known of threads before they are read.
+/// What is known about threads before they are read.
 struct BeforeRead<'a> {
     halter: &'a mut Halter,
     resolver: &'a Resolver,

@@ -1,4 +1,4 @@
-//! Finding the interpreter in a process and making the engine that reads it.
+//! Finds the interpreter in a process and makes the engine that reads it.
 
 use std::sync::Arc;
 
@@ -26,11 +26,11 @@ pub enum OpenError {
     Layout(#[from] LayoutError),
 }
 
-/// Makes an engine for a process and enters the process into `interner`, as a child of `parent`
-/// where that is recorded too. Of several Pythons in it the likeliest is read.
+/// Makes an engine for a process and enters the process into `interner`, as a child of `parent` if that
+/// is given. Of several Pythons in the process, it reads the most likely one.
 ///
 /// # Errors
-/// When no interpreter is found in the process, or one whose layout is not known.
+/// When the process has no interpreter, or none with a known layout.
 pub fn open(
     process: Process,
     parent: Option<ProcessId>,
@@ -41,8 +41,8 @@ pub fn open(
     open_located(Arc::new(process), located, parent, options, interner)
 }
 
-/// The same for each Python in the process, the likeliest first; each is entered as if it were a process
-/// of its own. Those beyond the first are left out where their layout is not known.
+/// The same for each Python in the process, the most likely first. Each is entered as a process of its
+/// own. Further ones with an unknown layout are left out.
 ///
 /// # Errors
 /// As [`open`].
@@ -83,7 +83,7 @@ fn open_located(
         generation: None,
     });
     let program = process.executable().map_or("", |it| it.path.untrusted());
-    // Only where threads within a request or task count even while they wait.
+    // Needed only if threads within a request or task count even while they wait.
     let work = match options.counting {
         Counting::Work if frameworks::calls_application(program) => {
             WorkSearch::FunctionsAndOutermost

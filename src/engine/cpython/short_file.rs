@@ -1,4 +1,4 @@
-//! The short name of a source file: from the outermost directory that is a package.
+//! The short name of a source file: its path from the outermost package directory on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use rustc_hash::FxHashMap;
 
 use crate::target::{Process, open_file};
 
-/// How many answers are kept, one a directory; a program has few of them.
+/// The most answers that are kept, one per directory. Programs have few.
 const MAX_DIRECTORIES: usize = 10_000;
 
-/// Packages do not lie deeper than this.
+/// The most directories that are searched upwards. Packages are not nested deeper.
 const MAX_DEPTH: usize = 64;
 
-/// Shortens file names by looking for `__init__.py` in the target's own file system, as py-spy
-/// does. It only asks whether files exist.
+/// Shortens file names by looking for `__init__.py` in the target's own file system, as py-spy does. It
+/// only checks whether files exist.
 #[derive(Debug)]
 pub struct ShortFiles {
-    /// Whose file system it is. Without one, no file is found.
+    /// The process whose file system is used. Without one, no file is found.
     process: Option<Arc<Process>>,
     is_package: FxHashMap<String, bool>,
 }
 
 impl ShortFiles {
-    /// Without a process each file's short name is its base name.
+    /// Without a process, each file's short name is its base name.
     pub fn new(process: Option<Arc<Process>>) -> ShortFiles {
         ShortFiles {
             process,
@@ -31,9 +31,9 @@ impl ShortFiles {
         }
     }
 
-    /// `/usr/lib/python3/dist-packages/django/db/models/query.py` becomes
-    /// `django/db/models/query.py`; what lies in no package becomes its base name; what is no path
-    /// (`<string>`) stays.
+    /// `/usr/lib/python3/dist-packages/django/db/models/query.py` becomes `django/db/models/query.py`. A
+    /// file outside packages becomes its base name. A name that is not a path (`<string>`) does not
+    /// change.
     pub fn shorten(&mut self, file: &str) -> String {
         let mut from = file.rfind('/').map_or(0, |slash| slash + 1);
         for _ in 0..MAX_DEPTH {

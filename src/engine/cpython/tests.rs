@@ -1,4 +1,4 @@
-//! Reading and resolving without a live process: recorded memory, and stacks made by hand.
+//! Reading and resolving without a live process: from recorded memory, and from stacks made by hand.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::model::{
     Tid,
 };
 
-/// Where a recording begins, and what other readers found in it.
+/// Where to begin in a recording, and what other readers found in it.
 #[derive(Deserialize)]
 struct Roots {
     version: u32,
@@ -73,7 +73,7 @@ fn recordings() -> Vec<(Roots, RecordedMemory)> {
         .collect()
 }
 
-/// No kernel is asked: the thread states say which thread they are, where they do.
+/// A kernel side without a kernel: thread ids come from the thread states, where these have them.
 struct NoKernel;
 
 impl KernelSide for NoKernel {
@@ -94,7 +94,7 @@ impl KernelSide for NoKernel {
     }
 }
 
-/// A reader of a recording that has looked at it once.
+/// A reader of a recording after one look.
 fn look_at(roots: &Roots, memory: RecordedMemory, codes: &mut CodeTable) -> Reader<RecordedMemory> {
     let mut reader = Reader::new(memory, roots.layout(), roots.runtime());
     reader
@@ -131,7 +131,7 @@ fn key(python_id: u64, tid: Option<Tid>) -> ThreadKey {
     }
 }
 
-/// What resolves to these samples' frames: name and line, leaf first.
+/// Name and line of each frame of a sample, leaf first.
 fn lines(sample: &Sample, interner: &Interner) -> Vec<String> {
     let frames = interner.frames_of(sample.stack).map(|frame| {
         let frame = interner.frame(frame);
@@ -217,7 +217,7 @@ const TICK: Tick = Tick {
     stands_for: Nanos(10),
 };
 
-/// Code objects of a recording, and what their frames say: leaf first, of a thread that waits.
+/// Code objects of a recording, and the frames of a waiting thread, leaf first.
 struct ByHand {
     codes: CodeTable,
     interner: Interner,
@@ -226,7 +226,7 @@ struct ByHand {
 }
 
 impl ByHand {
-    /// The memory serves to verify the code objects, and for nothing else.
+    /// The memory only serves to verify the code objects.
     fn new() -> ByHand {
         let (roots, mut memory) = recording(&folder().join("3.13.0.json"));
         let reader = look_at(&roots, memory.clone(), &mut CodeTable::default());
@@ -247,7 +247,7 @@ impl ByHand {
         }
     }
 
-    /// Resolves a stack of thread 5 and gives its lines.
+    /// Resolves a stack of thread 5 and returns its lines.
     fn resolve(&mut self, stack: Reading<'_>, tick: Tick, cpu: Nanos) -> Option<Sample> {
         let raw = RawSample {
             root: Addr(0x5000),
@@ -288,7 +288,7 @@ fn stacks_made_by_hand_become_samples() {
         cut: false,
     };
     by_hand.resolver.begin();
-    // Two of one thread in one round, as a buffer has them, each with its own time.
+    // Two samples of one thread in one round, each with its own time, as from a buffer.
     for (at, cpu) in [(3, 1), (5, 2)] {
         let tick = Tick {
             at: Nanos(at),
@@ -321,7 +321,7 @@ fn a_stack_is_resolved_anew_from_where_it_differs_from_the_last() {
     let mut elsewhere = frames.clone();
     elsewhere[0].instruction = -1;
     let lines = by_hand.lines_of(&elsewhere, false);
-    // Not in its first instruction yet.
+    // A frame that has not reached its first instruction.
     assert_eq!(lines, WHOLE[1..]);
     let mut cut = WHOLE[..2].to_vec();
     let mark = format!("{MISSING_FRAMES:?} 0");

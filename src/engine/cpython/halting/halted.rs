@@ -1,4 +1,4 @@
-//! Making threads stand still: by standing on their CPU, or by pausing them.
+//! Holding threads still: by standing on their CPU, or by pausing them.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use crate::model::{Addr, Halting, Tid};
 use crate::sys::linux::ptrace::{self, PauseError, Paused};
 use crate::sys::linux::stand;
 
-/// How often to look for threads that were woken while others were being paused.
+/// How often to look for threads that woke up while others were being paused.
 const MAX_ROUNDS: u32 = 8;
 
-/// What was made to stand still.
+/// What was halted.
 #[derive(Debug)]
 pub enum Halted {
-    /// Nothing: reading must not halt the target, or was not allowed to.
+    /// Nothing, because it must not be or was not allowed.
     Nothing,
-    /// The threads that must stand still. Those that were paused are listed; others stand still since
-    /// they sleep, or since we stand on their CPU.
+    /// The threads that must stand still. Only those that were paused are listed. The others sleep, or we
+    /// stand on their CPU.
     Threads(Vec<PausedThread>),
 }
 
@@ -40,24 +40,23 @@ impl Halted {
     }
 }
 
-/// Which threads are made to stand still, and how far we go for that.
+/// Which threads are halted, and by which means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// In each interpreter the thread that has the GIL or had it last, whether or not it has it now.
-    /// Finding that thread takes some time; taking that time only while the GIL is held would find
-    /// the GIL held too often. Without a GIL, all threads of the interpreter.
+    /// In each interpreter, the thread that has the GIL or had it last, whether or not it has it now.
+    /// Finding that thread takes time; if this time passed only while the GIL is held, the GIL would be
+    /// found held too often. Without a GIL, all threads of the interpreter.
     WhoCanRunPython,
     /// All threads that run: the GIL may change hands faster than we can look.
     AllThatRun,
-    /// The same by a pause even where we may stand: the scheduler moves a thread on while we read a long
-    /// stack, or takes our CPU. A last resort, since a thread that begins to wait just when it is paused
-    /// has its system call interrupted.
+    /// All threads that run, by a pause even where we may stand: the scheduler may move a thread while we
+    /// read a long stack, or take our CPU. This is the last resort, since a thread that begins to wait
+    /// just when it is paused has its system call interrupted.
     ByPausing,
 }
 
 impl Halter {
-    /// Makes the threads stand still that can change a Python stack. Threads that sleep are left
-    /// alone.
+    /// Halts the threads that can change a Python stack. Sleeping threads are left alone.
     pub fn halt(&mut self, extent: Extent, reader: &mut LiveReader, scope: &Scope) -> Halted {
         if self.policy == Halting::Never {
             return Halted::Nothing;
@@ -84,14 +83,14 @@ impl Halter {
         }
         self.to_halt = tids;
         if paused.is_empty() && self.effort.refused > refused {
-            // As if nothing were to be halted: to try until it is proven would prefer stacks that
-            // stand still.
+            // We then behave as if halting were not wanted: retrying until a stack is proven would favour
+            // stacks that do not change.
             return Halted::Nothing;
         }
         Halted::Threads(paused)
     }
 
-    /// Lets all threads go on.
+    /// Lets all threads continue.
     pub fn release(&mut self, halted: Halted) {
         let Halted::Threads(paused) = halted else {
             return;
@@ -102,7 +101,7 @@ impl Halter {
         self.effort.paused += longest.unwrap_or(Duration::ZERO);
     }
 
-    /// Stands where these threads run, and pauses those of which we may not.
+    /// Stands on the CPUs of these threads, and pauses those whose CPU is not allowed.
     fn halt_where_they_run(&mut self, tids: &[Tid], scope: &Scope, paused: &mut Vec<PausedThread>) {
         if self.may_stand {
             match *tids {
@@ -111,8 +110,8 @@ impl Halter {
                 _ => self.stand_where_all_run(tids, scope),
             }
         }
-        // Who has moved on, or runs where a helper is late, is not paused for that: what is read of it is
-        // not proven, and it is followed at the next try.
+        // A thread that has moved, or whose helper is late, is not paused. Its stack stays unproven in
+        // this try, and the next try follows it.
         let stands = match self.may_stand {
             true => |task: &Task| task.is_off_cpu() || stand::reaches(task.cpu()),
             false => Task::is_off_cpu,
@@ -122,20 +121,21 @@ impl Halter {
         }
     }
 
-    /// All interpreters together: those with a GIL of their own run at the same time (3.12 on), and must
-    /// all stand still at the same time. Each thread is listed once, also where several share its GIL.
+    /// Lists the threads of all interpreters: those with a GIL of their own run at the same time (3.12
+    /// on), so all must stand still at the same time. A thread is listed once, even if interpreters share
+    /// its GIL.
     fn list_who_can_run_python(&mut self, reader: &mut LiveReader, tids: &mut Vec<Tid>) {
         tids.clear();
         for index in 0..reader.last_look().gils.len() {
             let Some(&(interpreter, gil)) = reader.last_look().gils.get(index) else {
                 break;
             };
-            // As the last look found it: if the GIL has gone to another since, this look shows it,
-            // and another is taken.
+            // This is the holder that the last look found. If another has the GIL by now, this look shows
+            // it, and the look is repeated.
             match gil.and_then(|gil| gil.latest_holder()) {
                 Some(holder) => tids.extend(self.tid_of(interpreter, holder, reader)),
-                // Threads that were there at the last look. Newcomers are found by the read, and halted
-                // at the next try.
+                // Only threads that the last look found. The read finds new ones, and the next try halts
+                // them.
                 None => {
                     let threads = reader.last_look().threads.iter();
                     let threads = threads.filter(|it| it.state.interpreter == interpreter);
@@ -147,8 +147,8 @@ impl Halter {
         tids.dedup();
     }
 
-    /// The kernel thread of a thread state: as the last look found it, or else looked up, since a
-    /// thread that came meanwhile should not be found in another way than those that were there.
+    /// The kernel thread of a thread state, as the last look found it. A new thread is looked up in the
+    /// same way as the others were.
     fn tid_of(&mut self, interpreter: Addr, state: Addr, reader: &mut LiveReader) -> Option<Tid> {
         if let Some(thread) = reader.last_look().thread_at(state) {
             return thread.tid;
@@ -156,15 +156,15 @@ impl Halter {
         if state.is_null() {
             return None;
         }
-        // The thread that had the GIL last may be gone, and its memory hold anything: then no task
-        // has the id, or a task is halted for nothing.
+        // The thread that had the GIL last may be gone, and its memory may hold anything. Then no task
+        // has the id, or a task is halted needlessly.
         let (state, memory) = reader.thread_state_now(interpreter, state).ok()?;
         self.kernel_thread(memory, &state).tid()
     }
 
-    /// Stands where a thread runs, so that it need not be paused.
+    /// Stands on the CPU of a thread, so that it need not be paused.
     fn stand_where_it_runs(&mut self, tid: Tid, scope: &Scope) {
-        // It may move on while we move after it, but not often.
+        // It may move while we follow it, but not often.
         for _ in 0..2 {
             let Some(cpu) = self
                 .tasks
@@ -182,10 +182,10 @@ impl Halter {
         }
     }
 
-    /// Stands where one of several threads runs, and has helpers stand where the others do.
+    /// Stands on the CPU of one of several threads, and has helpers stand on the others'.
     fn stand_where_all_run(&mut self, tids: &[Tid], scope: &Scope) {
         let mut cpus = std::mem::take(&mut self.cpus);
-        // Some may move on while we move after them.
+        // Some may move while we follow them.
         for _ in 0..2 {
             self.tasks.cpus_of(tids, &mut cpus);
             if cpus.iter().all(|&cpu| stand::covers(cpu)) {
@@ -204,8 +204,8 @@ impl Halter {
         self.cpus = cpus;
     }
 
-    /// Pauses each of these threads that runs until no other does: those that slept when the first was
-    /// paused may have been woken since.
+    /// Pauses each of these threads that runs, until none runs any more: some that slept may have woken
+    /// up in between.
     fn pause_all(&mut self, tids: &[Tid], scope: &Scope, paused: &mut Vec<PausedThread>) {
         for round in 0..MAX_ROUNDS {
             if round > 0 {
@@ -221,13 +221,13 @@ impl Halter {
         }
     }
 
-    /// Pauses a thread, unless it stands still enough without.
+    /// Pauses a thread, unless it stands still without that.
     fn pause(&mut self, tid: Tid, stands: fn(&Task) -> bool, paused: &mut Vec<PausedThread>) {
         let is_paused = paused.iter().any(|thread| thread.tid == tid);
         if is_paused || self.tasks.get(tid).is_none_or(|task| stands(task)) {
             return;
         }
-        // A thread that cannot be paused is read all the same, and what is read is not proven.
+        // A thread that cannot be paused is still read, but its stack is not proven.
         match Paused::new(tid) {
             Ok(pause) => paused.push(PausedThread { tid, paused: pause }),
             Err(PauseError::Denied) => self.effort.refused += 1,

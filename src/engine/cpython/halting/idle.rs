@@ -1,19 +1,17 @@
-//! What need not be looked at: a process in which nothing ran, and, among many threads, those that
-//! slept.
+//! What need not be read: a process in which nothing ran and, among many threads, those that slept.
 
 use super::{Halter, LiveReader, Look, Scope};
 use crate::engine::cpython::reading::{Patience, ReadStack, ThreadPlace};
 use crate::model::{Counting, Nanos, Proof};
 
-/// How often to read what the threads that ran lately and their process have used, until the figures
-/// match.
+/// How often to read the CPU times of the recently active threads and of their process, until they match.
 const READINGS: u32 = 3;
 
 /// Whether all threads slept at the last look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Idle {
     No,
-    /// With the CPU time that the process had used before that look, where it was asked for.
+    /// With the CPU time of the process before that look, if it was asked for.
     Yes(Option<Nanos>),
 }
 
@@ -24,12 +22,12 @@ pub enum Activity {
     Ran,
     /// No thread ran.
     Slept,
-    /// No thread ran, nor did any between the two ticks before.
+    /// No thread ran, neither since the last tick nor between the two before.
     SleptOn,
 }
 
 impl Halter {
-    /// Begins a tick: tells whether there is anything to read, and sets which threads it is about.
+    /// Begins a tick: tells whether there is anything to read, and sets the threads to read.
     pub fn begin_tick(&mut self, reader: &mut LiveReader, scope: &mut Scope) -> Activity {
         let used = match self.idle {
             Idle::No => None,
@@ -43,7 +41,7 @@ impl Halter {
         };
         self.look_at_tasks(reader.last_look(), scope);
         let slept = self.nothing_ran(reader);
-        // A thread that is ready to run, and is not scheduled, does not sleep.
+        // A thread that is ready to run but is not scheduled does not sleep.
         self.idle = match slept && self.tasks.all_sleep() {
             true => Idle::Yes(used),
             false => Idle::No,
@@ -54,10 +52,10 @@ impl Halter {
         }
     }
 
-    /// Asks the kernel which threads ran since the last tick: all of them, or those that ran lately
-    /// where the others cannot have run.
+    /// Asks the kernel which threads ran since the last tick: only those that ran lately if no others can
+    /// have run, or else all.
     fn look_at_tasks(&mut self, look: &Look, scope: &mut Scope) {
-        // With a GIL, a thread that runs Python is always seen by its having it.
+        // With a GIL, a thread that runs Python always shows by having the GIL.
         let may_be_partial = self.counting != Counting::Wall && look.all_have_a_gil();
         if may_be_partial && self.look_at_active() {
             let active = look.threads.iter().filter(|thread| {
@@ -74,13 +72,13 @@ impl Halter {
         self.tasks.look(self.presumption.tid());
     }
 
-    /// Whether the threads that ran lately are all that can have run.
+    /// Whether only the recently active threads can have run.
     fn look_at_active(&mut self) -> bool {
         for reading in 0..READINGS {
             if self.tasks.look_at_active(reading > 0) {
                 return true;
             }
-            // Most often it is the one that has the GIL, and so the one whose CPU to stand on.
+            // The active thread is usually the one with the GIL, on whose CPU we stand.
             if self.may_stand
                 && let Some(cpu) = self.tasks.active_elsewhere()
             {
@@ -90,13 +88,13 @@ impl Halter {
         false
     }
 
-    /// Whether no Python stack can have changed since the last look: all threads slept, and no thread
-    /// took the GIL, without which a thread that we have not seen yet cannot have run Python either.
+    /// Whether no Python stack can have changed since the last look: all threads slept, and none took the
+    /// GIL. Without the GIL, a thread that we have not seen yet cannot have run Python either.
     fn nothing_ran(&self, reader: &mut LiveReader) -> bool {
         let look = reader.last_look();
         let slept = look.threads.iter().all(|thread| match thread.stack {
             ReadStack::Gone | ReadStack::Joined => true,
-            // What was given up is read again when something runs.
+            // A thread that is not tried at present is read again when something runs.
             ReadStack::Lost if thread.patience == Patience::None => true,
             ReadStack::Lost => false,
             ReadStack::Read(_) | ReadStack::Unchanged => {

@@ -1,14 +1,14 @@
-//! Halting: which threads must stand still while stacks are read, how they are made to, and whether
-//! they did.
+//! Halting: which threads must stand still while stacks are read, how they are held, and whether they
+//! stood still.
 //!
-//! Knows the kernel's side of threads: which of them ran, on which CPU, for how long. Of the
-//! interpreter it knows what the last look found (thread states and GILs), never a frame. It serves
-//! live processes only; memory that does not change needs none of this.
+//! This room knows the kernel's side of threads: which of them ran, on which CPU, for how long. Of the
+//! interpreter it knows what the last look found (thread states and GILs), but no frames. It is for live
+//! processes only; memory that does not change needs no halting.
 //!
-//! In each tick, in this order: [`Halter::begin_tick`] tells whether anything can have changed;
-//! [`Halter::halt`] makes the threads stand still that can change a Python stack; after the read
-//! [`Halter::presumption_held`] and [`Halter::prove`] tell whether they stood, and [`Halter::release`]
-//! lets them go on.
+//! The order in each tick: [`Halter::begin_tick`] tells whether anything can have changed;
+//! [`Halter::halt`] holds the threads that can change a Python stack; after the read,
+//! [`Halter::presumption_held`] and [`Halter::prove`] tell whether they stood still; [`Halter::release`]
+//! lets them continue.
 
 mod halted;
 mod idle;
@@ -33,11 +33,11 @@ pub use self::halted::{Extent, Halted};
 pub use self::idle::Activity;
 pub use self::proof::Verdict;
 
-/// The reader of a process that runs meanwhile.
+/// The reader of a live process.
 pub type LiveReader = Reader<Snapshot<LiveMemory>>;
 
-/// How long to wait until a thread has run that was caught in the middle of something, and does not
-/// come to run, since others have its CPU: longer than the kernel's slices.
+/// How long to wait for a thread that was caught in an unprovable state and does not get a CPU, because
+/// others have it. This is longer than the kernel's time slices.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
 /// Holds the threads of one process still.
@@ -49,38 +49,38 @@ pub struct Halter {
     thread_ids: ThreadIds,
     /// Whether we may choose the CPU that we run on.
     may_stand: bool,
-    /// Where the kernel keeps a thread's CPU: see
+    /// Offset of the field in which the kernel keeps a thread's CPU number: see
     /// [`Located::cpu_id`](crate::cpython::locate::Located::cpu_id).
     cpu_id_offset: Option<u64>,
     presumption: Presumption,
     idle: Idle,
     effort: Effort,
-    /// Whether several threads ran Python at the same time, so that helpers were called.
+    /// Whether helpers were used, since several threads ran Python at the same time.
     called_helpers: bool,
-    /// Working space.
+    /// Reused between ticks.
     to_halt: Vec<Tid>,
     cpus: Vec<usize>,
 }
 
-/// What halting took so far.
+/// The effort of halting so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effort {
-    /// Times that we moved to another CPU, to stand where a thread runs.
+    /// Times that we moved to another CPU, to stand on that of a thread.
     pub moves: u64,
-    /// Times that a thread was paused, and the sum of how long.
+    /// Number of pauses, and their total duration.
     pub pauses: u64,
     pub paused: Duration,
-    /// Times that a thread was to be paused and we were not allowed to.
+    /// Times that a pause was not allowed.
     pub refused: u64,
 }
 
 /// The kernel's side of one thread at a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadTimes {
-    /// Start time in clock ticks since boot; 0 where the kernel thread is not known.
+    /// Start time in clock ticks since boot; 0 if the kernel thread is not known.
     pub started: u64,
     pub on_cpu: bool,
-    /// CPU time since it was last asked for.
+    /// CPU time since the last call.
     pub cpu: Nanos,
 }
 
@@ -111,7 +111,7 @@ impl Halter {
         self.effort
     }
 
-    /// How threads are held still, where we may choose our CPU and where we may not.
+    /// How threads are held still, depending on whether we may choose our CPU.
     pub fn method(&self, free_threaded: bool) -> HaltMethod {
         match self.policy {
             Halting::WhenNeeded if !self.may_stand => HaltMethod::PauseThread,
@@ -122,12 +122,12 @@ impl Halter {
         }
     }
 
-    /// Before each look: what finding kernel threads may cost in it.
+    /// Sets the limits on searching for kernel threads in the next look.
     pub fn begin_look(&mut self) {
         self.thread_ids.allow_searches();
     }
 
-    /// Which kernel thread runs a Python thread.
+    /// The kernel thread that runs a Python thread.
     pub fn kernel_thread<M: Memory>(
         &mut self,
         memory: &mut M,
@@ -136,13 +136,13 @@ impl Halter {
         self.thread_ids.kernel_thread(&self.tasks, memory, state)
     }
 
-    /// Whether a thread slept since the first look of the tick before.
+    /// Whether a thread has slept since the first look of the tick before.
     pub fn slept_through(&mut self, tid: Option<Tid>) -> bool {
         let task = tid.and_then(|tid| self.tasks.get(tid));
         task.is_some_and(|task| task.slept_through)
     }
 
-    /// What the kernel says of a thread that was read.
+    /// The kernel's times of a thread that was read.
     pub fn take_times(&mut self, tid: Option<Tid>) -> ThreadTimes {
         let task = tid.and_then(|tid| self.tasks.get(tid));
         let Some(task) = task else {
@@ -153,8 +153,8 @@ impl Halter {
             };
         };
         ThreadTimes {
-            // CPU time of a thread that sleeps now goes to its next sample that runs: it was not used
-            // where the thread sleeps.
+            // The CPU time of a thread that sleeps now was used elsewhere, so it goes to the thread's
+            // next on-CPU sample.
             cpu: match task.running {
                 true => task.take_cpu(),
                 false => Nanos::ZERO,
@@ -164,8 +164,8 @@ impl Halter {
         }
     }
 
-    /// Lets the threads whose stacks are not proven run for at least `time`, and until each has run,
-    /// and looks where they are now.
+    /// Lets the threads whose stacks are not proven run for at least `time`, and until each has run. Then
+    /// looks at the tasks again.
     pub fn let_run(&mut self, time: Duration, look: &Look, scope: &Scope) {
         let started = Instant::now();
         let mut wait = time;
@@ -185,7 +185,7 @@ impl Halter {
         }
     }
 
-    /// Looks again at the tasks that this tick is about.
+    /// Looks again at the tasks of this tick's scope.
     pub fn look_again(&mut self, scope: &Scope) {
         if scope.is_partial() {
             self.tasks.look_again_at_active();
@@ -204,7 +204,7 @@ impl Halter {
 
 impl Drop for Halter {
     fn drop(&mut self) {
-        // Another engine on this thread finds its place again.
+        // Another engine on this thread stands anew.
         stand::leave();
     }
 }

@@ -1,11 +1,11 @@
-//! Whether the thread that runs Python is still on the CPU where the last tick found it: told by what
-//! the kernel keeps in the thread's own memory, since asking the kernel costs much more.
+//! Whether the thread that runs Python is still on the CPU where the last tick found it. The kernel keeps
+//! the CPU's number in the thread's own memory. Asking the kernel itself costs much more.
 
 use super::{Halter, LiveReader, Look};
 use crate::model::{Addr, Tid};
 use crate::sys::linux::stand;
 
-/// No kernel has more CPUs (`NR_CPUS`); the value that stands for no CPU is far beyond.
+/// No kernel supports more CPUs (`NR_CPUS`). The value for "no CPU" is far larger.
 const LAST_CPU: u32 = 1 << 16;
 
 /// The thread that the last tick preempted by standing on its CPU, if the next tick may presume that it
@@ -16,7 +16,7 @@ pub(super) struct Presumption(Option<Preempted>);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Preempted {
     tid: Tid,
-    /// Where its memory has the number of its CPU.
+    /// Address of its CPU number.
     cpu_id: Addr,
 }
 
@@ -27,8 +27,8 @@ impl Presumption {
 }
 
 impl Halter {
-    /// At the end of a tick: which thread the next tick may presume to be where it is now. Only where
-    /// one thread runs Python at a time.
+    /// Called at the end of a tick. Notes the thread that the next tick may presume to be where it is
+    /// now. This is only possible if one thread at a time runs Python.
     pub fn presume_for_next_tick(&mut self, reader: &mut LiveReader) {
         self.presumption = Presumption(self.preempted(reader.last_look()));
         let cpu_id = self.presumption.0.map(|preempted| preempted.cpu_id);
@@ -53,12 +53,12 @@ impl Halter {
             .then_some(Preempted { tid, cpu_id })
     }
 
-    /// After a look: whether the thread was where it had been presumed to be.
+    /// Called after a look. Tells whether the thread was where it was presumed to be.
     ///
-    /// The number of its CPU is read after all else. If that still is our CPU, the thread did not run
-    /// in user mode on another since we stand here: a thread that returns to user mode on another CPU
-    /// has the number renewed before (`rseq_handle_notify_resume` in the kernel's kernel/rseq.c), and
-    /// on ours it would have been scheduled, which is asked at the end.
+    /// The thread's CPU number is read last. If it is still our CPU's, the thread did not run in user
+    /// mode on another CPU since we stand here: a thread that returns to user mode on another CPU gets
+    /// the number updated before (`rseq_handle_notify_resume` in the kernel's kernel/rseq.c). If it ran
+    /// on our CPU, it was scheduled, which is checked at the end.
     pub fn presumption_held(&mut self, reader: &mut LiveReader) -> bool {
         let Some(preempted) = self.presumption.0 else {
             return true;
@@ -68,7 +68,7 @@ impl Halter {
         };
         match reader.memory().last_word() {
             Ok(cpu_id) if cpu_id <= LAST_CPU => cpu_id as usize == cpu && stand::cpu() == Some(cpu),
-            // Not registered, or no such memory: it is not to be asked again.
+            // Either rseq is not registered or there is no such memory, so this is not tried again.
             Ok(_) | Err(_) => {
                 self.cpu_id_offset = None;
                 false

@@ -1,23 +1,23 @@
-//! Whether what was read is true: did each thread stand still for as long as it was looked at?
+//! Whether what was read is valid: did each thread stand still while it was read?
 
 use super::{Halted, Halter, LiveReader, Look, Scope};
 use crate::engine::cpython::reading::{Patience, RawThread, ReadStack};
 use crate::model::{Proof, Tid};
 
-/// What came of a look at all threads.
+/// The result of a look at all threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Each chain was whole, and its thread stood still for as long as it was read, but for those that are
-    /// not tried again.
+    /// Each chain of frames was whole, and its thread stood still while it was read. Threads that get no
+    /// further try are not considered.
     Proven,
-    /// All stood still, but one where its chain was not whole, as while a frame is being linked.
+    /// All threads stood still, but a chain was not whole, as while a frame is being linked.
     Unlinked,
-    /// One did not stand still.
+    /// A thread did not stand still.
     Moved,
 }
 
 impl Halter {
-    /// Whether all that is to be proven in this tick is. Marks the threads of which it is not.
+    /// Whether everything that must be proven in this tick is. Marks the threads that are not proven.
     pub fn prove(&mut self, halted: &Halted, reader: &mut LiveReader, scope: &Scope) -> Verdict {
         if halted.is_nothing() {
             reader.read_witnesses_again();
@@ -36,7 +36,7 @@ impl Halter {
             let stood =
                 needs_no_proof || self.stood_still(thread, look, halted, gils_unchanged, scope);
             if thread.patience != Patience::Full {
-                // It is not looked at again, whatever came of it.
+                // It gets no further try, whatever the result is.
             } else if !stood {
                 verdict = Verdict::Moved;
             } else if thread.proof == Proof::Unproven && verdict == Verdict::Proven {
@@ -68,8 +68,8 @@ impl Halter {
         if halted.is_nothing() {
             return !thread.ran_on;
         }
-        // A thread without the GIL cannot have changed its stack while the one stood that has it, or
-        // could take it unnoticed.
+        // A thread without the GIL cannot have changed its stack if the latest holder stood still: no
+        // other could take the GIL unnoticed.
         if !gils_unchanged {
             return false;
         }
@@ -81,13 +81,13 @@ impl Halter {
         };
         match look.thread_at(holder) {
             Some(holder) => stood(holder.tid),
-            // No thread has it, and the one that had it last has ended.
+            // No thread has the GIL, and the last holder has ended.
             None => gil.holder.is_none() && !scope.is_partial(),
         }
     }
 
-    /// Whether the GILs are as the snapshot has them. Only asked where it matters: a thread that
-    /// takes the GIL is seen as its holder a moment after it may run (take_gil in
+    /// Whether the GILs are still as in the snapshot. This is only asked where it matters: a thread that
+    /// takes the GIL becomes visible as its holder shortly after it may run (take_gil in
     /// Python/ceval_gil.c), so a running thread that is not paused may be about to.
     fn gils_are_unchanged(&self, halted: &Halted, reader: &mut LiveReader) -> bool {
         let mut tids = reader

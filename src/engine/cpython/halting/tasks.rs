@@ -1,4 +1,4 @@
-//! The kernel's side of threads: whether they run, and what they used.
+//! The kernel's side of threads: whether they run, and the CPU time that they used.
 
 use std::time::{Duration, Instant};
 
@@ -17,27 +17,27 @@ pub struct Tasks {
     pid: Pid,
     by_tid: FxHashMap<Tid, Task>,
     clock: Option<ProcessClock>,
-    /// Opened when there are many.
+    /// Opened once there are many tasks.
     loadavg: Option<Loadavg>,
     ledger: Option<Ledger>,
 }
 
-/// The CPU time that the process had used at the last look at all of its tasks, and which tasks are
-/// expected to go on using it.
+/// The CPU time of the process at the last look at all of its tasks, and the tasks that are expected to
+/// use more.
 #[derive(Debug)]
 struct Ledger {
-    /// `None` where it did not match what its tasks had used, since one of them ran.
+    /// `None` if it did not match the sum of its tasks, because one of them ran.
     process: Option<Nanos>,
-    /// Tasks that ran lately, and what each had used.
+    /// Tasks that ran lately, each with its CPU time then.
     active: Vec<(Tid, Nanos)>,
 }
 
-/// From so many tasks on, those that sleep are not looked at as long as they cannot have run. With
-/// fewer, finding that out costs more than looking at each.
+/// From this number of tasks on, those that sleep are skipped while they cannot have run. With fewer
+/// tasks, finding that out costs more than looking at each.
 const MANY_TASKS: usize = 64;
 
-/// A task that slept for so long is expected to go on sleeping. A thread that waits for a contended
-/// GIL sleeps for less.
+/// A task that slept this long is expected to go on sleeping. A thread that waits for a contended GIL
+/// sleeps for less.
 const IDLE_AFTER: Duration = Duration::from_millis(50);
 
 /// One kernel thread.
@@ -45,37 +45,37 @@ const IDLE_AFTER: Duration = Duration::from_millis(50);
 pub struct Task {
     files: TaskFiles,
     pub started: u64,
-    /// At the last look: running, or ready to.
+    /// At the last look: whether it was running, or ready to run.
     pub running: bool,
-    /// At the last look: off every CPU, and not to be on one again without its count of times
-    /// scheduled rising. Either it sleeps, or we stand where it would run.
+    /// At the last look: whether it was off every CPU, and its count of times scheduled must rise before
+    /// it runs again. Either it sleeps, or we stand on its CPU.
     off_cpu: bool,
     /// At the last look.
     cpu: usize,
     /// At the last look.
     times: Option<TaskTimes>,
-    /// CPU time when it was last accounted for.
+    /// The part of its CPU time that is accounted for.
     accounted: Nanos,
-    /// It slept at the first look of the tick before, and was not scheduled since.
+    /// Whether it slept at the first look of the tick before and was not scheduled since.
     pub slept_through: bool,
-    /// At the last look it was presumed to be where it was at the look before, off its CPU:
-    /// see [`Tasks::look`].
+    /// Whether the last look presumed that it is where it was at the look before, off its CPU: see
+    /// [`Tasks::look`].
     presumed: bool,
-    /// It was off every CPU at the first look of the tick before, as far as that knew, and was not
-    /// scheduled since.
+    /// Whether it was off every CPU at the first look of the tick before, as far as that look knew, and
+    /// was not scheduled since.
     waited: bool,
-    /// It was scheduled between the last two looks.
+    /// Whether it was scheduled between the last two looks.
     pub ran: bool,
-    /// The last look that found it scheduled since the one before.
+    /// The time of the last look that found that it had been scheduled.
     last_ran: Instant,
-    /// Somebody asked for it since the last look at all tasks.
+    /// Whether it was asked for since the last look at all tasks.
     used: bool,
 }
 
 impl Task {
     fn open(pid: Pid, tid: Tid) -> std::io::Result<Task> {
         let files = TaskFiles::open(pid, tid)?;
-        // The times first: what is scheduled in between is then seen as a change.
+        // The times are read first: if it is scheduled in between, that shows as a change.
         let times = files.times()?;
         let stat = files.stat()?;
         if stat.has_ended() {
@@ -98,16 +98,15 @@ impl Task {
         })
     }
 
-    /// Looks whether the thread runs, and where, unless that may be presumed; `false` when it has
-    /// ended.
+    /// Looks whether the thread runs, and where, unless that may be presumed; `false` if it has ended.
     fn look(&mut self, may_presume: bool) -> bool {
         let Ok(times) = self.files.times() else {
             return false;
         };
-        // A sleeper that was not scheduled since still sleeps: no need to look at its state.
+        // A sleeping thread that was not scheduled since still sleeps, so its state need not be read.
         self.ran = !same_count(times, self.times);
         self.waited = self.off_cpu && !self.ran;
-        // A presumption holds for its tick only.
+        // A presumption is valid for one tick only.
         self.slept_through = self.waited && !self.presumed;
         self.times = times;
         if self.slept_through {
@@ -119,7 +118,7 @@ impl Task {
             return true;
         }
         match self.files.stat() {
-            // Held by us since an earlier look of this tick: what that saw still holds.
+            // We have held it since an earlier look of this tick, so what that look saw is still valid.
             Ok(stat) if stat.is_held() => true,
             Ok(stat) if !stat.has_ended() => {
                 self.running = stat.runs();
@@ -131,7 +130,7 @@ impl Task {
         }
     }
 
-    /// Looks again in a tick in which this was looked at before; `false` when it has ended.
+    /// Looks again within a tick; `false` if it has ended.
     fn look_again(&mut self) -> bool {
         let (slept_before, waited_before) = (self.slept_through, self.waited);
         let alive = self.look(false);
@@ -140,8 +139,7 @@ impl Task {
         alive
     }
 
-    /// Whether it was taken off its CPU by us when it was last looked at, and is now unless it has
-    /// moved to another.
+    /// Whether we preempted it at the last look, and so still do unless it has moved to another CPU.
     fn is_likely_still_preempted(&self) -> bool {
         self.running && self.off_cpu && stand::cpu() == Some(self.cpu) && self.files.runs()
     }
@@ -151,20 +149,19 @@ impl Task {
         self.off_cpu
     }
 
-    /// Whether it counts as on a CPU: it runs, or was taken off its CPU just now. A thread that is
-    /// ready to run and has not been scheduled since the tick before does not count: it waits for
-    /// other programs to leave it a CPU, or for its cgroup's next period, and that may take fifty
-    /// looks.
+    /// Whether it counts as on-CPU: it runs, or was just preempted. A thread that is ready to run but was
+    /// not scheduled since the tick before does not count. It waits for a CPU that other programs use, or
+    /// for its cgroup's next period, which may take fifty looks.
     pub fn is_on_cpu(&self) -> bool {
         self.running && !self.waited
     }
 
-    /// Whether it was off every CPU at the last look of its own accord, not because we had its CPU.
+    /// Whether it was asleep at the last look, and not merely preempted by us.
     pub fn sleeps(&self) -> bool {
         self.off_cpu && !self.running
     }
 
-    /// Where it ran at the last look.
+    /// Its CPU at the last look.
     pub fn cpu(&self) -> usize {
         self.cpu
     }
@@ -173,7 +170,7 @@ impl Task {
         self.off_cpu && same_count(self.files.times().ok().flatten(), self.times)
     }
 
-    /// CPU time since this was last asked.
+    /// CPU time since the last call.
     pub fn take_cpu(&mut self) -> Nanos {
         let Some(times) = self.times else {
             return Nanos::ZERO;
@@ -184,14 +181,14 @@ impl Task {
     }
 }
 
-/// Whether a thread is on no CPU. One that runs, or is about to sleep, on the CPU that we stand on is
-/// on none, since we run there. It may be moved to another CPU and run there; then its count of times
-/// scheduled rises.
+/// Whether a thread is off every CPU. A thread that runs, or is about to sleep, on the CPU that we stand
+/// on is off it, since we run there. It may be moved to another CPU and run there; then its count of
+/// times scheduled rises.
 fn is_off_cpu(stat: &Stat, files: &TaskFiles) -> bool {
     stand::covers(stat.cpu) || (!stat.runs() && files.is_switched_out())
 }
 
-/// Whether a thread was not scheduled between two looks; `false` where that is not known.
+/// Whether a thread was not scheduled between two looks; `false` if unknown.
 fn same_count(now: Option<TaskTimes>, then: Option<TaskTimes>) -> bool {
     now.is_some()
         && now.map(|times| times.times_scheduled) == then.map(|times| times.times_scheduled)
@@ -208,34 +205,34 @@ impl Tasks {
         }
     }
 
-    /// CPU time that all threads together have used so far, exact even while they run; `None` where
-    /// the kernel does not tell.
+    /// The CPU time of all threads together so far, exact even while they run; `None` if the kernel does
+    /// not tell.
     pub fn process_time(&self) -> Option<Nanos> {
         self.clock.and_then(ProcessClock::now)
     }
 
-    /// Whether no task was running, or ready to, at the last look.
+    /// Whether no task was running or ready to run at the last look.
     pub fn all_sleep(&self) -> bool {
         self.by_tid.values().all(|task| !task.running)
     }
 
-    /// A task that has been opened.
+    /// The task with this id, if it was opened already.
     pub fn known(&self, tid: Tid) -> Option<&Task> {
         self.by_tid.get(&tid)
     }
 
-    /// Whether [`look_at_active`](Self::look_at_active) looks at it.
+    /// Whether [`look_at_active`](Self::look_at_active) looks at this task.
     pub fn is_active(&self, tid: Tid) -> bool {
         let ledger = self.ledger.as_ref();
         ledger.is_some_and(|ledger| ledger.active.iter().any(|(active, _)| *active == tid))
     }
 
-    /// Looks, at the start of a tick or `again` in it, only at the tasks that ran lately. `true` if no
-    /// other task runs. That is so when nothing else in the whole machine runs, or when these tasks
-    /// used all the CPU time that the process has used since the last look at all tasks. The latter
-    /// also finds tasks that woke up and sleep again, except those that did so since the scheduler
-    /// last accounted for their CPU, at most one kernel tick ago. `false` also while one of these
-    /// tasks runs on another CPU, since the figures do not match then.
+    /// Looks only at the tasks that ran lately, at the start of a tick or `again` in it. `true` if no
+    /// other task can have run: either nothing else runs in the whole machine, or these tasks used all
+    /// the CPU time that the process has used since the last look at all tasks. The CPU times also reveal
+    /// tasks that woke up and sleep again, except since the scheduler last accounted for their CPU, at
+    /// most one kernel tick ago. While one of these tasks runs on another CPU, the times do not match,
+    /// and the result is `false`.
     pub fn look_at_active(&mut self, again: bool) -> bool {
         let (Some(ledger), Some(clock)) = (&self.ledger, self.clock) else {
             return false;
@@ -257,13 +254,13 @@ impl Tasks {
             of_active = of_active.saturating_add(times.on_cpu.saturating_sub(*used));
             running += usize::from(task.running);
         }
-        // We run as well. Asking the clock takes a tenth of a millisecond where threads are many.
+        // We run, too. Reading the process's clock takes 0.1 ms if there are many threads.
         let load = self.loadavg.as_ref().and_then(Loadavg::now);
         if load.is_some_and(|load| load.running <= 1 + running) {
             self.retire_idle();
             return true;
         }
-        // A task that goes on running uses time until this call, so that the figures do not match.
+        // A task that still runs uses time until this call, so the times do not match.
         let Some(now) = clock.now() else {
             return false;
         };
@@ -275,13 +272,13 @@ impl Tasks {
         true
     }
 
-    /// The CPU that a task is presumed to be off, since we stand there.
+    /// The CPU that a task is presumed to be off, because we stand on it.
     pub fn presumed(&self, tid: Tid) -> Option<usize> {
         let task = self.by_tid.get(&tid)?;
         task.presumed.then_some(task.cpu)
     }
 
-    /// Where these threads run, or would if nobody stood there.
+    /// The CPUs on which these threads run, or would run if nobody stood there.
     pub fn cpus_of(&mut self, tids: &[Tid], cpus: &mut Vec<usize>) {
         cpus.clear();
         for &tid in tids {
@@ -292,7 +289,7 @@ impl Tasks {
         cpus.dedup();
     }
 
-    /// Another CPU than ours on which one of these tasks runs.
+    /// A CPU other than ours on which one of the active tasks runs.
     pub fn active_elsewhere(&self) -> Option<usize> {
         let ledger = self.ledger.as_ref()?;
         let active = ledger
@@ -303,31 +300,31 @@ impl Tasks {
         elsewhere.next().map(Task::cpu)
     }
 
-    /// Looks again within a tick, for another try: at every known task.
+    /// Looks again at every known task, for another try within a tick.
     pub fn look_again(&mut self) {
         self.by_tid.retain(|_, task| task.look_again());
     }
 
-    /// The same, but only at those that ran lately, where no others were looked at before.
+    /// Looks again at the active tasks only, if only these were looked at before.
     pub fn look_again_at_active(&mut self) {
         let Some(ledger) = &self.ledger else {
             return self.look_again();
         };
         for (tid, _) in &ledger.active {
-            // One that has ended is noticed when all are looked at.
+            // A task that has ended is noticed at the next look at all tasks.
             if let Some(task) = self.by_tid.get_mut(tid) {
                 task.look_again();
             }
         }
     }
 
-    /// Looks at every known task at the start of a tick. A task for which nobody calls
+    /// Looks at every known task at the start of a tick. A task that is not asked for with
     /// [`get`](Self::get) until the next look is dropped.
     ///
-    /// The task `presumable` is presumed to be on the CPU that we stand on, if it runs at all: asking
-    /// the kernel for its CPU costs more than anything else here. What is [`presumed`](Self::presumed)
-    /// must be confirmed afterwards by the CPU number in the task's own memory, read after all else;
-    /// or else the task is looked at again.
+    /// The task `presumable` is presumed to be on the CPU that we stand on if it runs at all, since
+    /// asking the kernel for its CPU costs more than anything else here. A task that is
+    /// [`presumed`](Self::presumed) must be confirmed afterwards by the CPU number in its own memory,
+    /// which is read last. Otherwise it must be looked at again.
     pub fn look(&mut self, presumable: Option<Tid>) {
         // These may have been looked at in this tick already.
         let looked_at = self
@@ -355,7 +352,7 @@ impl Tasks {
         }
     }
 
-    /// From now on the tasks that ran lately count as active.
+    /// Starts a new account, in which the tasks that ran lately are active.
     fn open_ledger(&mut self, process: Option<Nanos>) {
         let now = Instant::now();
         let active = self.by_tid.iter().filter_map(|(tid, task)| {
@@ -368,8 +365,8 @@ impl Tasks {
         });
     }
 
-    /// Active tasks that have not run for a while count as active no longer. The CPU time that they
-    /// used until then is added to the account, so that no other task is thought to have used it.
+    /// Removes tasks that have not run for a while from the active ones. Their CPU time until then is
+    /// added to the account, so that no other task is thought to have used it.
     fn retire_idle(&mut self) {
         let Some(ledger) = &mut self.ledger else {
             return;
@@ -388,7 +385,7 @@ impl Tasks {
         });
     }
 
-    /// The task of that id, opened when it is new. `None` when it is gone.
+    /// The task with this id, opened if it is new; `None` if it is gone.
     pub fn get(&mut self, tid: Tid) -> Option<&mut Task> {
         use std::collections::hash_map::Entry;
         let task = match self.by_tid.entry(tid) {
@@ -406,7 +403,7 @@ impl Tasks {
             .is_some_and(|task| task.running && !task.off_cpu)
     }
 
-    /// Whether the thread was off every CPU at the last look and has not been scheduled since.
+    /// Whether the thread was off every CPU at the last look and was not scheduled since.
     pub fn is_still_off_cpu(&self, tid: Tid) -> bool {
         self.by_tid.get(&tid).is_some_and(Task::is_still_off_cpu)
     }

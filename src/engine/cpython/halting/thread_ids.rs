@@ -1,4 +1,4 @@
-//! Which kernel thread runs a Python thread.
+//! Finds the kernel thread that runs a Python thread.
 
 use rustc_hash::FxHashMap;
 
@@ -11,34 +11,34 @@ use crate::model::{Addr, Pid, Tid};
 use crate::sys::linux::status::Stat;
 use crate::sys::linux::tasks::{has_thread, thread_ids, tid_in_own_namespace};
 
-/// How far into the C library's `struct pthread` to look for the kernel's thread id.
+/// The number of bytes of the C library's `struct pthread` that are searched for the kernel's thread id.
 const PTHREAD_SPAN: usize = 1024;
 
-/// Where it usually is: glibc on x86-64 and aarch64 (`tid` in nptl/descr.h), musl with and without
-/// the pointers that some architectures keep before it (src/internal/pthread_impl.h).
+/// Its usual offsets: in glibc on x86-64 and aarch64 (`tid` in nptl/descr.h), and in musl with and
+/// without the pointers that some architectures keep before it (src/internal/pthread_impl.h).
 const USUAL_TID_OFFSETS: [usize; 4] = [720, 208, 48, 56];
 
-/// How many times one look searches for the place of the kernel's thread id. A search may ask the
-/// kernel about every word of a `struct pthread`.
+/// The most searches for the offset in one look. A search may ask the kernel about every word of a
+/// `struct pthread`.
 const MAX_SEARCHES: u32 = 64;
 
 /// Finds the kernel threads of one process.
 #[derive(Debug)]
 pub struct ThreadIds {
     pid: Pid,
-    /// Host thread ids by the ids that the target sees, where these differ.
+    /// Our thread ids by those in the target's namespace, if these differ.
     by_inner_tid: FxHashMap<u64, Tid>,
     /// Whether the target sees the same thread ids as we do.
     same_namespace: bool,
-    /// Where in `struct pthread` the thread id is, once found.
+    /// The offset of the thread id in `struct pthread`, once found.
     tid_in_pthread: Option<u64>,
-    /// Some thread was found by the id in its thread state, so that these can be relied on.
+    /// Whether some thread was found by the id in its thread state, so that these ids can be trusted.
     native_ids_hold: bool,
-    /// What may still be tried until the next look.
+    /// Searches left until the next look.
     searches_left: u32,
     listing_left: bool,
-    /// The main thread has ended before the others. The kernel lists it for as long as they run, and
-    /// its thread state stays as it was.
+    /// Whether the main thread has ended before the others. The kernel lists it as long as they run, and
+    /// its thread state does not change.
     main_has_ended: bool,
 }
 
@@ -57,14 +57,14 @@ impl ThreadIds {
         }
     }
 
-    /// At the start of a look.
+    /// Called at the start of a look.
     pub fn allow_searches(&mut self) {
         self.searches_left = MAX_SEARCHES;
         self.listing_left = true;
     }
 
-    /// The kernel thread of a Python thread: from the thread state where it is kept there (3.11
-    /// on), else from the C library's own record of the thread.
+    /// The kernel thread of a Python thread: from the thread state if the id is there (3.11 on), or else
+    /// from the C library's record of the thread.
     pub fn kernel_thread<M: Memory>(
         &mut self,
         tasks: &Tasks,
@@ -74,14 +74,14 @@ impl ThreadIds {
         let kernel = self.listed_thread(tasks, memory, thread);
         match kernel.tid() {
             Some(tid) if self.has_ended(tasks, tid) => KernelThread::Gone,
-            // Whoever forked is the main thread of the child, and no other has its record: it is found by
-            // that where its thread state still has the id that it had in the parent.
+            // The thread that forked is the main thread of the child, and no other has its record. It is
+            // found by the record if its thread state still has the id that it had in the parent.
             Some(tid) if tid == Tid(self.pid.0) => KernelThread::Is(tid),
             _ => kernel,
         }
     }
 
-    /// Whether a thread that the kernel lists has ended: the main thread alone can have.
+    /// Whether a thread that the kernel still lists has ended. That is only possible for the main thread.
     fn has_ended(&mut self, tasks: &Tasks, tid: Tid) -> bool {
         if tid != Tid(self.pid.0) || tasks.known(tid).is_some() {
             return false;
@@ -91,14 +91,14 @@ impl ThreadIds {
         self.main_has_ended
     }
 
-    /// The same, of a main thread that has ended before others as well.
+    /// The same, without checking whether the main thread has ended.
     fn listed_thread<M: Memory>(
         &mut self,
         tasks: &Tasks,
         memory: &mut M,
         thread: &ThreadState,
     ) -> KernelThread {
-        // 0 until the thread has begun.
+        // It is 0 until the thread has started.
         let native = thread.native_thread_id.filter(|inner| *inner != 0);
         if let Some(tid) = native.and_then(|inner| self.host_tid(tasks, inner)) {
             self.native_ids_hold = true;
@@ -110,7 +110,7 @@ impl ThreadIds {
                 Ok(inner) => self
                     .host_tid(tasks, inner.into())
                     .map_or(KernelThread::Gone, KernelThread::Recorded),
-                // A thread's record is there for as long as the thread is.
+                // The record exists as long as the thread does.
                 Err(_) => KernelThread::Gone,
             };
         }
@@ -118,10 +118,10 @@ impl ThreadIds {
             return KernelThread::Unknown;
         }
         self.searches_left -= 1;
-        // An id that is no thread's here is that of a thread which has ended; or a program forked
-        // without telling Python, and the id is its parent's (uWSGI). The C library knows better;
-        // yet what is left of a thread that has ended may hold any number, so only the places that
-        // are known for the id count there.
+        // The id in the thread state is not one of this process's threads. Either the thread has ended,
+        // or the program forked without telling Python and the id is the parent's (uWSGI). The C
+        // library's record then has the right id. But what is left of an ended thread's record may hold
+        // any number, so only the usual offsets are tried.
         let only_usual = native.is_some() && self.native_ids_hold;
         match self.search_pthread(tasks, memory, pthread, only_usual) {
             Some((offset, tid)) => {
@@ -142,7 +142,8 @@ impl ThreadIds {
         only_usual: bool,
     ) -> Option<(u64, Tid)> {
         let bytes = memory.read_vec(pthread, PTHREAD_SPAN).ok()?;
-        // The usual places first: other words are small numbers too, as thread ids in a container.
+        // The usual offsets come first, since other words may be small numbers, as thread ids in a
+        // container are.
         let anywhere = (0..PTHREAD_SPAN).step_by(4).filter(|_| !only_usual);
         USUAL_TID_OFFSETS
             .into_iter()
@@ -156,7 +157,7 @@ impl ThreadIds {
             })
     }
 
-    /// Our id of the thread that the target knows by `inner`; `None` when it has no such thread.
+    /// Our id of the thread whose id in the target is `inner`; `None` if there is no such thread.
     fn host_tid(&mut self, tasks: &Tasks, inner: u64) -> Option<Tid> {
         if self.same_namespace {
             let tid = Tid(i32::try_from(inner).ok()?);

@@ -1,4 +1,4 @@
-//! What one look at a process found: interpreters, GILs, and each thread's stack by addresses.
+//! The result of one look at a process: interpreters, GILs, and each thread's stack as addresses.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use crate::cpython::frames::RawStack;
 use crate::cpython::threads::{Gil, ThreadState};
 use crate::model::{Addr, GilState, Proof, Tid};
 
-/// One look, of one moment if its threads stood still.
+/// One look. It is of one moment if the threads stood still.
 #[derive(Debug, Default)]
 pub struct Look {
     pub interpreters: Vec<Addr>,
-    /// By interpreter. `None` where an interpreter runs without one.
+    /// By interpreter; `None` for one that runs without a GIL.
     pub gils: Vec<(Addr, Option<Gil>)>,
     pub threads: Vec<RawThread>,
-    /// Who had each GIL last, as the look before this one found it.
+    /// The last holder of each GIL, as found by the look before this one.
     pub(super) holders_before: Vec<Option<Addr>>,
-    /// How many more frames this look may take.
+    /// The number of frames that this look may still read.
     pub(super) frames_left: usize,
 }
 
@@ -25,40 +25,40 @@ pub struct Look {
 #[derive(Debug)]
 pub struct RawThread {
     pub state: ThreadState,
-    /// The kernel thread that runs it, where it could be told.
+    /// The kernel thread that runs it, if known.
     pub tid: Option<Tid>,
-    /// Of the thread states that make up this thread's stack together, the one at its root: the same while
-    /// others come and go on top of it. Itself where it is the only one.
+    /// The thread state at the root of this thread's stack: its own, unless several thread states make up
+    /// the stack. It stays the same while others come and go on top of it.
     pub root: Addr,
     pub gil: GilState,
-    /// Until somebody has told whether the thread stood still: whether its chain of frames is whole.
+    /// Until halting has checked whether the thread stood still: whether its chain of frames is whole.
     pub proof: Proof,
     pub stack: ReadStack,
     pub patience: Patience,
-    /// Some word that names the stack has changed since it was read.
+    /// Whether a word that identifies the stack has changed since it was read.
     pub ran_on: bool,
-    /// Its part of the reader's witnesses, where they are kept.
+    /// Its range in the reader's witnesses, if these are kept.
     pub(super) witnesses: Range<usize>,
 }
 
-/// What may be done in a tick to prove a thread's stack.
+/// The effort that a tick may spend to prove a thread's stack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Patience {
-    /// It is looked at again until it is proven.
+    /// Look again until it is proven.
     Full,
-    /// It is read, and not looked at again for its own sake.
+    /// Read it, but do not look again for its sake.
     OneTry,
-    /// It is not even read.
+    /// Do not read it.
     None,
 }
 
-/// What came of reading one thread's stack.
+/// The result of reading one thread's stack.
 #[derive(Debug)]
 pub enum ReadStack {
-    /// It was not read, since it is the same as at the look before.
+    /// Not read, since it is the same as at the look before.
     Unchanged,
     Read(RawStack),
-    /// It is part of the stack of another thread state, which the same kernel thread runs.
+    /// Part of the stack of another thread state, which the same kernel thread runs.
     Joined,
     /// Nothing could be read.
     Lost,
@@ -66,14 +66,14 @@ pub enum ReadStack {
     Gone,
 }
 
-/// Which threads a look is about.
+/// The threads that a look reads.
 #[derive(Debug, Default)]
 pub struct Scope {
     is_partial: bool,
     places: Vec<ThreadPlace>,
 }
 
-/// Where a thread state lies.
+/// The location of a thread state.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadPlace {
     pub interpreter: Addr,
@@ -86,7 +86,7 @@ impl Scope {
         self.is_partial = false;
     }
 
-    /// Only these, of the interpreters that the look before found.
+    /// Only these threads, of the interpreters that the look before found.
     pub fn set_only(&mut self, places: impl Iterator<Item = ThreadPlace>) {
         self.is_partial = true;
         self.places.clear();
@@ -103,46 +103,46 @@ impl Scope {
 }
 
 impl Look {
-    /// The thread that has its state at this address.
+    /// The thread whose state is at this address.
     pub fn thread_at(&self, state: Addr) -> Option<&RawThread> {
         let mut threads = self.threads.iter();
         threads.find(|thread| thread.state.address == state)
     }
 
-    /// The GIL of an interpreter. `None` where it has none, or was not looked at.
+    /// The GIL of an interpreter; `None` if it has none, or was not looked at.
     pub fn gil_of(&self, interpreter: Addr) -> Option<Gil> {
         let mut gils = self.gils.iter();
         gils.find(|(at, _)| *at == interpreter)?.1
     }
 
-    /// Whether each interpreter has a GIL, and there is one.
+    /// Whether there are interpreters and each has a GIL.
     pub fn all_have_a_gil(&self) -> bool {
         !self.gils.is_empty() && self.gils.iter().all(|(_, gil)| gil.is_some())
     }
 
-    /// Whether some thread has a GIL.
+    /// Whether some thread holds a GIL.
     pub fn has_a_gil_holder(&self) -> bool {
         let mut gils = self.gils.iter();
         gils.any(|(_, gil)| gil.is_some_and(|gil| gil.holder.is_some()))
     }
 
-    /// Whether each thread that could run Python was looked at, where a GIL tells which they are.
+    /// Whether each thread that holds a GIL, or held it last, was looked at.
     pub fn includes_every_gil_holder(&self) -> bool {
         let mut holders = self.gil_holders().flatten();
         holders.all(|holder| self.thread_at(holder).is_some())
     }
 
-    /// Whether other threads had the GILs than at the look before.
+    /// Whether the GIL holders differ from those of the look before.
     pub fn gil_holders_changed(&self) -> bool {
         !self.gil_holders().eq(self.holders_before.iter().copied())
     }
 
-    /// Whether it took all the frames that one look may take, so that some threads are cut or lost.
+    /// Whether it read as many frames as one look may, so that some threads are cut or lost.
     pub fn is_full(&self) -> bool {
         self.frames_left == 0
     }
 
-    /// A stack of several parts has changed if one of them has.
+    /// A stack of several parts has changed if any part has.
     pub(super) fn mark_joined_that_ran_on(&mut self) {
         let parts = self.threads.iter();
         let ran_on = parts.filter(|it| it.ran_on && matches!(it.stack, ReadStack::Joined));

@@ -1,9 +1,9 @@
 //! Reading: from a process's memory to the stacks of its threads, as addresses.
 //!
-//! Works on any memory: a live process's, a recording, a core file. It knows thread states, GILs and
-//! frames, and nothing of kernel threads, of names, or of how threads are made to stand still. What it
-//! must be told of a thread before it reads its stack it asks through [`KernelSide`]. Code objects are
-//! verified in the [`CodeTable`] at once, while the memory of the stack's own moment is at hand.
+//! Works on any memory: that of a live process, a recording, a core file. It knows thread states, GILs
+//! and frames, but not kernel threads, names, or how threads are held still. What it must know about a
+//! thread before it reads the stack, it asks through [`KernelSide`]. It verifies code objects in the
+//! [`CodeTable`] at once, while it has the memory of the stack's own moment.
 
 mod look;
 mod sharing;
@@ -24,14 +24,14 @@ use crate::model::{Addr, GilState, Proof, TargetStr, Tid};
 pub use self::look::{Look, Patience, RawThread, ReadStack, Scope, ThreadPlace};
 use self::sharing::{Place, Role, Sharing};
 
-/// Frames of all threads together that one look takes: those of a thousand threads of usual depth, or
-/// of four of the longest stacks. Threads that come when this is used up are cut, or lost, and looked
-/// at again in the next tick, in which those that went on sleeping need no look.
+/// The most frames of all threads together in one look: enough for a thousand threads of usual depth, or
+/// for four of the deepest stacks. The threads after that are cut or lost. The next tick looks at them
+/// again and can skip those that went on sleeping.
 const FRAMES_A_LOOK: usize = 4 * frames::MAX_FRAMES;
 
-/// How often the words that name a stack are read again where nothing stood still. Once is not
-/// enough: a program that does the same over and over may be at the same place again each time
-/// that it is asked, and not have been there in between.
+/// How often the words that identify a stack are read again if nothing was halted. Once is not enough: a
+/// program that repeats itself may be at the same place whenever it is asked, but have been elsewhere in
+/// between.
 const READINGS_AGAIN: u32 = 4;
 
 /// Reads the threads of one interpreter process.
@@ -41,9 +41,9 @@ pub struct Reader<M> {
     layout: Layout,
     runtime: RuntimeAddress,
     look: Look,
-    /// Words that the stacks of this look stand on, where they may change while they are read.
+    /// Words that identify the stacks of this look, if these may change while they are read.
     witnesses: Vec<Witness>,
-    /// Working space, kept so that no tick allocates.
+    /// Reused, so that ticks do not allocate.
     states: Vec<ThreadState>,
     /// The kernel threads of `states`.
     kernel_threads: Vec<KernelThread>,
@@ -51,15 +51,15 @@ pub struct Reader<M> {
     spare_stacks: Vec<RawStack>,
 }
 
-/// Which kernel thread runs a Python thread.
+/// The kernel thread of a Python thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KernelThread {
     Is(Tid),
-    /// The C library's record of the thread says so, and nothing else does. Of a thread that stayed in
-    /// the parent when C code forked, the record may have become that of a thread which came later.
+    /// Known only from the C library's record of the thread. If C code forked, a thread that stayed in
+    /// the parent may have its record reused by a later thread.
     Recorded(Tid),
-    /// There is none: the thread has ended, or stayed in the parent when this process was forked
-    /// and its thread state came along (2.7 never clears these away, others a moment later).
+    /// There is none: the thread has ended, or it stayed in the parent when this process was forked and
+    /// only its thread state was copied (2.7 never removes these, later versions do so a moment later).
     Gone,
     Unknown,
 }
@@ -73,27 +73,27 @@ impl KernelThread {
     }
 }
 
-/// What the reader must be told of each thread, since the interpreter's memory does not say it.
+/// What the reader must know about each thread that is not in the interpreter's memory.
 pub trait KernelSide {
-    /// Which kernel thread runs a Python thread. May look into the memory: the C library's record of
-    /// a thread tells it where the thread state does not.
+    /// The kernel thread of a Python thread. May read the memory: if the thread state does not have the
+    /// id, the C library's record of the thread does.
     fn kernel_thread<M: Memory>(&mut self, memory: &mut M, state: &ThreadState) -> KernelThread;
 
-    /// Whether the stack of the thread that has its root in a thread state is known, and the same as at
-    /// the last look.
+    /// Whether the stack of the thread with this root thread state is known, and the same as at the last
+    /// look.
     fn stack_is_unchanged(&mut self, tid: Option<Tid>, root: Addr, python_id: u64) -> bool;
 
-    /// What may be done to prove the stack of a thread.
+    /// The effort that may be spent to prove the stack of a thread.
     fn patience_with(&mut self, tid: Option<Tid>, state: &ThreadState) -> Patience;
 }
 
-/// Whether threads can go on while they are read.
+/// Whether threads run while they are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Motion {
-    /// They stand still, as far as they could be made to.
+    /// They are halted, as far as possible.
     Halted,
-    /// They go on. The words that name each stack are kept, to be compared afterwards; of a stack that
-    /// changes under the reader, what was read until then is taken: it is better than nothing.
+    /// They run. The words that identify each stack are kept, to be compared afterwards. If a stack
+    /// changes during the read, the part that was read until then is used.
     Running,
 }
 
@@ -116,7 +116,7 @@ impl<M: Moments> Reader<M> {
         &self.layout
     }
 
-    /// What the last look found.
+    /// The result of the last look.
     pub fn last_look(&self) -> &Look {
         &self.look
     }
@@ -125,9 +125,10 @@ impl<M: Moments> Reader<M> {
         &mut self.look
     }
 
-    /// Reads every thread of `scope` once, all from one moment of the memory.
+    /// Reads every thread of `scope` once, all from the same moment of memory.
     ///
     /// # Errors
+    ///
     /// When interpreters, GILs or thread states cannot be read. The look then has no threads.
     pub fn look(
         &mut self,
@@ -163,7 +164,7 @@ impl<M: Moments> Reader<M> {
         Ok(())
     }
 
-    /// The look before this moment holds for it, too.
+    /// Keeps the last look, which is still valid at this moment.
     pub fn keep_last_look(&mut self) {
         for thread in &mut self.look.threads {
             if !matches!(thread.stack, ReadStack::Read(_)) {
@@ -176,7 +177,7 @@ impl<M: Moments> Reader<M> {
         }
     }
 
-    /// Whether the GILs are now as the last look found them.
+    /// Whether the GILs are still as the last look found them.
     pub fn gils_are_unchanged(&mut self) -> bool {
         let (layout, runtime) = (&self.layout, &self.runtime);
         self.look.gils.iter().all(|(interpreter, gil)| {
@@ -184,7 +185,7 @@ impl<M: Moments> Reader<M> {
         })
     }
 
-    /// A thread state as it is now, and the memory that it was read from.
+    /// A thread state as it is now, with the memory that it was read from.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -198,8 +199,8 @@ impl<M: Moments> Reader<M> {
         Ok((state, memory))
     }
 
-    /// Whether it shows which thread has the GIL: not in a build of before 3.7 without symbols until one
-    /// has it.
+    /// Whether it can tell which thread has the GIL. Before 3.7 without symbols, it cannot until some
+    /// thread has it.
     pub fn knows_gil_holder(&self) -> bool {
         !matches!(
             self.runtime,
@@ -210,7 +211,7 @@ impl<M: Moments> Reader<M> {
         )
     }
 
-    /// The memory of each GIL, as far as that is known, with what a thread waits for it by.
+    /// The memory of each GIL, as far as known, including what threads wait on.
     pub fn gil_memory(&mut self) -> Vec<Range<u64>> {
         let (memory, layout, runtime) = (&mut self.memory, &self.layout, &self.runtime);
         let interpreters = self.look.interpreters.iter();
@@ -221,8 +222,8 @@ impl<M: Moments> Reader<M> {
             .collect()
     }
 
-    /// The names of threads by their Python ids, as they are now, for each interpreter of the last
-    /// look in turn. An interpreter is left out whose names change while they are read.
+    /// The current names of threads by Python id, one map per interpreter of the last look. An
+    /// interpreter is left out if its names change during the read.
     pub fn thread_names(&mut self) -> impl Iterator<Item = FxHashMap<u64, TargetStr>> {
         let (memory, layout) = (&mut self.memory, &self.layout);
         let interpreters = self.look.interpreters.iter();
@@ -230,8 +231,8 @@ impl<M: Moments> Reader<M> {
             .flat_map(move |interpreter| thread_names::read(memory.now(), layout, *interpreter))
     }
 
-    /// Reads the words again that name the stacks, several times, and marks each thread of which one
-    /// has changed; its leaf too, since a frame keeps what it held after it has ended.
+    /// Reads the words that identify the stacks again, several times, and marks each thread of which one
+    /// has changed. The leaf is compared, too, since an ended frame keeps its content.
     pub fn read_witnesses_again(&mut self) {
         for reading in 0..READINGS_AGAIN {
             wait(reading);
@@ -281,8 +282,8 @@ impl<M: Moments> Reader<M> {
         Ok(())
     }
 
-    /// How many code objects all interpreters together have freed; `None` where that is not counted,
-    /// or not by all threads alike.
+    /// The number of code objects that all interpreters have freed; `None` if it is not counted, or not
+    /// reliably by all threads.
     fn code_objects_freed(&mut self) -> Option<u64> {
         let interpreter = &self.layout.interpreter;
         let counter = interpreter
@@ -369,7 +370,7 @@ impl<M: Moments> Reader<M> {
         let all_verified = self.verify_codes(&mut stack, codes);
         match walked {
             Ok(anchor) if all_verified => {
-                // Cut for no other reason than its own length, it is all that is ever shown.
+                // A stack that is cut only at the maximum depth has all frames that are ever shown.
                 let is_all = !stack.cut || limit == frames::MAX_FRAMES;
                 if anchor == Anchor::Reached && is_all {
                     thread.proof = Proof::Proven;
@@ -384,8 +385,8 @@ impl<M: Moments> Reader<M> {
         }
     }
 
-    /// Verifies the code object of each function in a stack, and cuts the stack at the first that
-    /// cannot be; `true` when none had to be cut.
+    /// Verifies the code object of each function in a stack, and cuts the stack at the first that cannot
+    /// be verified; `true` if all were verified.
     fn verify_codes(&mut self, stack: &mut RawStack, codes: &mut CodeTable) -> bool {
         let (memory, layout) = (&mut self.memory, &self.layout);
         let functions = stack.functions().enumerate();
@@ -414,7 +415,7 @@ impl<S: Source> Reader<Snapshot<S>> {
         &mut self.memory
     }
 
-    /// The memory beneath the snapshot.
+    /// The memory that the snapshot is taken from.
     pub fn source(&self) -> &S {
         self.memory.source_ref()
     }
@@ -428,7 +429,7 @@ fn gil_state(gil: Option<Gil>, state: &ThreadState) -> GilState {
     }
 }
 
-/// Lets so much time pass before a reading that no two are equally far apart.
+/// Waits before a reading. The waits differ, so that readings are not at equal distances.
 fn wait(reading: u32) {
     for _ in 0..reading * 37 {
         std::hint::spin_loop();

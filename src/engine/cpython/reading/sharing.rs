@@ -1,10 +1,11 @@
-//! Thread states that one kernel thread runs, and the one stack that they make up.
+//! Thread states that the same kernel thread runs, and the single stack that they make up.
 //!
-//! A thread that runs code of a subinterpreter has a state there, on top of the one whose code called it
-//! (`run_string`, `Interpreter.exec`, or C code that swaps thread states). Only one of them is attached at
-//! a time; where it began, the next one's stack goes on. Within an interpreter a kernel thread runs one
-//! state. Another that leads to it stayed in the parent when C code forked, unknown to Python, and its
-//! thread's memory was given to a new thread (`__reclaim_stacks` in glibc's nptl/allocatestack.c).
+//! A thread that runs code of a subinterpreter has a thread state there, on top of the one whose code
+//! called it (`run_string`, `Interpreter.exec`, or C code that swaps thread states). Only one of them is
+//! attached at a time. The stack continues at the root of each with the state below it. Within one
+//! interpreter, a kernel thread runs one state. If another leads to the same kernel thread, its thread
+//! stayed in the parent when C code forked without telling Python, and its memory was reused for a new
+//! thread (`__reclaim_stacks` in glibc's nptl/allocatestack.c).
 
 use rustc_hash::FxHashMap;
 
@@ -16,22 +17,22 @@ use crate::model::{Addr, GilState, Proof};
 /// Which of the listed thread states belong together.
 #[derive(Debug, Default)]
 pub(super) struct Sharing {
-    /// What the groups were made from: they stay the same while this does.
+    /// What the groups were made from. They are kept while this is the same.
     of: Vec<(Addr, KernelThread)>,
     groups: Vec<Group>,
-    /// By thread state; none where there are no groups.
+    /// By thread state; empty if there are no groups.
     roles: Vec<Role>,
-    /// Working space.
+    /// Reused between looks.
     by_thread: Vec<usize>,
 }
 
-/// The states that lead to one kernel thread, by their places in the list: newest interpreters first,
-/// and of each its newest states first.
+/// The states that lead to one kernel thread, as indices into the list: newest interpreters first, and
+/// newest states first within each.
 #[derive(Debug)]
 struct Group {
     members: Vec<usize>,
     some_are_certain: bool,
-    /// By interpreter, the one that the kernel thread runs.
+    /// By interpreter: the state that the kernel thread runs.
     chosen: FxHashMap<Addr, Chosen>,
     /// How the last look joined them.
     joined: Option<Joined>,
@@ -40,28 +41,28 @@ struct Group {
 #[derive(Clone, Copy, Debug)]
 struct Chosen {
     index: usize,
-    /// Once seen to have had the GIL, it stays the one while it has frames, until another is.
+    /// A state that once had the GIL stays the chosen one while it has frames, until another has it.
     had_gil: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Joined {
-    /// The member that has the whole stack.
+    /// The member that holds the joined stack.
     top: usize,
     root: Addr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role {
-    /// No other state leads to the same kernel thread, or none is known.
+    /// No other state leads to the same kernel thread, or its kernel thread is not known.
     Alone,
-    /// One of a group, by that group's number.
+    /// Part of the group with this number.
     Part(usize),
-    /// The kernel thread that it leads to runs another.
+    /// The kernel thread that it leads to runs another state.
     Stale,
 }
 
-/// Where a thread state stands in a stack that did not change.
+/// The position of a thread state in a stack that did not change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) is_top: bool,
@@ -69,7 +70,7 @@ pub(super) struct Place {
 }
 
 impl Sharing {
-    /// Takes the thread states of a look with the kernel threads that they lead to.
+    /// Takes the thread states of a look, with their kernel threads.
     pub(super) fn assign(&mut self, states: &[ThreadState], kernel: &[KernelThread], look: &Look) {
         let now = || {
             states
@@ -104,7 +105,7 @@ impl Sharing {
         self.roles.get(index).copied().unwrap_or(Role::Alone)
     }
 
-    /// Where a member of a group stands if its kernel thread did not run since the last look.
+    /// The position of a member of a group if its kernel thread did not run since the last look.
     pub(super) fn last_place(&self, index: usize, group: usize) -> Option<Place> {
         let joined = self.groups.get(group)?.joined?;
         (self.role(joined.top) == Role::Part(group)).then_some(Place {
@@ -113,8 +114,8 @@ impl Sharing {
         })
     }
 
-    /// Joins the stacks of each group, all of which were read or are unchanged. `attached` says that the
-    /// holder of a GIL is the state that runs.
+    /// Joins the stacks of each group, of which either all were read or all are unchanged. `attached`
+    /// tells whether the holder of a GIL is the state that runs.
     pub(super) fn join(
         &mut self,
         attached: bool,
@@ -159,8 +160,8 @@ impl Sharing {
 }
 
 impl Group {
-    /// Finds, for each interpreter, which of these states the kernel thread runs: the one that had the GIL
-    /// last, or else the newest.
+    /// Finds the state that the kernel thread runs in each interpreter: the one that had the GIL last, or
+    /// else the newest.
     fn choose(&mut self, states: &[ThreadState], kernel: &[KernelThread], look: &Look) {
         self.some_are_certain = self.members.iter().any(|it| is_certain(*it, kernel));
         self.chosen.retain(|_, chosen| {
@@ -168,8 +169,8 @@ impl Group {
             chosen.had_gil && state.is_some_and(ThreadState::has_frames)
         });
         for &index in &self.members {
-            // One without frames says nothing: there is one for each thread before it has begun, with its
-            // maker's ids (`new_threadstate` in Python/pystate.c, up to 3.11).
+            // A state without frames is not considered: each thread has one before it has started, with
+            // the ids of its creator (`new_threadstate` in Python/pystate.c, up to 3.11).
             let state = states.get(index).filter(|state| state.has_frames());
             let Some(state) = state.filter(|_| self.may_run(index, kernel)) else {
                 continue;
@@ -185,7 +186,7 @@ impl Group {
         }
     }
 
-    /// Whether the kernel thread runs a state, as far as it has any frames.
+    /// Whether the kernel thread runs this state. A state without frames may always be one of its own.
     fn runs(&self, index: usize, states: &[ThreadState], kernel: &[KernelThread]) -> bool {
         let Some(state) = states.get(index) else {
             return false;
@@ -195,7 +196,7 @@ impl Group {
         self.may_run(index, kernel) && (is_chosen || !state.has_frames())
     }
 
-    /// Where some states have the thread's id, another one is not its.
+    /// If some states have the thread's id for certain, the others are not its own.
     fn may_run(&self, index: usize, kernel: &[KernelThread]) -> bool {
         !self.some_are_certain || is_certain(index, kernel)
     }
@@ -205,7 +206,7 @@ fn is_certain(index: usize, kernel: &[KernelThread]) -> bool {
     matches!(kernel.get(index), Some(KernelThread::Is(_)))
 }
 
-/// Makes one stack of those that one kernel thread runs; `members` are sorted from the top down.
+/// Joins the stacks of one kernel thread into one; sorts `members` from the top down.
 fn join(
     members: &mut [usize],
     attached: bool,
@@ -263,17 +264,18 @@ fn join(
     Some(Joined { top, root })
 }
 
-/// Orders the states of a kernel thread from the one that runs to the one that called all others; those
-/// that do not differ in it stay as they are listed, since who calls into an interpreter was there before it.
+/// Sort key for the states of a kernel thread, from the one that runs to the one that called all others.
+/// Equal states stay in the order of the list: newer interpreters first, since a caller is older than the
+/// interpreter that it calls.
 fn height(thread: &RawThread, attached: bool) -> (u8, Addr) {
     let runs = attached && thread.gil == GilState::Holds;
     let rank = match (runs, thread.state.has_frames()) {
         (true, _) => 0,
-        // It has called nobody.
+        // It has called no other.
         (false, false) => 1,
         (false, true) => 2,
     };
-    // From 3.12 on a shim is a local variable of the eval loop (`_PyEval_EvalFrameDefault` in
+    // From 3.12 on, a shim is a local variable of the eval loop (`_PyEval_EvalFrameDefault` in
     // Python/ceval.c), and the C stack grows downwards.
     let newest_loop = match &thread.stack {
         ReadStack::Read(stack) => {
@@ -296,7 +298,7 @@ mod tests {
     const MAIN: Addr = Addr(0x100);
     const SUB: Addr = Addr(0x200);
 
-    /// A thread state that runs a frame with the code at that address too, or none.
+    /// A thread state with a frame whose code is at the same address, or without frames.
     fn state(address: u64, interpreter: Addr, has_frames: bool) -> ThreadState {
         ThreadState {
             address: Addr(address),
@@ -397,7 +399,7 @@ mod tests {
         }
     }
 
-    /// A state that was read: one function, in an eval loop that has its shim at that place of the C stack.
+    /// A state that was read: one function, in an eval loop whose shim is at this address of the C stack.
     fn read(state: ThreadState, gil: GilState, shim: Option<u64>) -> RawThread {
         let mut frames = Vec::new();
         if state.has_frames() {
@@ -417,7 +419,7 @@ mod tests {
         }
     }
 
-    /// What becomes of these threads: of each that has a stack, its functions, its root and its GIL.
+    /// The joined result of these threads: functions, root and GIL of each that has a stack.
     fn joined(attached: bool, mut threads: Vec<RawThread>) -> Vec<(Vec<u64>, u64, GilState)> {
         let states: Vec<_> = threads.iter().map(|thread| thread.state).collect();
         let mut sharing = Sharing::default();
@@ -447,7 +449,7 @@ mod tests {
         assert_eq!(joined(true, threads(DoesNotHold, Holds)), by_sub);
         let by_host = vec![(vec![1, 2], 2, Holds)];
         assert_eq!(joined(true, threads(Holds, DoesNotHold)), by_host);
-        // The holder that the words of 3.7 to 3.11 tell may be the one that called.
+        // With the words of 3.7 to 3.11, the holder may be the one that called.
         assert_eq!(joined(false, threads(Holds, DoesNotHold)), by_sub);
         assert_eq!(
             joined(true, threads(DoesNotHold, DoesNotHold)),
@@ -499,7 +501,7 @@ mod tests {
         let places = [0, 1].map(|index| sharing.last_place(index, 0).expect("a place"));
         assert_eq!(places.map(|place| place.is_top), [true, false]);
         assert_eq!(places.map(|place| place.root), [Addr(1); 2]);
-        // As they are where the thread slept.
+        // As for a thread that slept.
         threads[0].stack = ReadStack::Unchanged;
         threads[1].stack = ReadStack::Joined;
         sharing.join(true, &mut threads, &mut Vec::new());

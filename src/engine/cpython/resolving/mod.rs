@@ -1,12 +1,12 @@
 //! Resolving: from stacks as addresses to samples with frames, functions and threads.
 //!
-//! Takes raw stacks from wherever they come: a tick that read them now, a core file, a buffer that
-//! filled while nobody looked, with many samples of a thread, each with its own time. So its input,
-//! [`RawSample`], says all that a sample needs, and it never reads memory. What code addresses mean
-//! it looks up in the [`CodeTable`], in which whoever read the stacks has verified them.
+//! The raw stacks may come from a tick that has just read them, a core file, or a buffer with many
+//! samples of a thread, each with its own time. The input, [`RawSample`], therefore holds everything that
+//! a sample needs, and resolving never reads memory. It looks the meaning of code addresses up in the
+//! [`CodeTable`], in which the reader of the stacks has verified them.
 //!
-//! It remembers each thread's last stack: what a stack shares with it, from the root on, is not
-//! resolved again.
+//! It remembers each thread's last stack. The part that a new stack shares with it, from the root on, is
+//! not resolved again.
 
 mod thread;
 mod work_functions;
@@ -25,10 +25,10 @@ use crate::model::{
     ThreadKey, Tick, Tid,
 };
 
-/// How a stack shows that frames are missing at its root.
+/// The frame that stands for missing frames at the root of a stack.
 pub const MISSING_FRAMES: &str = "<more frames>";
 
-/// Names of threads are looked up again at most this often while some thread has none.
+/// The shortest time between two searches for names while some thread has none.
 const NAME_INTERVAL: Nanos = Nanos(1_000_000_000);
 
 /// Resolves the threads of one process, for one interner.
@@ -37,7 +37,7 @@ pub struct Resolver {
     process: ProcessId,
     /// By the address of the thread state at the root.
     threads: FxHashMap<Addr, ResolvedThread>,
-    /// Counts [`begin`](Self::begin)s.
+    /// The number of calls of [`begin`](Self::begin).
     round: u64,
     short_files: ShortFiles,
     work_functions: WorkFunctions,
@@ -47,7 +47,7 @@ pub struct Resolver {
 /// One thread at one instant, as it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct RawSample<'a> {
-    /// The address of its thread state; of several, the one at the root of its stack.
+    /// The address of its thread state. If there are several, the one at the root of its stack.
     pub root: Addr,
     pub thread: ThreadKey,
     pub stack: Reading<'a>,
@@ -56,14 +56,14 @@ pub struct RawSample<'a> {
     /// CPU time since the thread's last sample.
     pub cpu: Nanos,
     pub gil: GilState,
-    /// The instant, and the time for which the sample stands.
+    /// The instant, and the time that the sample stands for.
     pub tick: Tick,
 }
 
 /// A thread's stack, as it was read.
 #[derive(Clone, Copy, Debug)]
 pub enum Reading<'a> {
-    /// The code object of each function is verified in the code table.
+    /// The code object of each function must have been verified in the code table.
     Stack(&'a RawStack),
     /// The same as at the thread's last sample.
     Unchanged,
@@ -83,12 +83,12 @@ impl Resolver {
         }
     }
 
-    /// How many threads it remembers.
+    /// The number of threads that it remembers.
     pub fn thread_count(&self) -> usize {
         self.threads.len()
     }
 
-    /// Whether the stack of a thread's last sample is proven: only then may it be given as
+    /// Whether the stack of a thread's last sample is proven. Only then may it be passed as
     /// [`Reading::Unchanged`].
     pub fn has_proven_stack(&self, root: Addr, python_id: u64, tid: Option<Tid>) -> bool {
         self.threads.get(&root).is_some_and(|thread| {
@@ -96,13 +96,12 @@ impl Resolver {
         })
     }
 
-    /// Begins a round: no thread has been seen in it yet.
+    /// Begins a round, in which no thread was seen yet.
     pub fn begin(&mut self) {
         self.round += 1;
     }
 
-    /// The sample that a raw one stands for. `None` when the thread runs no Python, or its stack is
-    /// lost.
+    /// Resolves a raw sample; `None` if the thread runs no Python, or its stack is lost.
     pub fn resolve(
         &mut self,
         raw: &RawSample<'_>,
@@ -128,7 +127,7 @@ impl Resolver {
             }
             Reading::Lost => return None,
         }
-        // A thread state without frames is a thread that runs no Python now.
+        // A thread whose state has no frames runs no Python now.
         let stack = thread.stack()?;
         Some(Sample {
             thread: thread.id,
@@ -144,8 +143,8 @@ impl Resolver {
         })
     }
 
-    /// Appends samples of the threads that were not seen in this round, since they go on sleeping, and
-    /// are within a request or task.
+    /// Appends samples of threads within a request or task that were not seen in this round because they
+    /// went on sleeping.
     pub fn append_waiting_at_work(&self, tick: Tick, samples: &mut Vec<Sample>) {
         let threads = self.threads.values();
         let waiting = threads
@@ -167,14 +166,14 @@ impl Resolver {
         samples.extend(waiting);
     }
 
-    /// Forgets the threads that were not seen in this round: they have ended.
+    /// Forgets the threads that were not seen in this round, since they have ended.
     pub fn forget_unseen(&mut self) {
         let round = self.round;
         self.threads.retain(|_, thread| thread.seen_in == round);
     }
 
-    /// Whether to look for names of threads now: while some thread has none, at most once a second, but
-    /// at once for a thread that is new.
+    /// Whether to look for thread names now: at once for a new thread, and at most once a second while
+    /// some thread has no name.
     pub fn wants_names(&mut self, now: Nanos, interner: &Interner) -> bool {
         let mut nameless = false;
         let mut newcomer = false;
@@ -196,7 +195,7 @@ impl Resolver {
         true
     }
 
-    /// Takes names of threads by their Python ids.
+    /// Sets the names of threads by their Python ids.
     pub fn name_threads(&self, names: &FxHashMap<u64, TargetStr>, interner: &mut Interner) {
         for thread in self.threads.values() {
             if let Some(name) = names.get(&thread.key.python_id) {
@@ -216,8 +215,8 @@ impl Resolver {
         }
     }
 
-    /// Threads that have no name although it was looked for more than once: the first time it may only
-    /// not have been there yet.
+    /// Threads without a name after more than one search. At the first, the name may not have been set
+    /// yet.
     pub fn lastingly_nameless(&self, interner: &Interner) -> Vec<(ThreadId, Tid)> {
         let threads = self.threads.values().filter(|thread| {
             thread.times_asked_for_name > 1 && interner.thread(thread.id).name.is_none()

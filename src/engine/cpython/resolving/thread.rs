@@ -1,4 +1,4 @@
-//! What is remembered of a thread from sample to sample.
+//! What is remembered about a thread from sample to sample.
 
 use super::MISSING_FRAMES;
 use super::work_functions::WorkFunctions;
@@ -13,13 +13,13 @@ pub(super) struct ResolvedThread {
     pub(super) id: ThreadId,
     /// The functions of its last stack, root first.
     frames: Vec<ResolvedFrame>,
-    /// The generation of the code table that they belong to.
+    /// The generation of the code table that `frames` belong to.
     generation: u64,
-    /// Whether the stack's root is the mark of frames that are missing.
+    /// Whether the root of the stack is the mark for missing frames.
     cut: bool,
-    /// Whether that stack was proven.
+    /// Whether the last stack was proven.
     pub(super) proven: bool,
-    /// Its name was looked for, whether or not it was found.
+    /// The number of searches for its name, successful or not.
     pub(super) times_asked_for_name: u32,
     /// The last round in which it was seen.
     pub(super) seen_in: u64,
@@ -30,15 +30,15 @@ struct ResolvedFrame {
     code: CodeAddr,
     instruction: i32,
     may_be_incomplete: bool,
-    /// The stack from the root to this frame; to its caller where this frame is not to be shown.
-    /// `None` while there is no frame to show.
+    /// The stack from the root to this frame, or to its caller if this frame is not shown; `None` if
+    /// there is no frame to show yet.
     stack: Option<StackId>,
-    /// Whether this frame or some caller is one of a request or task.
+    /// Whether this frame or one of its callers runs a request or task.
     at_work: bool,
 }
 
 impl ResolvedFrame {
-    /// Whether it stands for a frame. Where that frame lies is of no matter.
+    /// Whether it is the result of this frame. The address of the frame does not matter.
     fn is(&self, frame: &RawFrame) -> bool {
         self.code == frame.code
             && self.instruction == frame.instruction
@@ -64,7 +64,7 @@ impl ResolvedThread {
         }
     }
 
-    /// Its last stack. `None` when it ran no Python.
+    /// Its last stack; `None` if it ran no Python.
     pub(super) fn stack(&self) -> Option<StackId> {
         self.frames.last()?.stack
     }
@@ -74,8 +74,8 @@ impl ResolvedThread {
         self.frames.last().is_some_and(|frame| frame.at_work)
     }
 
-    /// Takes over a stack as it was read. What it shares with the last one, from the root on, is
-    /// not looked up again.
+    /// Takes a stack as it was read. The part that it shares with the last one, from the root on, is not
+    /// looked up again.
     pub(super) fn update(
         &mut self,
         stack: &RawStack,
@@ -122,7 +122,7 @@ impl ResolvedThread {
     }
 }
 
-/// What a stack grows from.
+/// The stack to which the first frame is added.
 fn root(cut: bool, interner: &mut Interner) -> StackId {
     if !cut {
         return StackId::EMPTY;

@@ -1,22 +1,23 @@
-//! Which functions run once a request or task, asked once of each.
+//! Which functions begin a request or task. The answer is kept for each function.
 
 use rustc_hash::FxHashMap;
 
 use crate::frameworks;
 use crate::model::{FrameId, FunctionId, Interner};
 
-/// Where frames that begin a request or task are looked for.
+/// Where to look for frames that begin a request or task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WorkSearch {
-    /// Nobody wants to know.
+    /// Not needed.
     Off,
     /// Functions that are known to begin one.
     Functions,
-    /// The same, and the outermost frame of a stack, since the process's program calls the application from C.
+    /// These functions, and the outermost frame of a stack, since the process's program calls the
+    /// application from C.
     FunctionsAndOutermost,
 }
 
-/// Remembers the answer for each function met so far.
+/// Remembers the answer for each function.
 #[derive(Debug)]
 pub(super) struct WorkFunctions {
     search: WorkSearch,
