@@ -92,7 +92,6 @@ impl Baseline {
     /// The figures of each rule that needs a baseline.
     ///
     /// # Errors
-    ///
     /// When a figure that a rule needs is not in the baseline.
     pub fn known(
         &self,

@@ -133,7 +133,6 @@ impl Evidence {
     /// Adds a recording; `units` is the units of work that were done in it, if they are counted.
     ///
     /// # Errors
-    ///
     /// When its conditions differ from those of earlier recordings.
     pub fn add(
         &mut self,
@@ -174,7 +173,6 @@ impl Evidence {
     /// Compares with a baseline.
     ///
     /// # Errors
-    ///
     /// When the baseline lacks a figure that a rule needs, or was measured under other conditions.
     pub fn set_baseline(&mut self, baseline: &Baseline) -> Result<(), EvidenceError> {
         if let Some(conditions) = &self.after.conditions {
@@ -276,7 +274,6 @@ impl Evidence {
     /// either version, or the baseline, shows.
     ///
     /// # Errors
-    ///
     /// For each rule that is not, the names that are spelt alike. Rules with `never` or `always` are
     /// exempt: for them, not being seen is an answer.
     pub fn check_names(&self) -> Result<(), EvidenceError> {

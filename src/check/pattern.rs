@@ -21,7 +21,6 @@ impl Pattern {
     /// `boundary` matches what may precede a match that is not the whole text.
     ///
     /// # Errors
-    ///
     /// When the text is empty or too long.
     pub(super) fn new(text: &str, boundary: &str) -> Result<Pattern, PatternError> {
         if text.is_empty() {

@@ -10,7 +10,7 @@ use crate::model::{Pid, Proof};
 use crate::target::Process;
 use crate::target::diagnosis::{Check, Facts, Machine, Weight, checks};
 
-/// Tells what decides whether a process can be looked at, and tries.
+/// Shows what decides whether a process can be read, and tries to read it.
 ///
 /// # Errors
 /// When the target is not found, or standard output cannot be written.
@@ -72,7 +72,7 @@ fn lines(checks: &[Check]) -> String {
     text
 }
 
-/// Looks once, as record would.
+/// Reads the process once, as `record` would.
 fn try_to_read(pid: Pid) -> Result<String, anyhow::Error> {
     let began = Instant::now();
     let process = Process::open(pid).map_err(|error| explain::opening(pid, &error))?;

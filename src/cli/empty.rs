@@ -4,7 +4,7 @@ use super::words;
 use crate::record::Ending;
 use crate::sampler::{Report, Stop};
 
-/// The reason that applies, with the next step; `rate` is what was asked for.
+/// The reason, with the next step; `rate` is the rate that was asked for.
 pub fn explain(report: &Report, rate: u32, own_end: Option<Ending>) -> String {
     let ticks = &report.ticks;
     if report.engines.opened == 0 {
@@ -59,7 +59,7 @@ fn not_opened(report: &Report, own_end: Option<Ending>) -> String {
             Some(error) => {
                 format!("no Python could be read in the process; the last try said: {error}")
             }
-            None => "no Python was found in the process until the end".into(),
+            None => "no Python was found in the process before the recording ended".into(),
         },
     }
 }

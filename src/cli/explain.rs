@@ -13,7 +13,7 @@ use crate::survey;
 use crate::target::diagnosis::{Attempt, Lacks, NotPython, Reason, explain};
 use crate::target::{OpenError, Process};
 
-/// Puts the cause and the next step in the place of an error that has only the symptom.
+/// Replaces an error that only states the symptom by the cause and the next step.
 pub fn recording(error: RecordError) -> anyhow::Error {
     match error {
         RecordError::Refused(refused) => refusal(refused),
@@ -29,7 +29,7 @@ fn refusal(Refused { pid, error }: Refused) -> anyhow::Error {
     }
 }
 
-/// For an error that does not tell its cause.
+/// The cause, for an error that does not tell it.
 pub fn symptom(pid: Pid, error: anyhow::Error) -> anyhow::Error {
     if may_not_be_read(pid) {
         anyhow!("{}", explain(pid, Attempt::Read))
@@ -53,7 +53,7 @@ pub fn locating(pid: Pid, error: &cpython::OpenError) -> anyhow::Error {
     }
 }
 
-/// Why a process could not be looked at from outside.
+/// Why a process could not be opened.
 pub fn opening(pid: Pid, error: &OpenError) -> anyhow::Error {
     match error {
         OpenError::NoSuchProcess(_)
@@ -66,7 +66,7 @@ pub fn opening(pid: Pid, error: &OpenError) -> anyhow::Error {
     }
 }
 
-/// Why a process can no longer be read that could be, or else the symptom.
+/// Why a process can no longer be read, or else the symptom.
 pub fn unreadable(pid: Pid, symptom: &str) -> String {
     match may_not_be_read(pid) {
         true => explain(pid, Attempt::Read).to_string(),
@@ -74,7 +74,7 @@ pub fn unreadable(pid: Pid, symptom: &str) -> String {
     }
 }
 
-/// What to tell who records a process whose threads may not be paused.
+/// The message if threads may not be paused.
 pub fn not_pausing(pid: Pid) -> String {
     format!(
         "Threads cannot be paused, and samples of code that calls a lot stay unproven: {}",

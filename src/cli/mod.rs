@@ -1,4 +1,4 @@
-//! The command line: what is asked for, and with which code we leave.
+//! The command line: parses arguments, runs commands, and returns exit codes.
 
 mod args;
 mod check;
@@ -20,7 +20,7 @@ use clap::FromArgMatches;
 
 use args::{Cli, Command};
 
-/// Exit codes; `record --help` and `check --help` tell them to the user.
+/// Exit codes; `record --help` and `check --help` list them.
 mod exit {
     pub const FAILED: u8 = 1;
     pub const USAGE: u8 = 2;
@@ -38,7 +38,7 @@ mod exit {
 /// Runs the program on its command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Leaves by itself with code 2, or 0 for --help and --version.
+    // This exits by itself, with code 2, or with 0 for --help and --version.
     let parsed = Cli::from_arg_matches(&args::command().get_matches());
     let cli = parsed.unwrap_or_else(|error| error.exit());
     let result = match cli.command {

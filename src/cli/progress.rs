@@ -1,4 +1,4 @@
-//! What is said while a recording goes on: news and, on a terminal, a line that lives.
+//! Messages during a recording: news and, on a terminal, a progress line.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,33 +12,33 @@ use super::{terminal, words};
 use crate::model::{Nanos, Ticks};
 use crate::record::{Event, Observer};
 
-/// Speaks in a thread of its own: a terminal that is held (^S) must not hold the sampler.
+/// Writes from a thread of its own: a terminal that is suspended (^S) must not block the sampler.
 #[derive(Debug)]
 pub struct Progress {
     line: Line,
-    /// Whether it is said at the start what is recorded.
+    /// Whether to say at the start what is recorded.
     announces: bool,
     shared: Arc<Shared>,
     news: Sender<News>,
-    /// Until it begins to speak.
+    /// `None` once the thread has started.
     incoming: Mutex<Option<Receiver<News>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Whether there is a line that is redrawn.
+/// Whether there is a progress line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line {
     Hidden,
     Shown {
-        /// What stands before the rest.
+        /// The text before the rest of the line.
         prefix: String,
-        /// What was asked for.
+        /// The duration that was asked for.
         duration: Option<Duration>,
     },
 }
 
 impl Line {
-    /// One that is shown where the terminal can redraw it, unless it is to be hidden.
+    /// Shown if the terminal can redraw it, unless it is to be hidden.
     pub fn new(hidden: bool, prefix: &str, duration: Option<Duration>) -> Line {
         match hidden || !terminal::can_redraw() {
             true => Line::Hidden,
@@ -80,15 +80,15 @@ impl Progress {
         }
     }
 
-    /// Something that tells the user a sentence at a time, from another thread.
+    /// A function that shows messages from another thread.
     pub fn teller(&self) -> impl FnMut(&str) + Send + 'static {
         let news = self.news.clone();
         move |text| drop(news.send(News::Text(text.to_owned())))
     }
 
-    /// Says what is still to be said and takes the line away.
+    /// Writes the remaining messages and removes the line.
     pub fn finish(self) {
-        // It only speaks: how it ended changes nothing.
+        // An error changes nothing, since the thread only writes messages.
         let _ = self.news.send(News::Over);
         if let Some(thread) = unpoisoned(&self.thread).take() {
             let _ = thread.join();
@@ -96,7 +96,7 @@ impl Progress {
     }
 }
 
-/// Nothing is left half done under these locks.
+/// These locks protect no state that could be left inconsistent.
 fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -121,7 +121,7 @@ impl Observer for Progress {
             words::announce(recording, duration);
         }
         if let Some(text) = words::event(event) {
-            // Nobody listens any more once all is over.
+            // Sending fails only after the end, when nothing is shown any more.
             let _ = self.news.send(News::Text(text));
         }
     }
@@ -157,7 +157,7 @@ fn speak(shared: &Shared, news: &Receiver<News>, line: &Line) {
             Ok(None) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        // Nothing to tell before there is a process to look at.
+        // There is nothing to show before a process is read.
         if shared.rounds.load(Ordering::Relaxed) > 0 {
             bar.set_message(format!("{prefix}{}", shared.line(*duration)));
             bar.tick();
@@ -167,7 +167,7 @@ fn speak(shared: &Shared, news: &Receiver<News>, line: &Line) {
 }
 
 impl News {
-    /// `None` when all has been said.
+    /// `None` for the end.
     fn text(self) -> Option<String> {
         match self {
             News::Text(text) => Some(text),

@@ -46,7 +46,7 @@ pub fn run(arguments: &Ps) -> Result<u8, anyhow::Error> {
     Ok(0)
 }
 
-/// Some processes of a survey, for an error message.
+/// Some processes of a survey, listed for an error message.
 #[must_use]
 pub fn lines(survey: &Survey, pids: &[Pid]) -> String {
     let found = survey.found.iter();
@@ -96,7 +96,7 @@ fn table(survey: &Survey, some: &[&Found]) -> String {
     text
 }
 
-/// Its version, or that it is none of CPython's.
+/// Its version, or that it is PyPy.
 fn python(found: &Found) -> Option<String> {
     match found.is_pypy {
         true => Some("PyPy".to_owned()),
@@ -124,7 +124,7 @@ fn container(found: &Found) -> String {
     found.container.as_ref().map_or("-".to_owned(), short)
 }
 
-/// How deep it stands below the others that are shown.
+/// Indents a process by the number of its ancestors that are shown.
 fn branch(survey: &Survey, found: &Found, some: &[&Found]) -> String {
     let mut depth = 0;
     let mut next = survey.above(found);
@@ -138,7 +138,7 @@ fn branch(survey: &Survey, found: &Found, some: &[&Found]) -> String {
     }
 }
 
-/// A command line, safe to show, with its program's name without the directory.
+/// A command line, safe to show, with its program's base name.
 fn shown(command: &[TargetStr]) -> String {
     let program = command.first().map_or("", TargetStr::untrusted);
     let directory = match program.starts_with('/') {
@@ -151,14 +151,14 @@ fn shown(command: &[TargetStr]) -> String {
 #[derive(Serialize)]
 struct Entry<'a> {
     pid: i32,
-    /// The closest Python above it.
+    /// The closest ancestor that is a Python process.
     parent: Option<i32>,
     python: Option<String>,
     role: Option<&'static str>,
     command: Vec<&'a str>,
     user: Option<u32>,
     ports: Option<&'a [u16]>,
-    /// CPUs that it keeps busy.
+    /// Number of CPUs that it keeps busy.
     cpu: f64,
     threads: usize,
     container: Option<ContainerEntry<'a>>,

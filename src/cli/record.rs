@@ -17,10 +17,10 @@ use crate::record::{
 use crate::sampler::{Follow, Report, Stop};
 use crate::survey::Choice;
 
-/// Records, writes, and tells with which code to leave.
+/// Records, writes the file, and returns the exit code.
 ///
 /// # Errors
-/// When nothing was written, for any reason but that nothing was sampled.
+/// When nothing was written, unless that is because nothing was sampled.
 pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     if arguments.native {
         terminal::say("Error: --native is not in this version of spyhole yet; leave it out");
@@ -41,7 +41,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     }
 }
 
-/// Where the result goes, and as what; before anything is recorded.
+/// Checks where the result goes, and in which format, before anything is recorded.
 fn check_output(
     arguments: &Record,
     caller: Option<&Caller>,
@@ -80,7 +80,7 @@ fn check_output(
     Ok((output, format))
 }
 
-/// As py-spy names it, but in the current directory whatever the program's path is.
+/// The name that py-spy would choose, but always in the current directory.
 fn default_name(arguments: &Record, format: &dyn Format) -> String {
     let running = &arguments.running;
     let subject = match (running.pid.first(), arguments.program.first()) {
@@ -147,14 +147,14 @@ impl Recording<'_> {
         recorded.map_err(explain::recording).and(result)
     }
 
-    /// A program that shares our terminal writes there, too.
+    /// The progress line is hidden if a program shares our terminal and writes there, too.
     fn progress(&self, shares_terminal: bool) -> Progress {
         let hidden = self.arguments.sampling.hideprogress || shares_terminal;
         let line = Line::new(hidden, "", self.recorder.options().duration);
         Progress::new(line, true)
     }
 
-    /// The file is brought up to date while recording goes on, if its format is made for that.
+    /// Updates the file during the recording, if its format allows that.
     fn periodic(&self, progress: &Progress) -> Option<PeriodicFile> {
         let format = self.format;
         if !format.about().keeps_up_to_date || !self.output.is_regular() {
@@ -224,7 +224,7 @@ impl Recording<'_> {
                 .start_aside("xdg-open", self.output.path().as_os_str())
                 .context("xdg-open cannot be started; is the package xdg-utils installed?");
             if let Err(error) = opened {
-                // The recording is there all the same.
+                // The recording was written, so this is no failure.
                 terminal::complain(&error);
             }
         }
@@ -284,8 +284,8 @@ impl Recording<'_> {
     }
 }
 
-/// Whether several processes were recorded, though nobody asked for all below one: workers, or those
-/// that an autoreloader started one after the other. A program that execs stays one.
+/// Whether several processes were recorded though `--subprocesses` was not given: workers, or the
+/// successive processes of an autoreloader. A program that calls exec stays one process.
 fn are_several(report: &Report, interner: &Interner) -> bool {
     let mut processes = interner.processes().map(|(_, process)| process);
     let Some(first) = processes.next() else {
@@ -293,7 +293,7 @@ fn are_several(report: &Report, interner: &Interner) -> bool {
     };
     let follows = report.follow != Follow::FirstPython;
     processes.any(|process| match process.pid == first.pid {
-        // Two Pythons in one process.
+        // There may be two Pythons in one process.
         true => process.python != first.python,
         false => follows,
     })

@@ -1,21 +1,21 @@
-//! How well a recording went, for who must know how far to trust it.
+//! How well a recording went, for readers who must judge how far to trust it.
 
 use super::words;
 use crate::model::{Nanos, Ticks};
 use crate::profile::Profile;
 use crate::sampler::Report;
 
-/// More of the time than this, in percent, is not passed over in silence when it is not in the file.
+/// If more than this percentage of the time is not in the file, that is reported.
 const NOTEWORTHY: f64 = 1.0;
 
-/// More of the CPU time than this, in percent, is told when no Python frame used it.
+/// If more than this percentage of the CPU time was used outside of Python frames, that is reported.
 const NOTEWORTHY_OUTSIDE: f64 = 5.0;
 
-/// More missed ticks than this, in percent of all, are explained.
+/// If more than this percentage of ticks was missed, the reason is given.
 const MANY_MISSED: f64 = 10.0;
 
-/// Some short lines: how often it was looked, what became of the looks that gave nothing, and how threads
-/// were held still.
+/// A few short lines: how often the process was looked at, what happened to looks without a sample, and
+/// how threads were held still.
 pub fn how_well(report: &Report, profile: &Profile, rate: u32) -> String {
     let mut lines = vec![how_often(report, rate)];
     lines.extend(not_in_the_file(report));
@@ -45,7 +45,7 @@ fn how_often(report: &Report, rate: u32) -> String {
         times => parts.push(format!("single threads could not be read {times} times")),
     }
     match ticks.unproven {
-        // Not said of a recording of which part is missing.
+        // This would mislead if part of the recording is missing.
         0 if ticks.lost + ticks.lost_threads > 0 || is_noteworthy(ticks) => {}
         0 => parts.push("every sample proven".to_owned()),
         unproven => parts.push(format!("{unproven} of {} samples unproven", ticks.samples)),
@@ -57,7 +57,7 @@ fn missed(ticks: &Ticks) -> String {
     let many = MANY_MISSED / 100.0 * ticks.expected as f64;
     match ticks.missed {
         0 => "none missed".to_owned(),
-        // Their time is not lost: the next look stands for it, or it is told as a gap.
+        // Their time is not lost: the next look accounts for it, or it is reported as a gap.
         missed if (missed as f64) < many || ticks.gap_time > ticks.lost_time => {
             format!("{missed} missed")
         }
@@ -71,7 +71,7 @@ fn is_noteworthy(ticks: &Ticks) -> bool {
     100.0 * ticks.unseen_share() > NOTEWORTHY
 }
 
-/// What of the time is nobody's, and why.
+/// How much of the time is not in the file, and why.
 fn not_in_the_file(report: &Report) -> Option<String> {
     let ticks = &report.ticks;
     if !is_noteworthy(ticks) {
@@ -101,7 +101,7 @@ fn not_in_the_file(report: &Report) -> Option<String> {
     ))
 }
 
-/// How much CPU time no Python frame used, where that is much.
+/// How much CPU time no Python frame used, if that is much.
 fn outside(report: &Report, profile: &Profile) -> Option<String> {
     let outside = profile.recording.cpu_outside?;
     let within = profile.total().cpu.as_secs_f64();
@@ -145,7 +145,7 @@ fn how(report: &Report) -> String {
         1 => text += "; 1 pause",
         pauses => text += &format!("; {pauses} pauses"),
     }
-    // py-spy's engine does not measure it.
+    // py-spy's engine does not measure this.
     if !engines.report.paused.is_zero() {
         let millis = engines.report.paused.as_secs_f64() * 1e3;
         text += &format!(", {millis:.1} ms in all");
@@ -157,7 +157,7 @@ fn how(report: &Report) -> String {
         text += "; through /proc/PID/mem: process_vm_readv is refused";
     }
     if ticks.unproven * 10 > ticks.samples {
-        text += "; what is unproven leans towards code that stands still";
+        text += "; with so many unproven, the profile is biased towards code that stands still";
     }
     text
 }

@@ -1,4 +1,4 @@
-//! From what the user wrote to the processes that are meant.
+//! Finds the processes that the user's words mean.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use crate::model::Pid;
 use crate::survey::{self, Choice, FindError, PickError, Survey, Wanted};
 
 impl Running {
-    /// What is named, if anything is.
+    /// What the options name, if anything.
     pub fn wanted(&self) -> Option<Wanted> {
         if !self.pid.is_empty() {
             return Some(Wanted::Pids(self.pid.clone()));
@@ -25,7 +25,7 @@ impl Running {
             .or_else(|| self.container.clone().map(Wanted::Container))
     }
 
-    /// The same, or what a word names: a process id, or a part of a command line.
+    /// What the options name, or else what a word means: a process id, or a part of a command line.
     pub fn wanted_or(&self, word: Option<&str>) -> Option<Wanted> {
         let Some(word) = word else {
             return self.wanted();
@@ -37,15 +37,15 @@ impl Running {
     }
 }
 
-/// Finds the processes, and tells what was understood. `word` is what was written, if it could have
-/// been a program's name, too.
+/// Finds the processes, and shows the notes on the choice. `word` is given if it could also have been the
+/// name of a program.
 ///
 /// # Errors
-/// When nobody, or nobody alone, is meant: the error lists who could be.
+/// When no process, or no single one, is meant. The error lists the candidates.
 pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Error> {
     let choice = survey::find(wanted).map_err(|error| match error {
         FindError::Pick(error) => {
-            // To be chosen from by a reader.
+            // The survey lists the candidates.
             let error = explain(&error, &Survey::take());
             match word {
                 Some(word) => anyhow!("there is no program {word:?} to start, and {error}"),
@@ -60,9 +60,9 @@ pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Err
     Ok(choice)
 }
 
-/// The same command line read anew, with its first plain word for the name of a running process, if it
-/// is no program's: `spyhole record runserver -o trace.svg`. `None` where `--` says that it is, or more
-/// plain words follow.
+/// Parses the command line again, with its first plain word as the name of a running process, if it is
+/// not the name of a program: `spyhole record runserver -o trace.svg`. `None` if `--` says that a program
+/// is meant, or if more plain words follow.
 #[must_use]
 pub fn as_word(arguments: &Record) -> Option<Record> {
     let word = arguments.program.first().filter(|word| !is_program(word))?;
@@ -83,14 +83,14 @@ pub fn as_word(arguments: &Record) -> Option<Record> {
     })
 }
 
-/// Whether a shell would find a program of that name.
+/// Whether a shell would find a program with this name.
 fn is_program(word: &OsStr) -> bool {
     let runs = |path: &Path| {
         path.metadata()
             .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
     };
     if word.as_encoded_bytes().contains(&b'/') {
-        // Whatever it is, it is meant as a path.
+        // A name with a slash is always meant as a path.
         return true;
     }
     let directories = std::env::var_os("PATH").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What the user reads: what we tell while we work goes to standard error, what was asked for to
-//! standard output; none of it can steer the terminal.
+//! Output for the user: messages go to standard error, results to standard output. Nothing in it can
+//! control the terminal.
 
 use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal, Write as _};
@@ -9,14 +9,14 @@ use anyhow::Context;
 use crate::model::{TargetStr, is_unsafe_to_show};
 use crate::record::Program;
 
-/// Text that is safe to show: whatever could steer a terminal, cannot be seen or turns the direction of
-/// reading is spelled out.
+/// Text that is safe to show. Characters that could control a terminal, are invisible, or change the
+/// reading direction are escaped.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
         if is_unsafe_to_show(char) {
-            // A `String` takes everything.
+            // Writing to a `String` cannot fail.
             let _ = write!(shown, "{}", char.escape_default());
         } else {
             shown.push(char);
@@ -32,7 +32,7 @@ pub fn command_line(command: &[TargetStr]) -> String {
     shortened(&TargetStr::joined(command), LONGEST)
 }
 
-/// Text that is safe to show, cut after so many characters.
+/// Text that is safe to show, cut after `longest` characters.
 #[must_use]
 pub fn shortened(text: &str, longest: usize) -> String {
     let line = escape(text);
@@ -42,19 +42,19 @@ pub fn shortened(text: &str, longest: usize) -> String {
     }
 }
 
-/// Tells the user something, in lines of their own.
+/// Shows messages to the user, a line each.
 pub fn say(text: impl Display) {
     let mut stderr = std::io::stderr().lock();
     for line in text.to_string().lines() {
-        // Who closed our standard error does not want to be told.
+        // If standard error was closed, nobody wants the message.
         let _ = writeln!(stderr, "spyhole> {}", escape(line));
     }
 }
 
-/// Writes what was asked for, which goes to standard output.
+/// Writes results to standard output.
 ///
 /// # Errors
-/// When that cannot be written; whoever reads it may stop when he has seen enough.
+/// When it cannot be written. A closed pipe is no error: the reader may have seen enough.
 pub fn show(text: &str) -> Result<(), anyhow::Error> {
     let mut output = std::io::stdout().lock();
     match output
@@ -66,21 +66,21 @@ pub fn show(text: &str) -> Result<(), anyhow::Error> {
     }
 }
 
-/// Shows what a program wrote, if that was kept.
+/// Shows the captured output of a program, if it was captured.
 pub fn show_captured(program: &mut Program) {
     if program.is_captured() {
         say(format_args!("'{}' wrote:", program.name()));
-        // What it wrote goes out as it would have without us; if it cannot, nobody reads it.
+        // The output goes out unescaped, as without us. An error means that nobody reads it.
         let _ = program.copy_captured(&mut std::io::stderr().lock());
     }
 }
 
-/// Tells the user what went wrong, with its causes.
+/// Shows an error to the user, with its causes.
 pub fn complain(error: &anyhow::Error) {
     let mut causes: Vec<String> = Vec::new();
     for cause in error.chain() {
         let cause = cause.to_string();
-        // Some errors print their source themselves.
+        // Some errors include their source in their own text.
         if causes.last().is_none_or(|last| !last.ends_with(&cause)) {
             causes.push(cause);
         }

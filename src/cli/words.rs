@@ -1,4 +1,4 @@
-//! Sentences for people about what recording tells in types.
+//! Sentences for users, from the types of the recording.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub fn stopped_by(signal: Signal) -> String {
     }
 }
 
-/// What there is of a recording that is not complete.
+/// What exists of an incomplete recording.
 #[must_use]
 pub fn what_is_kept(written: &Written) -> String {
     match written {
@@ -47,13 +47,13 @@ pub fn what_is_kept(written: &Written) -> String {
     }
 }
 
-/// Says so when a second signal asks for it to end at once, and with which code to leave.
+/// The message when a second signal ends the recording at once. Returns the exit code.
 pub fn give_up(written: &Written) -> u8 {
     terminal::say(format_args!("Given up, {}", what_is_kept(written)));
     exit::GIVEN_UP
 }
 
-/// What is told while a recording goes on; `None` for what is told elsewhere.
+/// The message for an event during the recording; `None` if it is shown elsewhere.
 #[must_use]
 pub fn event(event: Event<'_>) -> Option<String> {
     let Event::Process(news) = event else {
@@ -114,7 +114,7 @@ fn how_to_go_on(pid: Pid, how: Halted) -> String {
     }
 }
 
-/// A stretch in which there was nothing to see of a process, for the summary.
+/// A period in which a process could not be sampled, for the summary.
 #[must_use]
 pub fn outage(outage: &Outage) -> String {
     let (since, until) = (outage.since.as_secs_f64(), outage.until.as_secs_f64());
@@ -131,7 +131,7 @@ pub fn outage(outage: &Outage) -> String {
     )
 }
 
-/// Says what begins now.
+/// Says what is about to be recorded.
 pub fn announce(recording: &Recording, duration: Option<Duration>) {
     let so_long = match duration {
         Some(duration) if duration == Duration::from_secs(1) => " for 1 second".to_owned(),

@@ -14,7 +14,6 @@ pub trait Format: Debug + Sync {
     /// Writes a profile that is not empty; [`write`](super::write()) checks that first.
     ///
     /// # Errors
-    ///
     /// If `out` cannot be written or the timeline's spill file cannot be read.
     fn write(
         &self,

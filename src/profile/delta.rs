@@ -104,7 +104,6 @@ impl Mirror {
     /// [`forget`](Profile::forget) after each delta. `None` before the first delta.
     ///
     /// # Errors
-    ///
     /// As [`Profile::take_window`].
     /// As there.
     pub fn take_window(&mut self) -> io::Result<Option<Profile>> {

@@ -37,7 +37,6 @@ impl Profile {
     /// [`Mirror`](super::Mirror).
     ///
     /// # Errors
-    ///
     /// When no temporary file can be created for the timeline. Nothing is forgotten then.
     pub fn take_window(&mut self) -> io::Result<Profile> {
         let mut window = Profile::new(self.recording_of_window())?;
@@ -71,7 +70,6 @@ impl Profile {
     /// the same with the next delta.
     ///
     /// # Errors
-    ///
     /// When no temporary file can be created for the timeline. Nothing is forgotten then.
     pub fn forget(&mut self) -> io::Result<()> {
         let next = Timeline::new(self.recording.period())?;

@@ -39,7 +39,7 @@ pub struct Check {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeats: Option<u32>,
 
-    /// No recording begins after so many seconds
+    /// Make no further repeat that would end after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub max_time: Option<Duration>,
 
@@ -47,7 +47,7 @@ pub struct Check {
     #[arg(long, value_name = "NUMBER", value_parser = parse_units)]
     pub units: Option<f64>,
 
-    /// The same, out of what the program prints: a regular expression with the number as a group
+    /// The same, found in the program's output by a regular expression with the number as a group
     #[arg(long, value_name = "PATTERN", conflicts_with = "units", requires = "program", value_parser = parse_units_pattern)]
     pub units_from: Option<regex::Regex>,
 
@@ -75,7 +75,7 @@ pub struct Check {
         conflicts_with_all = ["against", "baseline", "against_profile"], help_heading = "By what to judge")]
     pub against_setup: Option<String>,
 
-    /// Compare with recordings of before
+    /// Compare with recordings of the version before
     #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "profile",
         conflicts_with = "baseline", value_hint = ValueHint::FilePath, help_heading = "By what to judge")]
     pub against_profile: Vec<PathBuf>,
@@ -89,7 +89,7 @@ pub struct Check {
         value_hint = ValueHint::FilePath, help_heading = "By what to judge")]
     pub save: Option<PathBuf>,
 
-    /// Leave with code 11, and not 0, if the samples do not decide
+    /// Exit with code 11 instead of 0 if the samples do not decide
     #[arg(long, help_heading = "By what to judge")]
     pub strict: bool,
 
@@ -185,11 +185,11 @@ Examples:
 
 Exit codes:
   0    all rules hold, or the samples do not say (see --strict)
-  1    something failed: the process could not be recorded, a report not be written
+  1    something failed: the process could not be recorded, or a report not written
   2    the command line was not understood
   3    nothing was sampled
   4    the rules could not be read
-  5    the baseline, or a profile, could not be read, or does not know what a rule needs
+  5    the baseline, or a profile, could not be read, or lacks what a rule needs
   6    what was recorded before cannot be compared
   7    the program failed, or did not print its units
   8    a rule is about a name that no sample shows

@@ -1,19 +1,19 @@
-//! What ends a check without a verdict, and with which code.
+//! An error that ends a check without a verdict, and its exit code.
 
 use crate::check::EvidenceError;
 use crate::cli::exit;
 
-/// An error, and the code to leave with.
+/// An error and the exit code for it.
 #[derive(Debug)]
 pub struct Failure {
     pub code: u8,
     pub error: anyhow::Error,
 }
 
-/// Gives errors their code.
+/// Gives errors an exit code.
 pub trait WithCode<T> {
     /// # Errors
-    /// The same, with this code.
+    /// The error, with this exit code.
     fn code(self, code: u8) -> Result<T, Failure>;
 }
 

@@ -1,4 +1,4 @@
-//! What a check reads: rules, baselines, profiles.
+//! The inputs of a check: rules, baselines, profiles.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,13 +12,13 @@ use crate::cli::args::Check;
 use crate::cli::{exit, words};
 use crate::profile::Profile;
 
-/// Where rules are looked for if nobody says.
+/// The file of rules if none is named.
 const RULES_FILE: &str = "spyhole.toml";
 
-/// No file of rules and no baseline is as long.
+/// The most bytes that are read of a file of rules or a baseline.
 const LONGEST_TEXT: u64 = 16 << 20;
 
-/// The rules that are asked for; `compares` says whether there is something of before.
+/// The rules that are asked for; `compares` tells whether there is something to compare with.
 pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
     let mut rules = Vec::new();
     if let Some(file) = named_or_found(arguments) {
@@ -37,7 +37,7 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
         rules.push(rule.code(exit::BAD_RULES)?);
     }
     if compares && !rules.iter().any(Rule::needs_baseline) {
-        // Who names another version wants to know whether this one is slower.
+        // Naming something to compare with asks whether this version is slower.
         rules.push("total < +5%".parse::<Rule>().code(exit::BAD_RULES)?);
     }
     if rules.is_empty() && arguments.save.is_none() {
@@ -49,7 +49,7 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
     }
     if !compares {
         if arguments.save.is_some() {
-            // They are measured now and judged when there is something to compare with.
+            // These rules are measured now, and judged once there is something to compare with.
             return Ok(rules);
         }
         if let Some(rule) = rules.iter().find(|rule| rule.needs_baseline()) {
@@ -72,7 +72,7 @@ fn named_or_found(arguments: &Check) -> Option<&Path> {
     }
 }
 
-/// The file that the rules are in, for reports.
+/// The file of the rules, for reports.
 pub fn rules_file(arguments: &Check, source: &Source) -> Option<String> {
     source.below_root(named_or_found(arguments)?.to_str()?)
 }
@@ -91,7 +91,7 @@ pub fn baseline(file: &Path) -> Result<Baseline, Failure> {
         .code(exit::BAD_BASELINE)
 }
 
-/// Reads a recording; `allow_failed` says whether one of a program that failed will do.
+/// Reads a recording; `allow_failed` tells whether the program may have failed.
 pub fn profile(file: &Path, allow_failed: bool) -> Result<Profile, Failure> {
     let shown = file.display();
     let read = || -> Result<Profile, anyhow::Error> {
@@ -112,7 +112,7 @@ pub fn profile(file: &Path, allow_failed: bool) -> Result<Profile, Failure> {
     }
 }
 
-/// What is compared with, for the reader.
+/// What the figures are compared with, for the reader.
 pub fn against(arguments: &Check) -> Option<String> {
     let shown = |path: &Path| path.display().to_string();
     if let Some(setup) = &arguments.against_setup {

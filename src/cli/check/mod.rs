@@ -1,4 +1,4 @@
-//! `spyhole check`: gathers evidence, has it judged, and tells.
+//! `spyhole check`: records or reads profiles, has them judged, and reports.
 
 mod failure;
 mod inputs;
@@ -19,22 +19,23 @@ use crate::record::Recorder;
 use failure::{Failure, WithCode};
 use workload::Workload;
 
-/// The first look at two versions: with fewer pairs no difference could be certain.
+/// The first analysis of two versions. With fewer pairs no difference would be significant.
 const FIRST_OF_PAIRS: usize = 10;
-/// The first look at one version.
+/// The first analysis of one version.
 const FIRST_OF_ONE: usize = 3;
 
-/// Repeats, where none are asked for.
+/// Repeats if no number is asked for.
 const PAIRS: usize = 80;
 const REPEATS: usize = 10;
 
-/// After so many repeats a name that no sample shows is taken for one that is wrong.
+/// After this many repeats, a name that no sample shows is taken to be wrong.
 const NAMES_KNOWN: usize = 2;
 
-/// How many times the repeats that showed that a rule is broken may be made to see where.
+/// Recording goes on for at most this many times the repeats that showed a broken rule, to find out where
+/// it is broken.
 const PATIENCE: usize = 4;
 
-/// Records, judges and tells with which code to leave.
+/// Checks, and returns the exit code.
 pub fn run(arguments: &Check) -> u8 {
     match check(arguments) {
         Ok(code) => code,
@@ -78,7 +79,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
     }
     let mut findings = evidence.findings(&judgements, &source);
     if !compares {
-        // Rules that speak of a baseline are measured to be saved, and judged another time.
+        // Rules that need a baseline are only measured now, to be saved and judged later.
         let mut rules = evidence.rules().iter();
         findings.retain(|_| rules.next().is_some_and(|rule| !rule.needs_baseline()));
     }
@@ -107,10 +108,10 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
     })
 }
 
-/// What was recorded, or read.
+/// The evidence, recorded or read from files.
 struct Gathered {
     evidence: Evidence,
-    /// Those of the last look, where looks were taken on the way.
+    /// The judgements of the last analysis, if there were interim analyses.
     judgements: Option<Vec<Judgement>>,
     seconds: f64,
     source: Source,
@@ -131,7 +132,7 @@ fn setting(evidence: &Evidence) -> Setting {
     }
 }
 
-/// Judges what is in files.
+/// Reads recordings from files.
 fn gather_files(
     arguments: &Check,
     rules: Vec<Rule>,
@@ -172,7 +173,7 @@ fn here() -> Result<PathBuf, Failure> {
         .code(exit::FAILED)
 }
 
-/// Recordings that are made, one after the other, until the verdict is certain.
+/// Makes recordings, one after another, until the verdict is certain.
 struct Gathering<'a> {
     arguments: &'a Check,
     workload: Workload<'a>,
@@ -180,7 +181,7 @@ struct Gathering<'a> {
     interim: InterimAnalyses,
     most: usize,
     begun: Instant,
-    /// Seconds that were recorded.
+    /// Seconds recorded so far.
     seconds: f64,
     program: String,
 }
@@ -232,7 +233,8 @@ impl<'a> Gathering<'a> {
                 self.record(repeat, version, judgements.as_deref())?;
             }
             if let (1, Some(baseline)) = (repeat, baseline) {
-                // What cannot be compared is known after the first recording, not after the last.
+                // Called after the first recording, so that an unsuitable baseline is reported before all
+                // others are made.
                 self.evidence.set_baseline(baseline)?;
             }
             if repeat == NAMES_KNOWN {
@@ -240,7 +242,7 @@ impl<'a> Gathering<'a> {
             }
             let over = repeat == self.most || self.is_late(repeat);
             if let Some(error) = self.interim.due(repeat, over) {
-                // Once one rule is broken the verdict stands; until then all must be certain.
+                // Once a rule is broken, the verdict stands. Until then all rules must be settled.
                 let found = match judgements {
                     Some(found) if is_broken(&found) => found,
                     _ => self.evidence.judge(error),
@@ -256,7 +258,7 @@ impl<'a> Gathering<'a> {
                     self.tell(repeat, &found);
                 }
                 judgements = Some(found);
-                // What is measured to be kept is measured to the end.
+                // Figures that are saved need all repeats.
                 if over || certain && self.arguments.save.is_none() {
                     break;
                 }
@@ -271,7 +273,7 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    /// Says what begins now, and how long it may take.
+    /// Says what is about to be checked, and how often it will be recorded.
     fn announce(&self) {
         let rules = self.evidence.rules().len();
         let what = match rules {
@@ -292,8 +294,8 @@ impl<'a> Gathering<'a> {
         ));
     }
 
-    /// Runs each version once, so that neither compiles its modules in what is recorded, and what does
-    /// not work is known at once.
+    /// Runs each version once before recording, so that no recording includes the compilation of modules,
+    /// and a program that does not work is noticed at once.
     fn warm_up(&mut self) -> Result<(), Failure> {
         for version in [Version::Before, Version::After] {
             let prefix = format!("warming up ({}), ", version.name());
@@ -328,7 +330,7 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    /// Whether another repeat would begin after the time is over.
+    /// Whether another repeat would end after the time limit.
     fn is_late(&self, repeats: usize) -> bool {
         let Some(most) = self.arguments.max_time else {
             return false;
@@ -338,7 +340,7 @@ impl<'a> Gathering<'a> {
         elapsed + each > most
     }
 
-    /// Says how certain it is, where there is no line that shows it.
+    /// Reports the progress of the verdict after an interim analysis.
     fn tell(&self, repeat: usize, found: &[Judgement]) {
         let so_far = match is_broken(found) {
             true => Some("a rule is broken, and it is not clear yet where".to_owned()),
@@ -362,7 +364,7 @@ fn is_broken(judgements: &[Judgement]) -> bool {
     judgements.iter().any(|it| it.verdict == Verdict::Failed)
 }
 
-/// The first rule that is not decided, and its figure.
+/// The first rule that is not decided, with its figure.
 fn least_certain(rules: &[Rule], judgements: &[Judgement]) -> Option<String> {
     let mut all = rules.iter().zip(judgements);
     let (rule, judgement) = all.find(|(_, it)| it.verdict == Verdict::Inconclusive)?;

@@ -1,4 +1,4 @@
-//! Where a check's reports go, and writing them.
+//! Where the reports of a check go, and writing them.
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -14,17 +14,17 @@ use crate::cli::{exit, terminal};
 use crate::output::{self, Flamegraph, LineMode, RenderOptions, Side};
 use crate::record::{Output, Recorder};
 
-/// What is written in the end, known to be writable.
+/// The outputs at the end of a check. All were found to be writable.
 pub struct Outputs {
     files: Vec<(ReportFormat, Output)>,
     annotations: bool,
-    /// GitHub's file for what the page of a job shows.
+    /// GitHub's file for the summary page of a job.
     summary: Option<PathBuf>,
     save: Option<Output>,
     flamegraphs: Option<PathBuf>,
 }
 
-/// How flamegraphs of two versions are drawn: lines move between them.
+/// Lines are left out, since they move between the two versions.
 const SHOWN: RenderOptions = RenderOptions {
     lines: LineMode::None,
     full_filenames: false,
@@ -35,7 +35,7 @@ const SHOWN: RenderOptions = RenderOptions {
 
 impl Outputs {
     pub fn check(arguments: &Check, recorder: &Recorder) -> Result<Outputs, Failure> {
-        // Other outputs may go there, too.
+        // The folder is made first, since other outputs may go there, too.
         if let Some(folder) = &arguments.flamegraphs {
             Output::create_folder(folder, recorder.caller())
                 .with_context(|| format!("the folder '{}' cannot be made", folder.display()))
@@ -87,7 +87,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Draws what was recorded, and notes in the outcome where that is.
+    /// Draws the flamegraphs, and notes in the outcome where they are.
     pub fn flamegraphs(
         &self,
         evidence: &Evidence,
@@ -133,7 +133,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Tells everybody.
+    /// Writes all reports.
     pub fn report(&self, outcome: &Outcome, recorder: &Recorder) -> Result<(), Failure> {
         if !outcome.findings.is_empty() {
             let mut text = Vec::new();

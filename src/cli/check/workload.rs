@@ -1,4 +1,4 @@
-//! What a check records: a program that it starts again and again, or processes that run.
+//! The workload of a check: a program that is started again and again, or running processes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ use crate::profile::Profile;
 use crate::record::{self, Ending, Launch, Program, Recorder};
 use crate::survey::Choice;
 
-/// Times that a run which shows nothing is tried.
+/// The most attempts at a run if nothing was sampled.
 const TRIES: u32 = 3;
 
 /// What is recorded.
@@ -23,7 +23,7 @@ pub struct Workload<'a> {
     arguments: &'a Check,
     recorder: &'a Recorder,
     what: What,
-    /// Set up for this check, and gone with it.
+    /// The folder that was set up for this check; removed at its end.
     _made: Option<tempfile::TempDir>,
 }
 
@@ -38,7 +38,7 @@ enum What {
 /// One recording.
 pub struct Recorded {
     pub profile: Profile,
-    /// Units of work that it did, if they are counted.
+    /// Units of work that were done, if they are counted.
     pub units: Option<f64>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Workload<'a> {
         }
         let before = match before {
             None => None,
-            Some(folder) => Some(same_place(here, &folder)?),
+            Some(folder) => Some(other_version(here, &folder)?),
         };
         Ok(Workload {
             arguments,
@@ -83,7 +83,7 @@ impl<'a> Workload<'a> {
         })
     }
 
-    /// For the user.
+    /// The name to show to the user.
     pub fn name(&self) -> String {
         match &self.what {
             What::Running(choice) => {
@@ -107,7 +107,7 @@ impl<'a> Workload<'a> {
         }
     }
 
-    /// Looks a second.
+    /// The sampling rate, in samples per second.
     pub fn rate(&self) -> u32 {
         self.recorder.options().rate
     }
@@ -134,13 +134,13 @@ impl<'a> Workload<'a> {
         })
     }
 
-    /// Which versions a repeat records, and in which order: that it is a matter of chance makes up for
-    /// what the first of two does to the second.
+    /// The versions that a repeat records, in a random order: the first run of a repeat may influence the
+    /// second.
     pub fn order(&self, repeat: usize) -> Vec<Version> {
         if !self.has_before() {
             return vec![Version::After];
         }
-        // Half of the numbers of this sequence are odd, in no order that a program could follow.
+        // Half of these numbers have the highest bit set, in no regular order.
         let mixed = (repeat as u64 ^ u64::from(std::process::id()) << 20)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
         match mixed >> 63 {
@@ -149,7 +149,7 @@ impl<'a> Workload<'a> {
         }
     }
 
-    /// Records once; `repeat` is which time this is, from 1 on.
+    /// Records once; `repeat` counts from 1.
     pub fn record(
         &self,
         version: Version,
@@ -172,7 +172,7 @@ impl<'a> Workload<'a> {
                     Version::After => here,
                     Version::Before => before.as_ref().unwrap_or(here),
                 };
-                // A short program may be over on a busy machine before it is looked at.
+                // On a busy machine, a short program may end before it is sampled.
                 let mut attempt = 1;
                 loop {
                     match self.run(folder, repeat, prefix) {
@@ -206,7 +206,7 @@ impl<'a> Workload<'a> {
         let run = run.code(exit::FAILED)?;
         let own_end = run.own_end;
         let (recorded, mut program) = run.end();
-        // Under ^C it ends in its own way, whatever that looks like.
+        // After ^C, the program may end in any way.
         if control.asked_to_stop() {
             return Err(stopped());
         }
@@ -241,8 +241,8 @@ impl<'a> Workload<'a> {
         })
     }
 
-    /// Both runs of a repeat get the same seed for Python's hashes, which make runs differ by more
-    /// than most changes do; each repeat gets another, so that no single one decides.
+    /// Both runs of a repeat get the same seed for Python's hashes: hash seeds make runs differ by more
+    /// than most changes do. Each repeat gets another seed, so that no single one decides.
     fn environment(&self, repeat: usize) -> Vec<(&'static str, String)> {
         const SEED: &str = "PYTHONHASHSEED";
         match std::env::var_os(SEED) {
@@ -264,7 +264,7 @@ impl<'a> Workload<'a> {
         if units.is_none() {
             terminal::show_captured(program);
             return Err(anyhow!(
-                "the program printed no number of units that '{pattern}' finds"
+                "'{pattern}' finds no number of units in what the program printed"
             ))
             .code(exit::PROGRAM_FAILED);
         }
@@ -279,14 +279,14 @@ fn stopped() -> Failure {
     }
 }
 
-/// The directory of the other version that is what `here` is in this one.
-fn same_place(here: &Path, other: &Path) -> Result<PathBuf, Failure> {
+/// The directory of the other version, which must not be `here`.
+fn other_version(here: &Path, other: &Path) -> Result<PathBuf, Failure> {
     let place = other
         .canonicalize()
         .with_context(|| format!("there is no other version in '{}'", other.display()))
         .code(exit::BAD_BASELINE)?;
     if !place.is_dir() {
-        return Err(anyhow!("'{}' is no directory", other.display())).code(exit::BAD_BASELINE);
+        return Err(anyhow!("'{}' is not a directory", other.display())).code(exit::BAD_BASELINE);
     }
     if place == here {
         return Err(anyhow!(
@@ -298,7 +298,7 @@ fn same_place(here: &Path, other: &Path) -> Result<PathBuf, Failure> {
     Ok(place)
 }
 
-/// Has a shell make the other version.
+/// Runs the command that sets up the other version.
 fn set_up(command: &str, place: &Path) -> Result<(), Failure> {
     terminal::say("Setting up the version before");
     let status = Command::new("sh")
@@ -306,20 +306,20 @@ fn set_up(command: &str, place: &Path) -> Result<(), Failure> {
         .arg(command)
         .env("SPYHOLE_BEFORE", place)
         .stdin(Stdio::null())
-        // Standard output is for what was asked for.
+        // Standard output is reserved for reports.
         .stdout(std::io::stderr())
         .status()
         .context("no shell can be started")
         .code(exit::FAILED)?;
     if !status.success() {
         return Err(anyhow!(
-            "the command that sets the version before up failed ({status}): {command}"
+            "the command that sets up the version before failed ({status}): {command}"
         ))
         .code(exit::BAD_BASELINE);
     }
     if !place.is_dir() {
         return Err(anyhow!(
-            "the command that sets the version before up made no directory $SPYHOLE_BEFORE: {command}"
+            "the command that sets up the version before made no directory $SPYHOLE_BEFORE: {command}"
         ))
         .code(exit::BAD_BASELINE);
     }

@@ -8,8 +8,8 @@
 //! since the others may hold secrets. Each sample has all three values. Process and thread are labels,
 //! followed by the sample's own labels, as texts.
 //!
-//! Files are written and read as streams: references point backwards only, so little more memory is
-//! needed than for the profile.
+//! Files are written and read as streams: references point backwards (except to the parent of a process),
+//! so little more memory is needed than for the profile.
 
 mod read;
 mod schema;

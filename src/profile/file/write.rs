@@ -31,7 +31,6 @@ const BYTES_A_WRITE: usize = 64 << 10;
 /// Writes the profile, with comments that describe the recording to readers of pprof.
 ///
 /// # Errors
-///
 /// When `out` cannot be written or the timeline's spill file cannot be read.
 pub fn write(profile: &Profile, comments: &[String], out: &mut dyn Write) -> io::Result<()> {
     // Better compression takes eight times as long and saves a tenth.

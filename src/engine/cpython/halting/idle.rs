@@ -55,7 +55,7 @@ impl Halter {
     /// Asks the kernel which threads ran since the last tick: only those that ran lately if no others can
     /// have run, or else all.
     fn look_at_tasks(&mut self, look: &Look, scope: &mut Scope) {
-        // With a GIL, a thread that runs Python always shows by having the GIL.
+        // With a GIL, a thread that runs Python is always found as its holder.
         let may_be_partial = self.counting != Counting::Wall && look.all_have_a_gil();
         if may_be_partial && self.look_at_active() {
             let active = look.threads.iter().filter(|thread| {
@@ -78,7 +78,7 @@ impl Halter {
             if self.tasks.look_at_active(reading > 0) {
                 return true;
             }
-            // The active thread is usually the one with the GIL, on whose CPU we stand.
+            // The active thread usually has the GIL, so its CPU is the one to stand on.
             if self.may_stand
                 && let Some(cpu) = self.tasks.active_elsewhere()
             {

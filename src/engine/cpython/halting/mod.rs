@@ -1,7 +1,7 @@
 //! Halting: which threads must stand still while stacks are read, how they are held, and whether they
 //! stood still.
 //!
-//! This room knows the kernel's side of threads: which of them ran, on which CPU, for how long. Of the
+//! Halting knows the kernel's side of threads: which of them ran, on which CPU, for how long. Of the
 //! interpreter it knows what the last look found (thread states and GILs), but no frames. It is for live
 //! processes only; memory that does not change needs no halting.
 //!

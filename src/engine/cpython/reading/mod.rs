@@ -128,7 +128,6 @@ impl<M: Moments> Reader<M> {
     /// Reads every thread of `scope` once, all from the same moment of memory.
     ///
     /// # Errors
-    ///
     /// When interpreters, GILs or thread states cannot be read. The look then has no threads.
     pub fn look(
         &mut self,
