@@ -540,7 +540,7 @@ impl Case<'_> {
     /// The interval of a mean. A share is never more precise than counting this many samples allows.
     fn mean(&self, measure: Measure, summary: Summary) -> Interval {
         let all = self.all_samples() as f64;
-        let least_error = match measure {
+        let least_variance = match measure {
             Measure::Share => {
                 // One sample of each kind is added: if none was seen, the share may still be above zero.
                 let share = (self.samples() as f64 + 1.0) / (all + 2.0);
@@ -548,7 +548,7 @@ impl Case<'_> {
             }
             Measure::Seconds(_) => 0.0,
         };
-        stats::mean(summary, least_error, self.error)
+        stats::mean(summary, least_variance, self.error)
     }
 
     fn decide(&self, interval: Interval, limit: f64, figures: Judgement) -> Judgement {

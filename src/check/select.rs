@@ -72,12 +72,12 @@ const BINS: u64 = 1200;
 impl Run {
     #[must_use]
     pub fn of(profile: &Profile, rules: &[Rule], units: Option<f64>) -> Run {
-        let mut sight = Sight::new(profile, rules);
+        let mut counter = RuleCounter::new(profile, rules);
         let mut all = Seen::default();
         let mut figures = vec![Seen::default(); rules.len()];
         for entry in profile.entries() {
             all.add(entry.values());
-            sight.count(entry.stack(), entry.values(), &mut figures);
+            counter.count(entry.stack(), entry.values(), &mut figures);
         }
         let mut whole = all;
         if let Some(cpu) = profile.recording.cpu {
@@ -90,7 +90,7 @@ impl Run {
             figures,
             units,
             extent: 1.0,
-            shown: sight.shown(),
+            shown: counter.shown(),
         };
         run.enter_totals(rules);
         run
@@ -120,7 +120,7 @@ impl Run {
     ) -> Option<Vec<Run>> {
         let ends = ends_of_pieces(profile, count)?;
         let length = ends.last().copied().unwrap_or(1).max(1) as f64;
-        let mut sight = Sight::new(profile, rules);
+        let mut counter = RuleCounter::new(profile, rules);
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let mut runs: Vec<Run> = starts
             .zip(&ends)
@@ -157,11 +157,11 @@ impl Run {
                     };
                     let to = &mut runs[piece];
                     to.all.add(values);
-                    sight.count(run.stack, values, &mut to.figures);
+                    counter.count(run.stack, values, &mut to.figures);
                 });
             }
         }
-        let shown = sight.shown();
+        let shown = counter.shown();
         for run in &mut runs {
             run.whole = run.all;
             run.enter_totals(rules);
@@ -227,17 +227,17 @@ fn for_each_part(start: u64, end: u64, ends: &[u64], mut part: impl FnMut(usize,
     }
 }
 
-/// Finds the rules that each stack counts for.
-struct Sight<'a> {
+/// Counts stacks for the rules that they match.
+struct RuleCounter<'a> {
     profile: &'a Profile,
     matchers: Vec<Matcher<'a>>,
     known: FxHashMap<StackId, Vec<bool>>,
 }
 
-impl<'a> Sight<'a> {
-    fn new(profile: &'a Profile, rules: &'a [Rule]) -> Sight<'a> {
+impl<'a> RuleCounter<'a> {
+    fn new(profile: &'a Profile, rules: &'a [Rule]) -> RuleCounter<'a> {
         let matcher = |rule: &'a Rule| Matcher::new(profile, &rule.what);
-        Sight {
+        RuleCounter {
             profile,
             matchers: rules.iter().map(matcher).collect(),
             known: FxHashMap::default(),
@@ -267,7 +267,7 @@ impl<'a> Sight<'a> {
     }
 }
 
-impl Sight<'_> {
+impl RuleCounter<'_> {
     /// Which names of each rule the functions show that are on the stack of some sample.
     fn shown(&mut self) -> Vec<Shown> {
         let interner = &self.profile.interner;

@@ -120,21 +120,23 @@ impl Summary {
         }
     }
 
-    /// Variance of the mean.
-    fn error(self) -> f64 {
+    fn variance_of_mean(self) -> f64 {
         self.deviation.powi(2) / self.runs.max(1) as f64
     }
 }
 
 /// The interval of the mean of one version's runs, wrong on either side with a probability of `alpha`.
 ///
-/// `least_error` is a lower bound of the variance of the mean: that of counting samples.
+/// `least_variance` is a lower bound of the variance of the mean: that of counting samples.
 #[must_use]
-pub fn mean(summary: Summary, least_error: f64, alpha: f64) -> Interval {
+pub fn mean(summary: Summary, least_variance: f64, alpha: f64) -> Interval {
     let Summary { mean, runs, .. } = summary;
     let width = match runs {
         0 | 1 => f64::INFINITY,
-        _ => quantile((runs - 1) as f64, alpha) * summary.error().max(least_error).sqrt(),
+        _ => {
+            quantile((runs - 1) as f64, alpha)
+                * summary.variance_of_mean().max(least_variance).sqrt()
+        }
     };
     Interval {
         value: mean,
@@ -154,7 +156,7 @@ pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Inte
         };
     }
     // The confidence that the growth exceeds `shift`, by Welch's test.
-    let surely = |shift: f64| {
+    let confidence = |shift: f64| {
         let scale = match form {
             Form::Ratio => 1.0 + shift,
             Form::Difference => 1.0,
@@ -163,19 +165,22 @@ pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Inte
             Form::Ratio => 0.0,
             Form::Difference => shift,
         };
-        let (first, second) = (before.error() * scale.powi(2), after.error());
-        let error = first + second;
+        let (first, second) = (
+            before.variance_of_mean() * scale.powi(2),
+            after.variance_of_mean(),
+        );
+        let variance = first + second;
         let distance = after.mean - scale * before.mean - offset;
-        if error <= 0.0 {
+        if variance <= 0.0 {
             return match distance {
                 0.0 => 0.5,
                 _ if distance > 0.0 => 1.0,
                 _ => 0.0,
             };
         }
-        let freedom = error.powi(2)
+        let freedom = variance.powi(2)
             / (first.powi(2) / (before.runs - 1) as f64 + second.powi(2) / (after.runs - 1) as f64);
-        below(distance / error.sqrt(), freedom)
+        below(distance / variance.sqrt(), freedom)
     };
     let largest = bound(
         form,
@@ -185,8 +190,8 @@ pub fn unpaired(before: Summary, after: Summary, form: Form, alpha: f64) -> Inte
     );
     Interval {
         value: apart(before.mean, after.mean, form),
-        low: crossing(form, largest, |shift| surely(shift) >= 1.0 - alpha),
-        high: crossing(form, largest, |shift| surely(shift) > alpha),
+        low: crossing(form, largest, |shift| confidence(shift) >= 1.0 - alpha),
+        high: crossing(form, largest, |shift| confidence(shift) > alpha),
     }
 }
 
