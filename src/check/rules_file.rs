@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (text, part) in [
-            ("rules = ['f < 5']", "'f < 5': '5' is no limit"),
+            ("rules = ['f < 5']", "'f < 5': '5' is not a limit"),
             ("rules = 'f < 5%'", "line 1"),
             ("[[rule]]\nwhy = 'x'", "missing field `check`"),
             ("[[rules]]\ncheck = 'f < 5%'", "line 1"),
