@@ -35,12 +35,20 @@ struct Outcome {
 /// CPU cannot get to where its stack is whole: such a look is made again.
 const STARVED: Duration = Duration::from_millis(5);
 
-/// Whether a thread was ready to run from one account to the other, and did not.
-fn some_waited(before: &BTreeMap<Tid, Scheduling>, after: &BTreeMap<Tid, Scheduling>) -> bool {
+/// Whether a thread was ready to run from one account to the other, and had a CPU for less than half of
+/// that time.
+fn some_waited(
+    before: &BTreeMap<Tid, Scheduling>,
+    after: &BTreeMap<Tid, Scheduling>,
+    time: Duration,
+) -> bool {
     let mut both = before
         .iter()
         .filter_map(|(tid, before)| Some((before, after.get(tid)?)));
-    both.any(|(before, after)| before == after && after.state == 'R')
+    both.any(|(before, after)| {
+        let ran = after.on_cpu.saturating_sub(before.on_cpu);
+        after.state == 'R' && before.sleeps == after.sleeps && ran * 2 < time
+    })
 }
 
 fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
@@ -71,9 +79,10 @@ fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
         let before = scheduling_of_all(target.pid());
         let begun = Instant::now();
         let result = engine.tick(tick, interner, &mut samples).expect("a tick");
+        let took = begun.elapsed();
         if result.lost + result.unproven > 0
-            && begun.elapsed() >= STARVED
-            && some_waited(&before, &scheduling_of_all(target.pid()))
+            && took >= STARVED
+            && some_waited(&before, &scheduling_of_all(target.pid()), took)
         {
             starved += 1;
             assert!(starved * 10 <= ticks, "{starved} starved looks of {looks}");

@@ -14,12 +14,12 @@ fn own_programs_are_listed_and_recorded() {
     let Some((place, binary, python)) = place_for_nobody() else {
         return;
     };
-    let program = place.program("busy.py", BUSY);
+    let program = place.program("unprivileged_busy.py", BUSY);
     let target = Target::start(as_nobody(python, &place).arg(&program)).expect("starts");
     let pid = target.id().to_string();
     let run = |words: &[&str]| as_nobody(&binary, &place).args(words).output().unwrap();
 
-    let output = run(&["ps", "busy.py"]);
+    let output = run(&["ps", "unprivileged_busy.py"]);
     assert_code(&output, 0);
     assert!(
         stdout(&output).contains(&format!("{pid}  3.")),
@@ -28,10 +28,10 @@ fn own_programs_are_listed_and_recorded() {
     );
 
     let options = ["-d", "0.3", "-f", "raw", "-o", "-"];
-    for named in [&["--pid", &pid][..], &["--name", "busy.py"]] {
+    for named in [&["--pid", &pid][..], &["--name", "unprivileged_busy.py"]] {
         let output = run(&[&["record"], named, &options].concat());
         assert_code(&output, 0);
-        let (all, at_work) = counts(&stdout(&output), "work (busy.py:");
+        let (all, at_work) = counts(&stdout(&output), "work (unprivileged_busy.py:");
         assert!(all > 0 && at_work > 0, "{named:?}: {}", stderr(&output));
         assert!(
             stderr(&output).contains("every sample proven"),
@@ -58,7 +58,7 @@ fn own_programs_are_listed_and_recorded() {
         ]);
         assert_code(&output, 0);
         seen.push(std::fs::read_to_string(place.path("x.txt")).unwrap());
-        counts(&seen[seen.len() - 1], "work (busy.py:").1 > 0
+        counts(&seen[seen.len() - 1], "work (unprivileged_busy.py:").1 > 0
     });
     assert!(at_work, "{seen:#?}");
 }
