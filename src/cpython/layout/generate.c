@@ -209,6 +209,10 @@ static void print_code(void)
     FIELD("code.name", PyCodeObject, co_name);
     FIELD("code.first_line", PyCodeObject, co_firstlineno);
     FIELD("code.arg_count", PyCodeObject, co_argcount);
+    FIELD("code.flags", PyCodeObject, co_flags);
+#if AT_LEAST(3, 0)
+    FIELD("code.keyword_only_count", PyCodeObject, co_kwonlyargcount);
+#endif
 #if AT_LEAST(3, 10)
     FIELD("code.line_table", PyCodeObject, co_linetable);
 #else
@@ -229,6 +233,8 @@ static void print_code(void)
     PRINT("code.head_size", offsetof(PyCodeObject, co_code_adaptive));
 #else
     FIELD("code.local_names", PyCodeObject, co_varnames);
+    FIELD("code.cell_names", PyCodeObject, co_cellvars);
+    FIELD("code.free_names", PyCodeObject, co_freevars);
 #if AT_LEAST(3, 10)
     PRINT("code.head_size", END(PyCodeObject, co_linetable));
 #else
@@ -317,6 +323,59 @@ static void print_objects(void)
 #endif
 #if AT_LEAST(3, 11)
     PRINT("attributes.managed_flag", __builtin_ctzl(Py_TPFLAGS_MANAGED_DICT));
+#endif
+}
+
+static void print_values(void)
+{
+    FIELD("value.type_mro", PyTypeObject, tp_mro);
+    FIELD("value.type_dict", PyTypeObject, tp_dict);
+    FIELD("value.float_value", PyFloatObject, ob_fval);
+    FIELD("value.complex_value", PyComplexObject, cval);
+    FIELD("value.list_items", PyListObject, ob_item);
+    FIELD("value.set_mask", PySetObject, mask);
+    FIELD("value.set_table", PySetObject, table);
+    PRINT("value.set_entry_key", offsetof(setentry, key));
+#if AT_LEAST(3, 0)
+    FIELD("value.bytearray_start", PyByteArrayObject, ob_start);
+    FIELD("value.type_qualname", PyHeapTypeObject, ht_qualname);
+    FIELD("value.function_qualname", PyFunctionObject, func_qualname);
+#else
+    FIELD("value.bytearray_start", PyByteArrayObject, ob_bytes);
+    FIELD("value.function_name", PyFunctionObject, func_name);
+#endif
+    FIELD("value.slice_start", PySliceObject, start);
+    FIELD("value.cell_value", PyCellObject, ob_ref);
+    FIELD("value.method_function", PyMethodObject, im_func);
+    FIELD("value.method_self", PyMethodObject, im_self);
+    FIELD("value.builtin_definition", PyCFunctionObject, m_ml);
+    FIELD("value.builtin_self", PyCFunctionObject, m_self);
+    FIELD("value.exception_args", PyBaseExceptionObject, args);
+    PRINT("value.dict_size", sizeof(PyDictObject));
+#if AT_LEAST(3, 11)
+    FIELD("value.generator_qualname", PyGenObject, gi_qualname);
+    FIELD("value.generator_state", PyGenObject, gi_frame_state);
+    PRINT("value.generator_created", FRAME_CREATED);
+    PRINT("value.generator_executing", FRAME_EXECUTING);
+    PRINT("value.generator_cleared", FRAME_CLEARED);
+#else
+#if AT_LEAST(3, 0)
+    FIELD("value.generator_qualname", PyGenObject, gi_qualname);
+#else
+    FIELD("value.generator_code", PyGenObject, gi_code);
+#endif
+    FIELD("value.generator_frame", PyGenObject, gi_frame);
+#if AT_LEAST(3, 10)
+    FIELD("value.frame_state", PyFrameObject, f_state);
+#else
+    FIELD("value.generator_running", PyGenObject, gi_running);
+#endif
+#endif
+#if !AT_LEAST(3, 0)
+    FIELD("value.instance_class", PyInstanceObject, in_class);
+    FIELD("value.instance_dict", PyInstanceObject, in_dict);
+    FIELD("value.class_dict", PyClassObject, cl_dict);
+    FIELD("value.class_name", PyClassObject, cl_name);
 #endif
 }
 
@@ -415,6 +474,7 @@ int main(void)
     print_dict();
     print_text();
     print_objects();
+    print_values();
 #if AT_LEAST(3, 13)
     print_debug_offsets();
 #endif

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use super::words::{GIL_WORDS, WORDS, Word};
 use super::{
-    AttributeSource, DictLayout, GilLayout, GilSource, InstructionSource, IntLayout, Layout,
-    LeafFrame, TextLayout, builtin, from_debug_offsets,
+    AttributeSource, DictLayout, GeneratorState, GilLayout, GilSource, InstructionSource,
+    IntLayout, Layout, LeafFrame, TextLayout, ValueLayout, builtin, from_debug_offsets,
 };
 use crate::model::PythonVersion;
 
@@ -190,6 +190,7 @@ fn fields(layout: &Layout) -> Fields {
         frame,
         code,
         object,
+        value,
         ..
     } = layout;
     let mut add = |name, value: Option<u32>| {
@@ -279,6 +280,10 @@ fn fields(layout: &Layout) -> Fields {
     add("code.first_line", Some(code.first_line));
     add("code.line_table", Some(code.line_table));
     add("code.arg_count", Some(code.arg_count));
+    add("code.keyword_only_count", code.keyword_only_count);
+    add("code.flags", Some(code.flags));
+    add("code.cell_names", code.cell_names);
+    add("code.free_names", code.free_names);
     add("code.version", code.version);
     add("code.local_names", Some(code.local_names));
     add("code.local_kinds", code.local_kinds);
@@ -381,6 +386,7 @@ fn fields(layout: &Layout) -> Fields {
             add("dict.split_values", Some(split_values));
         }
     }
+    add_values(&mut fields, value);
     // These may lie before the object.
     match object.attributes {
         AttributeSource::DictOffset => {}
@@ -410,4 +416,63 @@ fn fields(layout: &Layout) -> Fields {
         }
     }
     fields
+}
+
+fn add_values(fields: &mut Fields, value: &ValueLayout) {
+    let has_qualnames = value.type_qualname.is_some();
+    let mut add = |name, value: Option<u32>| {
+        if let Some(value) = value {
+            fields.insert(name, i64::from(value));
+        }
+    };
+    add("value.type_mro", Some(value.type_mro));
+    add("value.type_dict", Some(value.type_dict));
+    add("value.type_qualname", value.type_qualname);
+    add("value.float_value", Some(value.float_value));
+    add("value.complex_value", Some(value.complex_value));
+    add("value.list_items", Some(value.list_items));
+    add("value.set_mask", Some(value.set_mask));
+    add("value.set_table", Some(value.set_table));
+    add("value.set_entry_key", Some(value.set_entry_key));
+    add("value.bytearray_start", Some(value.bytearray_start));
+    add("value.slice_start", Some(value.slice_start));
+    add("value.cell_value", Some(value.cell_value));
+    add("value.method_function", Some(value.method_function));
+    add("value.method_self", Some(value.method_self));
+    add("value.builtin_definition", Some(value.builtin_definition));
+    add("value.builtin_self", Some(value.builtin_self));
+    add("value.exception_args", Some(value.exception_args));
+    add("value.dict_size", Some(value.dict_size));
+    let (function, generator) = match has_qualnames {
+        true => ("value.function_qualname", "value.generator_qualname"),
+        false => ("value.function_name", "value.generator_code"),
+    };
+    add(function, Some(value.function_name));
+    add(generator, Some(value.generator.name));
+    let old = value.old_style;
+    add("value.instance_class", old.map(|old| old.instance_class));
+    add("value.instance_dict", old.map(|old| old.instance_dict));
+    add("value.class_dict", old.map(|old| old.class_dict));
+    add("value.class_name", old.map(|old| old.class_name));
+    match value.generator.state {
+        GeneratorState::Running { frame, running } => {
+            add("value.generator_frame", Some(frame));
+            add("value.generator_running", Some(running));
+        }
+        GeneratorState::InFrame { frame, state } => {
+            add("value.generator_frame", Some(frame));
+            add("value.frame_state", Some(state));
+        }
+        GeneratorState::Own {
+            state,
+            created,
+            executing,
+            cleared,
+        } => {
+            add("value.generator_state", Some(state));
+            fields.insert("value.generator_created", created.into());
+            fields.insert("value.generator_executing", executing.into());
+            fields.insert("value.generator_cleared", cleared.into());
+        }
+    }
 }

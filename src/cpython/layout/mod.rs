@@ -20,11 +20,13 @@ mod debug_offsets;
 #[cfg(test)]
 mod generated;
 mod tables;
+mod values;
 mod words;
 
 #[cfg(any(test, feature = "internals"))]
 pub use debug_offsets::read_version;
 pub use debug_offsets::{DEBUG_OFFSETS_SIZE_LIMIT, from_debug_offsets};
+pub use values::{DequeLayout, GeneratorLayout, GeneratorState, OldStyleLayout, ValueLayout};
 
 use crate::model::PythonVersion;
 
@@ -48,6 +50,7 @@ pub struct Layout {
     pub frame: FrameLayout,
     pub code: CodeLayout,
     pub object: ObjectLayout,
+    pub value: ValueLayout,
 }
 
 /// `_PyRuntimeState`, or the static variables that stood in its place before 3.7.
@@ -225,13 +228,20 @@ pub struct CodeLayout {
     /// `co_lnotab` or `co_linetable`, a bytes object (a str in 2.7).
     pub line_table: u32,
     pub line_format: LineFormat,
-    /// int32.
+    /// int32: positional arguments.
     pub arg_count: u32,
+    /// int32: arguments that are given by keyword only; from 3.0 on.
+    pub keyword_only_count: Option<u32>,
+    /// int32 of bits (`CO_VARARGS` and others in `Include/code.h`).
+    pub flags: u32,
     /// `co_version`, uint32: no other code object of its interpreter has had the same number, unless it
     /// is 0. From 3.12 on.
     pub version: Option<u32>,
     /// Names of locals: `co_varnames` up to 3.10, `co_localsplusnames` from 3.11 on; a tuple.
     pub local_names: u32,
+    /// `co_cellvars` and `co_freevars`, tuples; up to 3.10.
+    pub cell_names: Option<u32>,
+    pub free_names: Option<u32>,
     /// `co_localspluskinds`, a bytes object; from 3.11 on.
     pub local_kinds: Option<u32>,
     /// First instruction within the code object (`co_code_adaptive`); from 3.11 on.

@@ -57,8 +57,109 @@ enum Storage {
     Tagged(i64),
     /// From 3.13 on: in values within the object or, if these are not valid, in a dict.
     Inline { values: i64, valid: i64, dict: i64 },
+    /// In a dict, to which there is a pointer behind the items of an object of variable size, such as an
+    /// instance of a subclass of tuple: that far from its end.
+    DictBehindItems { size: i64, item: i64, from_end: i64 },
     /// Instances of this type have no attributes of their own.
     Nowhere,
+}
+
+/// All attributes of one object, as addresses of name and value; no more than the first `max`.
+///
+/// # Errors
+/// When the object cannot be read.
+pub fn attributes<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+    max: usize,
+) -> Result<Vec<(Addr, Addr)>, ObjectError> {
+    let class = Addr(field(memory, object, layout.ob_type, "ob_type")?);
+    let storage = AttributeReader::new(layout, "").storage_of(memory, class)?;
+    let mut found = Vec::new();
+    match storage.place(memory, layout, object)? {
+        Placed::Nowhere | Placed::Dict(Addr::NULL) => {}
+        Placed::Dict(dict) => {
+            let mut entries = dict_entries(memory, layout, dict, MAX_SEARCH)?;
+            while found.len() < max
+                && let Some(entry) = entries.next(memory)
+            {
+                found.push(entry?);
+            }
+        }
+        Placed::Values(values) => {
+            let Some(cached_keys) = layout.type_cached_keys else {
+                return Ok(found);
+            };
+            let keys = Addr(field(memory, class, cached_keys, "ht_cached_keys")?);
+            let mut entries = of_keys(memory, layout, keys, Some(values), MAX_SEARCH)?;
+            while found.len() < max
+                && let Some(entry) = entries.next(memory)
+            {
+                found.push(entry?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Where the attributes of one object are.
+enum Placed {
+    /// In the dict at this address, which is null if it was not made yet.
+    Dict(Addr),
+    /// In the values at this address, by the type's shared keys.
+    Values(Addr),
+    Nowhere,
+}
+
+impl Storage {
+    fn place<M: Memory>(
+        self,
+        memory: &mut M,
+        layout: &ObjectLayout,
+        object: Addr,
+    ) -> Result<Placed, ObjectError> {
+        let mut word = |offset: i64| {
+            let at = Addr(object.0.wrapping_add_signed(offset));
+            field(memory, at, 0, "__dict__").map(Addr)
+        };
+        Ok(match self {
+            Storage::Nowhere => Placed::Nowhere,
+            Storage::Dict(offset) => Placed::Dict(word(offset)?),
+            Storage::ValuesOrDict { values, dict } => match word(values)? {
+                Addr::NULL => Placed::Dict(word(dict)?),
+                values => Placed::Values(values),
+            },
+            Storage::Tagged(offset) => match word(offset)? {
+                // `_PyDictOrValues_GetValues` (Include/internal/pycore_object.h of 3.12).
+                Addr(tagged) if tagged & 1 != 0 => Placed::Values(Addr(tagged.wrapping_add(1))),
+                dict => Placed::Dict(dict),
+            },
+            Storage::Inline {
+                values,
+                valid,
+                dict,
+            } => match word(valid)?.0 & 0xff {
+                0 => Placed::Dict(word(dict)?),
+                _ => Placed::Values(Addr(object.0.wrapping_add_signed(values))),
+            },
+            // `_PyObject_GetDictPtr` (Objects/object.c of 3.11 and before).
+            Storage::DictBehindItems {
+                size,
+                item,
+                from_end,
+            } => {
+                let items = word(layout.bytes.size.into())?
+                    .0
+                    .cast_signed()
+                    .unsigned_abs();
+                let items = items.min(i64::MAX as u64).cast_signed();
+                let end = size.saturating_add(items.saturating_mul(item));
+                let end = end.saturating_add(7) & !7;
+                Placed::Dict(word(end.saturating_add(from_end))?)
+            }
+        })
+    }
 }
 
 impl<'a> AttributeReader<'a> {
@@ -94,43 +195,10 @@ impl<'a> AttributeReader<'a> {
                 storage
             }
         };
-        let mut word = |offset: i64| {
-            let at = Addr(object.0.wrapping_add_signed(offset));
-            field(memory, at, 0, "__dict__").map(Addr)
-        };
-        match storage {
-            Storage::Nowhere => Ok(None),
-            Storage::Dict(offset) => {
-                let dict = word(offset)?;
-                self.in_dict(memory, dict)
-            }
-            Storage::ValuesOrDict { values, dict } => match word(values)? {
-                Addr::NULL => {
-                    let dict = word(dict)?;
-                    self.in_dict(memory, dict)
-                }
-                values => self.in_values(memory, class, values),
-            },
-            Storage::Tagged(offset) => match word(offset)? {
-                // `_PyDictOrValues_GetValues` (Include/internal/pycore_object.h of 3.12).
-                Addr(tagged) if tagged & 1 != 0 => {
-                    self.in_values(memory, class, Addr(tagged.wrapping_add(1)))
-                }
-                dict => self.in_dict(memory, dict),
-            },
-            Storage::Inline {
-                values,
-                valid,
-                dict,
-            } => {
-                if word(valid)?.0 & 0xff != 0 {
-                    let values = Addr(object.0.wrapping_add_signed(values));
-                    self.in_values(memory, class, values)
-                } else {
-                    let dict = word(dict)?;
-                    self.in_dict(memory, dict)
-                }
-            }
+        match storage.place(memory, self.layout, object)? {
+            Placed::Nowhere => Ok(None),
+            Placed::Dict(dict) => self.in_dict(memory, dict),
+            Placed::Values(values) => self.in_values(memory, class, values),
         }
     }
 
@@ -168,12 +236,19 @@ impl<'a> AttributeReader<'a> {
                 })
             }
             _ => {
-                // Up to 3.11, a negative offset counts from the end of an object of variable size, such
-                // as an instance of a subclass of tuple. Such objects are not supported.
-                let offset = field(memory, class, layout.type_dictoffset, "tp_dictoffset")?;
-                Ok(match offset.cast_signed() {
+                let mut word = |offset: u32, name| -> Result<i64, ObjectError> {
+                    Ok(field(memory, class, offset, name)?.cast_signed())
+                };
+                // Up to 3.11, a negative offset counts from the end of an object of variable size.
+                Ok(match word(layout.type_dictoffset, "tp_dictoffset")? {
                     offset @ 1.. => Storage::Dict(offset),
-                    _ => Storage::Nowhere,
+                    0 => Storage::Nowhere,
+                    from_end => Storage::DictBehindItems {
+                        size: word(layout.type_basicsize, "tp_basicsize")?,
+                        // `tp_itemsize` follows it.
+                        item: word(layout.type_basicsize + 8, "tp_itemsize")?,
+                        from_end,
+                    },
                 })
             }
         }

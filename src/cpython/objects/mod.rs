@@ -8,11 +8,10 @@ mod attribute;
 mod dict;
 mod text;
 
-pub use attribute::{AttributeReader, attribute};
-#[cfg(any(test, feature = "internals"))]
+pub use attribute::{AttributeReader, attribute, attributes};
 pub use dict::DictEntries;
 pub use dict::{dict_entries, dict_get};
-pub use text::{read_text, text_equals, text_places, with_unicode_unit};
+pub use text::{Beginning, read_beginning, read_text, text_equals, text_places, with_unicode_unit};
 
 use super::layout::{BytesLayout, IntLayout, ObjectLayout};
 use super::words::word;
@@ -71,6 +70,22 @@ pub fn read_bytes<M: Memory>(
     }
 }
 
+/// The first `max` bytes of a `bytes` (in 2.7 a `str`), and how many it has.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_bytes_beginning<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+    max: usize,
+) -> Result<(Vec<u8>, u64), ObjectError> {
+    let size = size_field(memory, object, layout.bytes.size, "ob_size")?;
+    let len = usize::try_from(size).unwrap_or(usize::MAX).min(max);
+    let data = object.plus(layout.bytes.data.into());
+    Ok((read_long(memory, data, len)?, size))
+}
+
 /// Where the size and the contents of a `bytes` (in 2.7 a `str`) lie: addresses and lengths in bytes.
 ///
 /// # Errors
@@ -97,48 +112,69 @@ pub fn read_int<M: Memory>(
     layout: &ObjectLayout,
     object: Addr,
 ) -> Result<i64, ObjectError> {
-    let (field, size, count, negative, digits) = match layout.int {
-        IntLayout::Long { value } => {
-            return Ok(field(memory, object, value, "ob_ival")?.cast_signed());
-        }
-        IntLayout::Signed { count, digits } => {
-            let size = field(memory, object, count, "ob_size")?.cast_signed();
-            (
-                "ob_size",
-                size.cast_unsigned(),
-                size.unsigned_abs(),
-                size < 0,
-                digits,
-            )
-        }
+    if let IntLayout::Long { value } = layout.int {
+        return Ok(field(memory, object, value, "ob_ival")?.cast_signed());
+    }
+    // An i64 has at most three digits.
+    let int = read_digits(memory, layout, object, 3)?;
+    let value = int.digits.iter().rev();
+    let value = value.fold(0_i128, |high, digit| high << 30 | i128::from(*digit));
+    let value = if int.is_negative { -value } else { value };
+    i64::try_from(value).map_err(|_| ObjectError::Nonsense {
+        field: "ob_digit",
+        object,
+        value: int.digits.len() as u64,
+    })
+}
+
+/// An `int` (in 2.7 a `long`) as CPython has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Digits {
+    pub is_negative: bool,
+    /// Of 30 bits each (`PYLONG_BITS_IN_DIGIT` of 64-bit builds), the lowest first.
+    pub digits: Vec<u32>,
+}
+
+/// The digits of an `int` (in 2.7 of a `long`) that has no more than `max`.
+///
+/// # Errors
+/// When it cannot be read; [`ObjectError::TooLong`] when it has more.
+pub fn read_digits<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+    max: usize,
+) -> Result<Digits, ObjectError> {
+    let (count, is_negative, digits) = match layout.int {
         IntLayout::Tagged { tag, digits } => {
             let tag = field(memory, object, tag, "lv_tag")?;
             let sign = tag & 3;
-            let count = if sign == 1 { 0 } else { tag >> 3 };
-            ("lv_tag", tag, count, sign == 2, digits)
+            (if sign == 1 { 0 } else { tag >> 3 }, sign == 2, digits)
+        }
+        IntLayout::Signed { .. } | IntLayout::Long { .. } => {
+            // A `long` of 2.7 has the fields that an `int` has until 3.11.
+            let (count, digits) = match layout.int {
+                IntLayout::Signed { count, digits } => (count, digits),
+                _ => (layout.bytes.size, layout.bytes.size + 8),
+            };
+            let size = field(memory, object, count, "ob_size")?.cast_signed();
+            (size.unsigned_abs(), size < 0, digits)
         }
     };
-    let nonsense = ObjectError::Nonsense {
-        field,
-        object,
-        value: size,
+    let used = usize::try_from(count).ok().filter(|used| *used <= max);
+    let Some(used) = used else {
+        return Err(ObjectError::TooLong {
+            object,
+            len: count.saturating_mul(4),
+            max: max.saturating_mul(4),
+        });
     };
-    // 30 bits per digit (PYLONG_BITS_IN_DIGIT of 64-bit builds): an i64 has at most three digits.
-    let mut value = 0_i128;
-    let mut bytes = [0; 12];
-    let used = usize::try_from(count)
-        .ok()
-        .and_then(|count| bytes.get_mut(..count.checked_mul(4)?))
-        .ok_or(nonsense)?;
-    read_field(memory, object, digits, used, "ob_digit")?;
-    for digit in used.rchunks(4) {
-        let digit = digit
-            .iter()
-            .rev()
-            .fold(0, |high, byte| high << 8 | i128::from(*byte));
-        value = value << 30 | digit;
-    }
-    i64::try_from(if negative { -value } else { value }).map_err(|_| nonsense)
+    let bytes = read_long(memory, object.plus(digits.into()), used.saturating_mul(4))?;
+    let digits = bytes.chunks_exact(4);
+    Ok(Digits {
+        is_negative,
+        digits: digits.map(|digit| number_in(digit, 0, 4) as u32).collect(),
+    })
 }
 
 #[cfg(any(test, feature = "internals"))]
@@ -159,10 +195,12 @@ pub fn type_name<M: Memory>(
     Ok(TargetStr::from_bytes(&read_c_string(memory, name, MAX)?))
 }
 
-#[cfg(any(test, feature = "internals"))]
 /// The bytes before a zero, or the first `max`. Reads in pieces that do not cross the end of a page,
 /// since the page after the text may not be mapped.
-fn read_c_string<M: Memory>(memory: &mut M, at: Addr, max: usize) -> Result<Vec<u8>, Fault> {
+///
+/// # Errors
+/// When they cannot be read.
+pub fn read_c_string<M: Memory>(memory: &mut M, at: Addr, max: usize) -> Result<Vec<u8>, Fault> {
     const AT_ONCE: u64 = 64;
     let mut text = Vec::new();
     while text.len() < max {

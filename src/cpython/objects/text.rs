@@ -50,6 +50,52 @@ pub fn read_text<M: Memory>(
     }
 }
 
+/// The beginning of a `str` (in 2.7 of a `unicode`): code points, surrogates among them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Beginning {
+    pub points: Vec<u32>,
+    /// How many the whole text has.
+    pub len: u64,
+}
+
+/// Reads the first `max` characters of a `str` (in 2.7 of a `unicode`).
+///
+/// # Errors
+/// When it cannot be read or is no text.
+pub fn read_beginning<M: Memory>(
+    memory: &mut M,
+    layout: &ObjectLayout,
+    object: Addr,
+    max: usize,
+) -> Result<Beginning, ObjectError> {
+    match layout.text {
+        TextLayout::Compact { .. } => {
+            let text = Text::find(memory, layout, object)?;
+            let (len, _) = bounded(text.len, max);
+            let bytes = read_long(memory, text.data, len.saturating_mul(text.unit))?;
+            Ok(Beginning {
+                points: decode(&bytes, text.unit),
+                len: text.len,
+            })
+        }
+        TextLayout::Legacy {
+            length,
+            pointer,
+            unit,
+        } => {
+            let found = size_field(memory, object, length, "length")?;
+            let (len, _) = bounded(found, max);
+            let unit = if unit == 2 { 2 } else { 4 };
+            let data = Addr(field(memory, object, pointer, "str")?);
+            let bytes = read_long(memory, data, len.saturating_mul(unit))?;
+            Ok(Beginning {
+                points: decode_legacy(&bytes, unit),
+                len: found,
+            })
+        }
+    }
+}
+
 /// Where the length and the characters of a `str` (in 2.7 of a `str`, not a `unicode`) lie: addresses and
 /// lengths in bytes.
 ///

@@ -12,16 +12,19 @@
 mod frames;
 mod objects;
 mod states;
+mod values;
 
 use std::ops::RangeInclusive;
 
 use super::{
     CodeLayout, FrameLayout, InterpreterLayout, Layout, ObjectLayout, RuntimeLayout, ThreadLayout,
+    ValueLayout,
 };
 use crate::model::PythonVersion;
 use frames::*;
 use objects::*;
 use states::*;
+use values::*;
 
 /// Release level and serial of a final release, in the low byte of `PY_VERSION_HEX`.
 const FINAL: u8 = 0xf0;
@@ -37,6 +40,7 @@ struct Table {
     frame: FrameLayout,
     code: CodeLayout,
     object: ObjectLayout,
+    value: ValueLayout,
 }
 
 /// The table for `version`, if there is one.
@@ -60,6 +64,7 @@ pub(super) fn find(version: PythonVersion) -> Option<Layout> {
         frame: table.frame.clone(),
         code: table.code.clone(),
         object: table.object.clone(),
+        value: table.value,
     })
 }
 
@@ -74,6 +79,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_2_7,
         code: CODE_2_7,
         object: OBJECTS_2_7,
+        value: VALUES_2_7,
     },
     Table {
         branch: (3, 6),
@@ -85,6 +91,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_2_7,
         code: CODE_3_6,
         object: OBJECTS_3_6,
+        value: VALUES_3_6,
     },
     Table {
         branch: (3, 7),
@@ -96,6 +103,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_7_0,
         code: CODE_3_6,
         object: OBJECTS_3_6,
+        value: VALUES_3_6,
     },
     Table {
         branch: (3, 7),
@@ -107,6 +115,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_7_0,
         code: CODE_3_6,
         object: OBJECTS_3_6,
+        value: VALUES_3_6,
     },
     Table {
         branch: (3, 8),
@@ -118,6 +127,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_7_0,
         code: CODE_3_8,
         object: OBJECTS_3_8,
+        value: VALUES_3_8,
     },
     Table {
         branch: (3, 9),
@@ -129,6 +139,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_7_0,
         code: CODE_3_8,
         object: OBJECTS_3_9,
+        value: VALUES_3_9,
     },
     Table {
         branch: (3, 10),
@@ -140,6 +151,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_10,
         code: CODE_3_10,
         object: OBJECTS_3_8,
+        value: VALUES_3_10,
     },
     Table {
         branch: (3, 11),
@@ -151,6 +163,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_11,
         code: CODE_3_11,
         object: OBJECTS_3_11,
+        value: VALUES_3_11,
     },
     Table {
         branch: (3, 12),
@@ -162,6 +175,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_12,
         code: CODE_3_12,
         object: OBJECTS_3_12,
+        value: VALUES_3_12,
     },
     Table {
         branch: (3, 13),
@@ -173,6 +187,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_12,
         code: CODE_3_13,
         object: OBJECTS_3_13,
+        value: VALUES_3_13,
     },
     Table {
         branch: (3, 13),
@@ -184,6 +199,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_12,
         code: CODE_3_13T,
         object: OBJECTS_3_13T,
+        value: VALUES_3_13T,
     },
     Table {
         branch: (3, 14),
@@ -195,6 +211,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_14,
         code: CODE_3_14,
         object: OBJECTS_3_14,
+        value: VALUES_3_13,
     },
     Table {
         branch: (3, 14),
@@ -206,6 +223,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_14T,
         code: CODE_3_14T,
         object: OBJECTS_3_14T,
+        value: VALUES_3_13T,
     },
     Table {
         branch: (3, 15),
@@ -217,6 +235,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_14,
         code: CODE_3_14,
         object: OBJECTS_3_15,
+        value: VALUES_3_15,
     },
     Table {
         branch: (3, 15),
@@ -228,6 +247,7 @@ static TABLES: [Table; 15] = [
         frame: FRAME_3_14T,
         code: CODE_3_14T,
         object: OBJECTS_3_15T,
+        value: VALUES_3_15T,
     },
 ];
 
