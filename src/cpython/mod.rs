@@ -14,4 +14,5 @@ pub mod locate;
 pub mod objects;
 pub mod thread_names;
 pub mod threads;
+pub mod values;
 mod words;

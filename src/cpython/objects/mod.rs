@@ -9,9 +9,10 @@ mod dict;
 mod text;
 
 pub use attribute::{AttributeReader, attribute, attributes};
+#[cfg(any(test, feature = "internals"))]
 pub use dict::DictEntries;
 pub use dict::{dict_entries, dict_get};
-pub use text::{Beginning, read_beginning, read_text, text_equals, text_places, with_unicode_unit};
+pub use text::{read_beginning, read_text, text_equals, text_places, with_unicode_unit};
 
 use super::layout::{BytesLayout, IntLayout, ObjectLayout};
 use super::words::word;

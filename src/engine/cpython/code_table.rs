@@ -183,6 +183,12 @@ impl CodeTable {
         own.into_iter().chain(beneath.into_iter().flatten())
     }
 
+    /// Whether a frame is still being made, and not to be shown.
+    pub fn hides(&self, frame: &RawFrame) -> bool {
+        let cached = self.cached.get(&frame.code);
+        cached.is_some_and(|cached| cached.code.hides(frame))
+    }
+
     /// The meaning of a frame whose code object was verified; `None` if it was not.
     pub fn resolve(
         &mut self,
