@@ -30,15 +30,17 @@ mod resolving;
 mod short_file;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::code_table::CodeTable;
 use self::doubts::Doubts;
-use self::halting::{Activity, Extent, Halted, Halter, LiveReader, Verdict};
+use self::halting::{Activity, Extent, Halted, Halter, LiveReader, Stretch, Verdict};
 use self::reading::{KernelSide, KernelThread, Motion, Patience, RawThread, ReadStack, Scope};
 use self::resolving::{RawSample, Reading, Resolver};
+use self::variables::Variables;
 use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::cpython::threads::ThreadState;
 use crate::memory::Memory;
@@ -54,6 +56,7 @@ pub use self::once::{Doing, Once, OnceOptions, look_once};
 pub use self::open::{OpenError, open, open_each};
 #[cfg(any(test, feature = "internals"))]
 pub use self::resolving::MISSING_FRAMES;
+pub use self::variables::{FrameFacts, VariableOptions};
 
 /// The most tries per tick to prove what was read. Each try halts the threads anew. Nearly all looks
 /// succeed at the first or second try, except in the last moments of a process.
@@ -61,6 +64,9 @@ const MAX_TRIES: u32 = 8;
 
 /// The first tries do not pause a thread if we can stand on its CPU.
 const TRIES_WITHOUT_PAUSE: u32 = 5;
+
+/// The same where variables are read, which takes a thousand times longer than the stacks.
+const MAX_TRIES_WITH_VALUES: u32 = 3;
 
 /// How long the target runs before the second try; each further try waits four times as long. The
 /// interpreter takes very little time to finish what it was caught in. The later a look is, the less it
@@ -81,6 +87,8 @@ pub struct CpythonEngine {
     resolver: Resolver,
     codes: CodeTable,
     doubts: Doubts,
+    /// What is wanted of frames besides their lines: then every stack is read in every tick.
+    variables: Option<Variables>,
     /// The threads that this tick is about.
     scope: Scope,
     /// The CPU that the last tick stood on; `None` if there was nothing to read.
@@ -116,7 +124,8 @@ impl Engine for CpythonEngine {
             self.check_identity()?;
         }
         let before = self.halter.effort();
-        match self.halter.begin_tick(&mut self.reader, &mut self.scope) {
+        let activity = self.halter.begin_tick(&mut self.reader, &mut self.scope);
+        match activity {
             // With --gil, a thread that sleeps while it holds the GIL must be found.
             Activity::SleptOn
                 if self.options.counting != Counting::Wall
@@ -124,11 +133,11 @@ impl Engine for CpythonEngine {
             {
                 return Ok(self.sample_sleepers(tick, samples));
             }
-            Activity::SleptOn | Activity::Slept => {
+            Activity::SleptOn | Activity::Slept if self.variables.is_none() => {
                 self.reader.keep_last_look();
                 self.stood_at = None;
             }
-            Activity::Ran => {
+            _ => {
                 let read = self.read_until_proven();
                 self.stood_at = stand::cpu();
                 self.halter.presume_for_next_tick(&mut self.reader);
@@ -203,13 +212,18 @@ impl CpythonEngine {
         // Without halting, retrying until a look succeeds would favour code that does not change its
         // stack.
         let tries = match self.options.halting {
+            Halting::WhenNeeded | Halting::Always if self.reads_values() => MAX_TRIES_WITH_VALUES,
             Halting::WhenNeeded | Halting::Always => MAX_TRIES,
             // The second look may be at all threads, if the first was not.
             Halting::Never => 1 + u32::from(self.scope.is_partial()),
         };
         let mut may_follow_gil = self.options.halting != Halting::Never;
         let mut attempt = 0;
-        let mut extent = Extent::WhoCanRunPython;
+        let mut extent = match self.reads_values() {
+            // Nobody stands on a CPU alone for so long.
+            true => Extent::ByPausing,
+            false => Extent::WhoCanRunPython,
+        };
         while attempt < tries {
             if attempt > 0 {
                 self.let_run(attempt);
@@ -229,7 +243,21 @@ impl CpythonEngine {
                 continue;
             }
             attempt += 1;
-            let verdict = self.halter.prove(&halted, &mut self.reader, &self.scope);
+            if let (Ok(()), Some(variables)) = (&result, &mut self.variables) {
+                variables.read(&halted, &mut self.reader, &self.codes);
+            }
+            let stretch = match self.reads_values() {
+                true => Stretch::Values,
+                false => Stretch::Stacks,
+            };
+            let verdict = self
+                .halter
+                .prove(&halted, stretch, &mut self.reader, &self.scope);
+            if verdict == Verdict::Moved
+                && let Some(variables) = &mut self.variables
+            {
+                variables.tell_moved();
+            }
             let unhalted = halted.is_nothing();
             if unhalted || self.reader.last_look().has_unproven() {
                 self.codes.distrust_last_look();
@@ -241,8 +269,10 @@ impl CpythonEngine {
             if result.is_ok() && (proven || unhalted || look.is_full()) {
                 break;
             }
-            // Standing on its CPU again is usually enough.
-            if result.is_err() || attempt >= 2 && (verdict == Verdict::Moved || !complete) {
+            // Standing on its CPU again is usually enough. Where values are read it is paused already.
+            let failed = result.is_err();
+            let goes_further = failed || attempt >= 2 && (verdict == Verdict::Moved || !complete);
+            if goes_further && !self.reads_values() {
                 extent = match attempt < TRIES_WITHOUT_PAUSE {
                     true => Extent::AllThatRun,
                     false => Extent::ByPausing,
@@ -258,6 +288,10 @@ impl CpythonEngine {
                 .note(self.reader.last_look(), !self.scope.is_partial());
         }
         result
+    }
+
+    fn reads_values(&self) -> bool {
+        self.variables.as_ref().is_some_and(Variables::reads_values)
     }
 
     /// Lets the target run before another try.
@@ -282,6 +316,7 @@ impl CpythonEngine {
             halter: &mut self.halter,
             resolver: &self.resolver,
             doubts: &self.doubts,
+            all_anew: self.variables.is_some(),
         };
         let read = self
             .reader
@@ -367,6 +402,8 @@ struct BeforeRead<'a> {
     halter: &'a mut Halter,
     resolver: &'a Resolver,
     doubts: &'a Doubts,
+    /// Each stack is read, whether or not it is known.
+    all_anew: bool,
 }
 
 impl KernelSide for BeforeRead<'_> {
@@ -375,7 +412,9 @@ impl KernelSide for BeforeRead<'_> {
     }
 
     fn stack_is_unchanged(&mut self, tid: Option<Tid>, root: Addr, python_id: u64) -> bool {
-        self.halter.slept_through(tid) && self.resolver.has_proven_stack(root, python_id, tid)
+        !self.all_anew
+            && self.halter.slept_through(tid)
+            && self.resolver.has_proven_stack(root, python_id, tid)
     }
 
     fn patience_with(&mut self, tid: Option<Tid>, state: &ThreadState) -> Patience {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use syscalls::Sysno;
 
+use super::variables::{FrameFacts, VariableOptions, Variables};
 use super::{CpythonEngine, OpenError, open};
 use crate::engine::{Engine, EngineOptions, EngineReport, TickError};
 use crate::model::{Counting, Halting, Interner, Nanos, Pid, PythonVersion, Sample, Tick, Tid};
@@ -21,6 +22,10 @@ pub struct OnceOptions {
     pub thread_names: bool,
     /// What each thread waits for.
     pub waits: bool,
+    /// What is known of each frame.
+    pub frames: bool,
+    /// And what its variables hold.
+    pub variables: Option<VariableOptions>,
 }
 
 /// Every thread, waiting or not, at one moment.
@@ -31,6 +36,12 @@ pub struct Once {
     pub samples: Vec<Sample>,
     /// What the thread of each sample did when the look was over, if that was asked for.
     pub doings: Vec<Doing>,
+    /// Of the frames of each sample, leaf first, if that was asked for.
+    pub frames: Vec<Vec<FrameFacts>>,
+    /// Variables of some frames were left out, since reading all would take too long.
+    pub variables_are_cut: bool,
+    /// Threads went on while their variables were read.
+    pub variables_may_have_moved: bool,
     #[cfg_attr(
         not(feature = "cli"),
         allow(dead_code, reason = "for who tells how it was read")
@@ -67,6 +78,9 @@ pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenErr
     };
     let mut interner = Interner::default();
     let mut engine: CpythonEngine = open(process, None, engine_options, &mut interner)?;
+    if options.frames || options.variables.is_some() {
+        engine.variables = Some(Variables::new(options.variables));
+    }
     let mut samples = Vec::new();
     let tick = Tick {
         at: LATER,
@@ -81,7 +95,20 @@ pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenErr
             tid.map_or(Doing::Unknown, |tid| Doing::of(pid, tid, &gils))
         }));
     }
+    let mut frames = Vec::new();
+    let (mut variables_are_cut, mut variables_may_have_moved) = (false, false);
+    if let Some(variables) = &mut engine.variables {
+        variables_are_cut = variables.is_cut();
+        variables_may_have_moved = variables.may_have_moved();
+        frames.extend(samples.iter().map(|sample| {
+            let key = interner.thread(sample.thread).key;
+            variables.take(key.python_id, key.tid)
+        }));
+    }
     Ok(Once {
+        frames,
+        variables_are_cut,
+        variables_may_have_moved,
         python: engine.python(),
         report: engine.report(),
         interner,

@@ -105,6 +105,7 @@ fn open_located(
         resolver: Resolver::new(process_id, short_files, work),
         codes: CodeTable::default(),
         doubts: Doubts::default(),
+        variables: None,
         scope: Scope::default(),
         stood_at: None,
         identity_asked: Nanos::ZERO,

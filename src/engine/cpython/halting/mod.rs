@@ -31,7 +31,7 @@ use crate::sys::linux::stand;
 
 pub use self::halted::{Extent, Halted};
 pub use self::idle::Activity;
-pub use self::proof::Verdict;
+pub use self::proof::{Stretch, Verdict};
 
 /// The reader of a live process.
 pub type LiveReader = Reader<Snapshot<LiveMemory>>;

@@ -16,13 +16,29 @@ pub enum Verdict {
     Moved,
 }
 
+/// For how long threads had to stand still.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stretch {
+    /// For the microseconds in which stacks are read.
+    Stacks,
+    /// For the milliseconds in which values are read, too. A thread that slept when it began may have been
+    /// woken meanwhile, have taken a GIL that was free and have run.
+    Values,
+}
+
 impl Halter {
     /// Whether everything that must be proven in this tick is. Marks the threads that are not proven.
-    pub fn prove(&mut self, halted: &Halted, reader: &mut LiveReader, scope: &Scope) -> Verdict {
+    pub fn prove(
+        &mut self,
+        halted: &Halted,
+        stretch: Stretch,
+        reader: &mut LiveReader,
+        scope: &Scope,
+    ) -> Verdict {
         if halted.is_nothing() {
             reader.read_witnesses_again();
         }
-        let gils_unchanged = self.gils_are_unchanged(halted, reader);
+        let gils_unchanged = self.gils_are_unchanged(halted, stretch, reader);
         let look = reader.last_look_mut();
         let mut verdict = Verdict::Proven;
         for index in 0..look.threads.len() {
@@ -89,13 +105,19 @@ impl Halter {
     /// Whether the GILs are still as in the snapshot. This is only asked where it matters: a thread that
     /// takes the GIL becomes visible as its holder shortly after it may run (take_gil in
     /// Python/ceval_gil.c), so a running thread that is not paused may be about to.
-    fn gils_are_unchanged(&self, halted: &Halted, reader: &mut LiveReader) -> bool {
+    fn gils_are_unchanged(
+        &self,
+        halted: &Halted,
+        stretch: Stretch,
+        reader: &mut LiveReader,
+    ) -> bool {
         let mut tids = reader
             .last_look()
             .threads
             .iter()
             .filter_map(|thread| thread.tid);
-        if !tids.any(|tid| !halted.has_paused(tid) && self.tasks.may_be_running(tid)) {
+        let any_may_run = tids.any(|tid| !halted.has_paused(tid) && self.tasks.may_be_running(tid));
+        if stretch == Stretch::Stacks && !any_may_run {
             return true;
         }
         reader.gils_are_unchanged()
