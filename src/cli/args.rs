@@ -143,9 +143,22 @@ pub struct Dump {
     #[arg(long)]
     pub nonblocking: bool,
 
-    /// Show arguments and local variables
-    #[arg(short, long, action = clap::ArgAction::Count, hide = true)]
+    /// Show arguments and local variables, a line each; twice (-ll) whole
+    ///
+    /// Values are written as Python's repr would write them. A line takes up to 200 characters, of
+    /// each container 20 items, three levels deep. -ll takes up to 20,000 characters, 1,000 items and
+    /// six levels, and shows the attributes of objects. What is longer ends in … and tells its length.
+    /// While they are read, threads that run are paused, for some hundredths of a second or, with -ll,
+    /// tenths.
+    #[arg(short, long, action = clap::ArgAction::Count)]
     pub locals: u8,
+
+    /// Show values whose name (of a variable, a key, an attribute) is that of a secret
+    ///
+    /// Without it, values of names with password, token, secret, authorization, api_key, cookie
+    /// and the like are shown as '***'.
+    #[arg(long, requires = "locals")]
+    pub show_secrets: bool,
 
     /// Read a core file
     #[arg(short, long, value_name = "FILE", hide = true)]

@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use super::args::Dump as Arguments;
 use super::{exit, explain, target, terminal};
-use crate::dump::{self, Dump, DumpError, DumpOptions};
+use crate::dump::{self, Dump, DumpError, DumpOptions, Locals};
 use crate::model::{Pid, TargetStr};
 use crate::survey::{Choice, Survey};
 use crate::target::Process;
@@ -15,7 +15,6 @@ use crate::target::Process;
 /// When none of them can be read, or standard output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
     for (asked, option) in [
-        (arguments.locals > 0, "--locals"),
         (arguments.core.is_some(), "--core"),
         (arguments.native, "--native"),
     ] {
@@ -36,6 +35,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
         nonblocking: arguments.nonblocking,
         full_filenames: arguments.full_filenames,
         all: arguments.all,
+        locals: match arguments.locals {
+            0 => Locals::Nothing,
+            1 => Locals::Lines,
+            _ => Locals::Whole,
+        },
+        show_secrets: arguments.show_secrets,
     };
     let mut code = 0;
     let mut dumps = Vec::new();

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Dump, DumpedThread};
+use crate::cpython::values::{Local, LocalKind};
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, Proof, TargetStr, TextId};
 use crate::output::visible;
@@ -36,8 +37,21 @@ struct Frame {
     module: Option<String>,
     short_filename: String,
     line: u32,
+    /// `null` unless they were asked for.
+    locals: Option<Vec<Variable>>,
+    is_entry: bool,
+    is_shim_entry: bool,
     /// The first line of the function.
     first_line: u32,
+}
+
+#[derive(Serialize)]
+struct Variable {
+    name: String,
+    /// Where the object is: what `id` would give.
+    addr: u64,
+    arg: bool,
+    repr: String,
 }
 
 #[derive(Serialize)]
@@ -62,7 +76,9 @@ fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
     let (sample, interner) = (&thread.sample, &dump.interner);
     let of = interner.thread(sample.thread);
     let text = |id: TextId| visible(interner.text(id)).into_owned();
+    let mut facts = thread.frames.iter();
     let frames = interner.frames_of(sample.stack).map(|frame| {
+        let facts = facts.next().cloned().unwrap_or_default();
         let frame = interner.frame(frame);
         let function = interner.function(frame.function);
         Frame {
@@ -71,6 +87,12 @@ fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
             module: None,
             short_filename: text(function.short_file),
             line: frame.line,
+            is_entry: facts.is_entry,
+            is_shim_entry: facts.is_shim_entry,
+            locals: facts.variables.map(|variables| {
+                let variables = variables.into_iter();
+                variables.map(Variable::from).collect()
+            }),
             first_line: function.first_line,
         }
     });
@@ -94,6 +116,17 @@ fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
             _ => None,
         },
         proven: sample.proof == Proof::Proven,
+    }
+}
+
+impl From<Local> for Variable {
+    fn from(local: Local) -> Variable {
+        Variable {
+            name: visible(&local.name).into_owned(),
+            addr: local.address.0,
+            arg: local.kind == LocalKind::Argument,
+            repr: local.shown,
+        }
     }
 }
 

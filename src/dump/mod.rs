@@ -5,8 +5,11 @@ mod text;
 
 use std::io::{self, Write};
 
+use crate::cpython::values::{Limits, Secrets};
 use crate::engine::TickError;
-use crate::engine::cpython::{self, Doing, Once, OnceOptions, OpenError};
+use crate::engine::cpython::{
+    self, Doing, FrameFacts, Once, OnceOptions, OpenError, VariableOptions,
+};
 use crate::model::{Halting, Interner, Pid, Proof, PythonVersion, Sample, TargetStr};
 use crate::target::{Halted, Process};
 
@@ -20,6 +23,44 @@ pub struct DumpOptions {
     pub full_filenames: bool,
     /// Show each thread by itself, even where others have the same stack.
     pub all: bool,
+    /// What to show of arguments and local variables.
+    pub locals: Locals,
+    /// Show values whose names are those of secrets.
+    pub show_secrets: bool,
+}
+
+/// What a dump shows of the variables of each frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Locals {
+    #[default]
+    Nothing,
+    /// A line each.
+    Lines,
+    /// Whole, up to bounds that no reader would want to go beyond.
+    Whole,
+}
+
+impl Locals {
+    /// How many reads of the target's memory the variables of all threads take at most: some tens of
+    /// milliseconds, or some hundreds.
+    const READS_FOR_LINES: u64 = 60_000;
+    const READS_FOR_WHOLE: u64 = 400_000;
+
+    fn options(self, show_secrets: bool) -> Option<VariableOptions> {
+        let (limits, reads) = match self {
+            Locals::Nothing => return None,
+            Locals::Lines => (Limits::LINE, Locals::READS_FOR_LINES),
+            Locals::Whole => (Limits::WHOLE, Locals::READS_FOR_WHOLE),
+        };
+        Some(VariableOptions {
+            limits,
+            reads,
+            secrets: match show_secrets {
+                true => Secrets::Shown,
+                false => Secrets::Masked,
+            },
+        })
+    }
 }
 
 /// A process at one moment.
@@ -38,16 +79,22 @@ pub struct Dump {
     pub others: usize,
     /// What keeps the whole process from running.
     pub halted: Option<Halted>,
+    /// Variables of some frames were left out, since reading all would have taken too long.
+    pub(crate) variables_are_cut: bool,
+    /// They were read while the threads that they belong to went on.
+    pub(crate) variables_may_have_moved: bool,
     /// What the threads' samples refer to.
     pub interner: Interner,
 }
 
 /// A thread at that moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DumpedThread {
     pub sample: Sample,
     /// What it did when it had been looked at.
     pub doing: Doing,
+    /// Of its frames, leaf first.
+    pub(crate) frames: Vec<FrameFacts>,
 }
 
 /// Why there is no dump.
@@ -83,6 +130,9 @@ impl Dump {
             interner,
             samples,
             doings,
+            frames,
+            variables_are_cut,
+            variables_may_have_moved,
             failure,
             ..
         } = cpython::look_once(
@@ -94,6 +144,8 @@ impl Dump {
                 },
                 thread_names: true,
                 waits: true,
+                frames: true,
+                variables: options.locals.options(options.show_secrets),
             },
         )?;
         if let Some(error) = failure {
@@ -101,9 +153,13 @@ impl Dump {
         }
         let mut threads: Vec<DumpedThread> = samples
             .into_iter()
-            .zip(doings)
+            .zip(doings.into_iter().zip(frames))
             .filter(|(sample, _)| interner.stack(sample.stack).is_some())
-            .map(|(sample, doing)| DumpedThread { sample, doing })
+            .map(|(sample, (doing, frames))| DumpedThread {
+                sample,
+                doing,
+                frames,
+            })
             .collect();
         threads.sort_by_key(|thread| {
             let key = interner.thread(thread.sample.thread).key;
@@ -118,6 +174,8 @@ impl Dump {
             others: kernel_threads.saturating_sub(threads.len()),
             threads,
             halted,
+            variables_are_cut,
+            variables_may_have_moved,
             interner,
         })
     }

@@ -12,10 +12,21 @@
 //! Thread 4251 (idle): "worker_1", waits in futex; 2 more with the same stack: 4252 "worker_2", 4253
 //!     ...
 //! ```
+//!
+//! With variables, each frame is followed by them:
+//!
+//! ```text
+//!     handler (views.py:12)
+//!         Arguments:
+//!             request: <WSGIRequest GET '/slow/'>
+//!         Locals:
+//!             items: [1, 2, 3]
+//! ```
 
 use std::io::{self, Write};
 
 use super::{Dump, DumpOptions, DumpedThread};
+use crate::cpython::values::{Local, LocalKind};
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, TargetStr};
 use crate::output::{Names, PathElement, RenderOptions, visible, visible_text};
@@ -68,8 +79,30 @@ pub fn write(dump: &Dump, options: &DumpOptions, out: &mut dyn Write) -> io::Res
             write!(out, "; {many} more with the same stack: {who}")?;
         }
         writeln!(out)?;
+        let mut facts = first.frames.iter();
         for frame in dump.interner.frames_of(first.sample.stack) {
             writeln!(out, "    {}", names.label(PathElement::Frame(frame)))?;
+            let variables = facts.next().and_then(|facts| facts.variables.as_ref());
+            write_variables(variables.map_or(&[], Vec::as_slice), out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Each kind of variables under a word, as py-spy has them.
+fn write_variables(variables: &[Local], out: &mut dyn Write) -> io::Result<()> {
+    for (kind, title) in [
+        (LocalKind::Argument, "Arguments"),
+        (LocalKind::Local, "Locals"),
+        (LocalKind::Free, "Closure"),
+    ] {
+        let mut of_kind = variables.iter().filter(|it| it.kind == kind).peekable();
+        if of_kind.peek().is_some() {
+            writeln!(out, "        {title}:")?;
+        }
+        for variable in of_kind {
+            let (name, value) = (visible(&variable.name), visible_text(&variable.shown));
+            writeln!(out, "            {name}: {value}")?;
         }
     }
     Ok(())
@@ -92,6 +125,17 @@ fn notes(dump: &Dump) -> Vec<String> {
             "{unproven} of {all} stacks could not be proven to be of one moment"
         )),
     }
+    if dump.variables_may_have_moved {
+        notes.push(
+            "variables were read while the program ran, and may be of several moments".to_owned(),
+        );
+    }
+    if dump.variables_are_cut {
+        notes.push(
+            "reading all variables would take too long; those of outer frames are left out"
+                .to_owned(),
+        );
+    }
     if dump.threads.is_empty() {
         notes.push(match dump.others {
             1 => "its only thread is in no Python code".to_owned(),
@@ -108,7 +152,13 @@ fn groups<'a>(dump: &'a Dump, options: &DumpOptions) -> Vec<Vec<&'a DumpedThread
         let alike = |group: &&mut Vec<&DumpedThread>| {
             let key =
                 |it: &DumpedThread| (it.sample.stack, it.sample.gil, it.is_active(), it.doing);
-            group.first().is_some_and(|first| key(first) == key(thread))
+            let shows_variables = |it: &DumpedThread| {
+                let mut frames = it.frames.iter();
+                frames.any(|frame| frame.variables.as_ref().is_some_and(|it| !it.is_empty()))
+            };
+            group.first().is_some_and(|first| {
+                key(first) == key(thread) && !shows_variables(first) && !shows_variables(thread)
+            })
         };
         match groups.iter_mut().find(alike).filter(|_| !options.all) {
             Some(group) => group.push(thread),
