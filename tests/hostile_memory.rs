@@ -18,14 +18,15 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use spyhole::cpython::code::Code;
 use spyhole::cpython::fingerprint::Fingerprint;
-use spyhole::cpython::frames::{self, RawStack};
+use spyhole::cpython::frames::{self, FrameKind, RawFrame, RawStack};
 use spyhole::cpython::layout::{Layout, builtin};
 use spyhole::cpython::linetable;
 use spyhole::cpython::locate::{RuntimeAddress, locate};
+use spyhole::cpython::values::{Limits, Secrets, Values};
 use spyhole::cpython::{objects, thread_names, threads};
 use spyhole::memory::recorded::{RecordedMemory, Recorder};
 use spyhole::memory::{Fault, Memory, Moments, Snapshot, Source};
-use spyhole::model::{Addr, PythonVersion};
+use spyhole::model::{Addr, CodeAddr, PythonVersion, is_unsafe_to_show};
 use spyhole::target::Process;
 
 /// Where the readers begin, and what they should find.
@@ -176,6 +177,34 @@ fn read_everything<M: Memory>(memory: &mut M, layout: &Layout, roots: &Roots) ->
         found.push(lines.to_string());
     }
     found
+}
+
+/// Shows every object, and the variables of every frame, within bounds.
+fn show_values<M: Memory>(memory: &mut M, layout: &Layout, roots: &Roots) -> Vec<String> {
+    let mut shown = Vec::new();
+    for limits in [Limits::LINE, Limits::WHOLE] {
+        let mut values = Values::new(layout, limits, Secrets::Masked, 20_000);
+        for object in roots.objects.iter().copied().map(Addr) {
+            shown.push(values.show(memory, object));
+        }
+        for frame in roots.objects.iter().copied().map(Addr) {
+            // Anything may be taken for a frame and its code.
+            let frame = RawFrame {
+                address: frame,
+                kind: FrameKind::Function,
+                code: CodeAddr(frame),
+                instruction: 0,
+                may_be_incomplete: false,
+            };
+            let locals = values.locals(memory, &frame).unwrap_or_default();
+            assert!(locals.len() <= 3_000);
+            shown.extend(locals.into_iter().map(|local| local.shown));
+        }
+        let longest = shown.iter().map(|it| it.chars().count()).max();
+        assert!(longest.is_none_or(|longest| longest <= 2 * limits.characters + 1_000));
+    }
+    assert!(shown.iter().all(|it| !it.contains(is_unsafe_to_show)));
+    shown
 }
 
 fn folder() -> PathBuf {
@@ -480,6 +509,7 @@ proptest! {
         }
         let mut memory = Watched { memory: recorded, reads: 0 };
         read_everything(&mut memory, &layout_of(&roots), &roots);
+        show_values(&mut memory, &layout_of(&roots), &roots);
         read_in_ticks(memory.memory, &roots);
         assert_little_was_allocated();
     }
@@ -497,6 +527,7 @@ proptest! {
         let (roots, _) = recordings.swap_remove(which.index(recordings.len()));
         let mut memory = Watched { memory: Endless { seed }, reads: 0 };
         read_everything(&mut memory, &layout_of(&roots), &roots);
+        show_values(&mut memory, &layout_of(&roots), &roots);
         read_in_ticks(memory.memory, &roots);
         assert_little_was_allocated();
     }
