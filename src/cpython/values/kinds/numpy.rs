@@ -336,14 +336,13 @@ fn short_half(bits: u16) -> String {
     if !value.is_finite() {
         return notation::float32(value);
     }
-    // Its neighbours; beyond the largest an infinity, which no digits mean.
+    // How far off its nearest neighbour is; beyond the largest there is none.
     let neighbours = [bits.wrapping_sub(1), bits.wrapping_add(1)].map(half);
-    let means_it = |candidate: f32| {
-        let off = (candidate - value).abs();
-        neighbours
-            .iter()
-            .all(|other| off < (candidate - other).abs() || other.is_nan())
-    };
+    let distances = neighbours.iter().map(|other| (other - value).abs());
+    let nearest = distances
+        .filter(|it| it.is_finite())
+        .fold(f32::MAX, f32::min);
+    let means_it = |candidate: f32| 2.0 * (candidate - value).abs() < nearest;
     let candidates = (0..5).filter_map(|digits| format!("{value:.digits$e}").parse().ok());
     let shortest = candidates
         .into_iter()
