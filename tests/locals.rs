@@ -266,6 +266,59 @@ lock.acquire()
     }
 }
 
+/// More variables than one dump shows, and a thread that works.
+const CROWD: &str = "
+import sys, threading, time
+def waits(number, depth):
+    items, pairs, text = [number] * 20, {'a': (number, 'b'), 'c': [1, 2, 3]}, 'text %d' % number
+    if depth:
+        return waits(number, depth - 1)
+    begun.append(number)
+    time.sleep(10000)
+begun = []
+for number in range(100):
+    thread = threading.Thread(target=waits, args=(number, 40))
+    thread.daemon = True
+    thread.start()
+while len(begun) < 100:
+    time.sleep(0.001)
+def works(depth):
+    if depth:
+        return works(depth - 1)
+    print('ready', flush=True)
+    count = 0
+    while True:
+        count += 1
+works(30)
+";
+
+#[test]
+fn where_not_all_can_be_shown_the_thread_that_works_is() {
+    let place = Place::new();
+    let target = place.target(CROWD);
+    let mut text = String::new();
+    wait_until("it is caught at work", || {
+        text = dump(&target, &["-l"]);
+        text.contains(" (active+gil): \"MainThread\"")
+    });
+    assert!(
+        text.contains("\nNote: reading all variables would take too long"),
+        "{text}"
+    );
+    let frames = text.matches("    works (").count();
+    let shown = text.matches("            depth: ").count();
+    assert_eq!(frames, 31, "{text}");
+    let of_main = text.split("\nThread ").find(|it| it.contains("MainThread"));
+    let of_main = of_main.expect("the main thread");
+    assert_eq!(
+        of_main.matches("            depth: ").count(),
+        31,
+        "{of_main}"
+    );
+    // Of each of the others some.
+    assert!(shown >= 131, "{shown}");
+}
+
 #[test]
 fn a_dump_without_halting_says_that_values_may_have_moved() {
     let python = &one_of_each_version()[0];

@@ -562,6 +562,7 @@ const DUMP_HELP: &str = "\
 Examples:
   spyhole dump --pid 1234
   spyhole dump --port 8000            the server at that port, with all its threads
+  spyhole dump -ll --port 8000        and what their variables hold
   spyhole dump -s gunicorn            a master with its workers, by a word of the command line
   spyhole dump --json --pid 1234 | jq '.[] | select(.owns_gil) | .frames[0]'
 

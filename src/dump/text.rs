@@ -132,7 +132,7 @@ fn notes(dump: &Dump) -> Vec<String> {
     }
     if dump.variables_are_cut {
         notes.push(
-            "reading all variables would take too long; those of outer frames are left out"
+            "reading all variables would take too long; those of some outer frames are left out"
                 .to_owned(),
         );
     }

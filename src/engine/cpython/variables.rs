@@ -12,7 +12,7 @@ use super::reading::ReadStack;
 use crate::cpython::frames::{FrameKind, RawFrame, RawStack};
 use crate::cpython::objects::with_unicode_unit;
 use crate::cpython::values::{Limits, Local, Secrets, Values};
-use crate::model::Tid;
+use crate::model::{Addr, GilState, Tid};
 
 /// How variables are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,8 +38,8 @@ pub struct FrameFacts {
 #[derive(Debug)]
 pub struct Variables {
     options: Option<VariableOptions>,
-    /// By Python's id of the thread and the kernel's: leaf first.
-    threads: FxHashMap<(u64, Option<Tid>), Vec<FrameFacts>>,
+    /// Of each thread, leaf first.
+    threads: FxHashMap<ThreadIds, Vec<FrameFacts>>,
     is_cut: bool,
     may_have_moved: bool,
 }
@@ -91,43 +91,69 @@ impl Variables {
             if let ReadStack::Read(stack) = &thread.stack {
                 let shown = shown_frames(stack, codes);
                 let facts = shown.iter().map(|(_, facts)| facts.clone()).collect();
-                self.threads
-                    .insert((thread.state.thread_id, thread.tid), facts);
-                stacks.push((
-                    (thread.state.thread_id, thread.tid),
-                    thread.state.interpreter,
-                    shown,
-                ));
+                let ids = (thread.state.thread_id, thread.tid);
+                self.threads.insert(ids, facts);
+                stacks.push(ShownStack {
+                    thread: ids,
+                    interpreter: thread.state.interpreter,
+                    has_gil: thread.gil == GilState::Holds,
+                    frames: shown,
+                });
             }
         }
-        let (Some(options), Some((_, interpreter, _))) = (self.options, stacks.first()) else {
+        let (Some(options), Some(first)) = (self.options, stacks.first()) else {
             return;
         };
-        let interpreter = *interpreter;
+        let interpreter = first.interpreter;
         let mut layout = reader.layout().clone();
         let memory = reader.memory();
         if let Ok(object) = with_unicode_unit(memory, &layout, interpreter) {
             layout.object = object;
         }
         let mut values = Values::new(&layout, options.limits, options.secrets, options.reads);
-        let deepest = stacks.iter().map(|(_, _, frames)| frames.len()).max();
-        for depth in 0..deepest.unwrap_or(0) {
-            for (thread, _, frames) in &stacks {
-                let Some((frame, _)) = frames.get(depth) else {
-                    continue;
-                };
-                if values.is_spent() {
-                    self.is_cut = true;
-                    return;
-                }
-                let found = values.locals(memory, frame);
-                let facts = self.threads.get_mut(thread);
-                if let Some(facts) = facts.and_then(|facts| facts.get_mut(depth)) {
-                    facts.variables = found.ok();
-                }
+        for (thread, depth, frame) in in_turn(&stacks) {
+            if values.is_spent() {
+                self.is_cut = true;
+                return;
+            }
+            let found = values.locals(memory, frame);
+            let facts = self.threads.get_mut(&thread);
+            if let Some(facts) = facts.and_then(|facts| facts.get_mut(depth)) {
+                facts.variables = found.ok();
             }
         }
     }
+}
+
+/// A thread by Python's id and the kernel's.
+type ThreadIds = (u64, Option<Tid>);
+
+struct ShownStack {
+    thread: ThreadIds,
+    interpreter: Addr,
+    has_gil: bool,
+    frames: Vec<(RawFrame, FrameFacts)>,
+}
+
+/// The frames of all threads with their depths, those first that are the likeliest to be asked for: of a
+/// thread that has a GIL all, then the innermost of all others, and so on outwards.
+fn in_turn(stacks: &[ShownStack]) -> impl Iterator<Item = (ThreadIds, usize, &RawFrame)> {
+    let deepest = stacks.iter().map(|stack| stack.frames.len()).max();
+    let of_holders = stacks
+        .iter()
+        .filter(|stack| stack.has_gil)
+        .flat_map(|stack| {
+            let frames = stack.frames.iter().enumerate();
+            frames.map(|(depth, (frame, _))| (stack.thread, depth, frame))
+        });
+    let of_others = (0..deepest.unwrap_or(0)).flat_map(move |depth| {
+        let others = stacks.iter().filter(|stack| !stack.has_gil);
+        others.filter_map(move |stack| {
+            let (frame, _) = stack.frames.get(depth)?;
+            Some((stack.thread, depth, frame))
+        })
+    });
+    of_holders.chain(of_others)
 }
 
 /// The frames of a stack that are shown, leaf first.

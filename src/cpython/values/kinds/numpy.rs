@@ -76,6 +76,12 @@ enum Form {
     Other,
 }
 
+/// Of the x87 on x86-64 alone.
+const LONG_DOUBLE: Form = match cfg!(target_arch = "x86_64") {
+    true => Form::LongDouble,
+    false => Form::Other,
+};
+
 /// Names and forms by number.
 const TYPES: [(&str, Form); 24] = [
     ("bool", Form::Bool),
@@ -91,7 +97,7 @@ const TYPES: [(&str, Form); 24] = [
     ("ulonglong", Form::Unsigned(8)),
     ("float32", Form::Float),
     ("float64", Form::Double),
-    ("longdouble", Form::LongDouble),
+    ("longdouble", LONG_DOUBLE),
     ("complex64", Form::ComplexFloats),
     ("complex128", Form::ComplexDoubles),
     ("clongdouble", Form::Other),
