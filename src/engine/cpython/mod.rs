@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use self::code_table::CodeTable;
 use self::doubts::Doubts;
-use self::halting::{Activity, Extent, Halted, Halter, LiveReader, Stretch, Verdict};
+use self::halting::{Activity, Extent, Halted, Halter, LiveReader, Verdict};
 use self::reading::{KernelSide, KernelThread, Motion, Patience, RawThread, ReadStack, Scope};
 use self::resolving::{RawSample, Reading, Resolver};
 use self::variables::Variables;
@@ -246,13 +246,7 @@ impl CpythonEngine {
             if let (Ok(()), Some(variables)) = (&result, &mut self.variables) {
                 variables.read(&halted, &mut self.reader, &self.codes);
             }
-            let stretch = match self.reads_values() {
-                true => Stretch::Values,
-                false => Stretch::Stacks,
-            };
-            let verdict = self
-                .halter
-                .prove(&halted, stretch, &mut self.reader, &self.scope);
+            let verdict = self.halter.prove(&halted, &mut self.reader, &self.scope);
             if verdict == Verdict::Moved
                 && let Some(variables) = &mut self.variables
             {

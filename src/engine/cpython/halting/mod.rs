@@ -31,7 +31,7 @@ use crate::sys::linux::stand;
 
 pub use self::halted::{Extent, Halted};
 pub use self::idle::Activity;
-pub use self::proof::{Stretch, Verdict};
+pub use self::proof::Verdict;
 
 /// The reader of a live process.
 pub type LiveReader = Reader<Snapshot<LiveMemory>>;
@@ -60,6 +60,8 @@ pub struct Halter {
     /// Reused between ticks.
     to_halt: Vec<Tid>,
     cpus: Vec<usize>,
+    /// By thread of the look that is to be proven: it needs no proof, or did not run.
+    stood: Vec<bool>,
 }
 
 /// The effort of halting so far.
@@ -104,6 +106,7 @@ impl Halter {
             called_helpers: false,
             to_halt: Vec::new(),
             cpus: Vec::new(),
+            stood: Vec::new(),
         }
     }
 

@@ -16,41 +16,30 @@ pub enum Verdict {
     Moved,
 }
 
-/// For how long threads had to stand still.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stretch {
-    /// For the microseconds in which stacks are read.
-    Stacks,
-    /// For the milliseconds in which values are read, too. A thread that slept when it began may have been
-    /// woken meanwhile, have taken a GIL that was free and have run.
-    Values,
-}
-
 impl Halter {
     /// Whether everything that must be proven in this tick is. Marks the threads that are not proven.
-    pub fn prove(
-        &mut self,
-        halted: &Halted,
-        stretch: Stretch,
-        reader: &mut LiveReader,
-        scope: &Scope,
-    ) -> Verdict {
+    pub fn prove(&mut self, halted: &Halted, reader: &mut LiveReader, scope: &Scope) -> Verdict {
         if halted.is_nothing() {
             reader.read_witnesses_again();
         }
-        let gils_unchanged = self.gils_are_unchanged(halted, stretch, reader);
+        let mut stood = std::mem::take(&mut self.stood);
+        stood.clear();
+        let threads = reader.last_look().threads.iter();
+        stood
+            .extend(threads.map(|thread| needs_no_proof(thread) || self.stood(halted, thread.tid)));
+        // This is asked after the threads, and only where it matters. A thread that ran may have slept when
+        // the look began: it is the GIL's holder before it changes its stack (take_gil in
+        // Python/ceval_gil.c).
+        let all_stood = halted.is_nothing() || stood.iter().all(|stood| *stood);
+        let gils_unchanged = all_stood || reader.gils_are_unchanged();
         let look = reader.last_look_mut();
         let mut verdict = Verdict::Proven;
-        for index in 0..look.threads.len() {
+        for (index, stood) in stood.iter().enumerate() {
             let Some(thread) = look.threads.get(index) else {
                 break;
             };
-            let needs_no_proof = matches!(
-                thread.stack,
-                ReadStack::Unchanged | ReadStack::Joined | ReadStack::Gone
-            );
             let stood =
-                needs_no_proof || self.stood_still(thread, look, halted, gils_unchanged, scope);
+                *stood || self.stood_without_gil(thread, look, halted, gils_unchanged, scope);
             if thread.patience != Patience::Full {
                 // It gets no further try, whatever the result is.
             } else if !stood {
@@ -64,10 +53,17 @@ impl Halter {
                 thread.proof = Proof::Unproven;
             }
         }
+        self.stood = stood;
         verdict
     }
 
-    fn stood_still(
+    /// Whether a thread was paused, or slept, or could not run on the CPU that we have, all the time.
+    fn stood(&self, halted: &Halted, tid: Option<Tid>) -> bool {
+        tid.is_some_and(|tid| halted.has_paused(tid) || self.tasks.is_still_off_cpu(tid))
+    }
+
+    /// Whether the stack of a thread that may have run cannot have changed.
+    fn stood_without_gil(
         &self,
         thread: &RawThread,
         look: &Look,
@@ -75,12 +71,6 @@ impl Halter {
         gils_unchanged: bool,
         scope: &Scope,
     ) -> bool {
-        let stood = |tid: Option<Tid>| {
-            tid.is_some_and(|tid| halted.has_paused(tid) || self.tasks.is_still_off_cpu(tid))
-        };
-        if stood(thread.tid) {
-            return true;
-        }
         if halted.is_nothing() {
             return !thread.ran_on;
         }
@@ -96,30 +86,16 @@ impl Halter {
             return false;
         };
         match look.thread_at(holder) {
-            Some(holder) => stood(holder.tid),
+            Some(holder) => self.stood(halted, holder.tid),
             // No thread has the GIL, and the last holder has ended.
             None => gil.holder.is_none() && !scope.is_partial(),
         }
     }
+}
 
-    /// Whether the GILs are still as in the snapshot. This is only asked where it matters: a thread that
-    /// takes the GIL becomes visible as its holder shortly after it may run (take_gil in
-    /// Python/ceval_gil.c), so a running thread that is not paused may be about to.
-    fn gils_are_unchanged(
-        &self,
-        halted: &Halted,
-        stretch: Stretch,
-        reader: &mut LiveReader,
-    ) -> bool {
-        let mut tids = reader
-            .last_look()
-            .threads
-            .iter()
-            .filter_map(|thread| thread.tid);
-        let any_may_run = tids.any(|tid| !halted.has_paused(tid) && self.tasks.may_be_running(tid));
-        if stretch == Stretch::Stacks && !any_may_run {
-            return true;
-        }
-        reader.gils_are_unchanged()
-    }
+fn needs_no_proof(thread: &RawThread) -> bool {
+    matches!(
+        thread.stack,
+        ReadStack::Unchanged | ReadStack::Joined | ReadStack::Gone
+    )
 }

@@ -396,13 +396,6 @@ impl Tasks {
         Some(task)
     }
 
-    /// Whether the thread was on a CPU at the last look, or about to be.
-    pub fn may_be_running(&self, tid: Tid) -> bool {
-        self.by_tid
-            .get(&tid)
-            .is_some_and(|task| task.running && !task.off_cpu)
-    }
-
     /// Whether the thread was off every CPU at the last look and was not scheduled since.
     pub fn is_still_off_cpu(&self, tid: Tid) -> bool {
         self.by_tid.get(&tid).is_some_and(Task::is_still_off_cpu)
