@@ -538,7 +538,8 @@ A single WORD is a program, if there is one of that name. Otherwise it is looked
 of the running Pythons. --name and -- say which of the two is meant.
 
 A recording ends after its duration, at ^C, SIGTERM or SIGHUP, or when the process ends. The file is \
-written in each case. A second ^C gives up without a file. The last lines tell how often spyhole looked, \
+written in each case. A second ^C gives up without a file. SIGUSR1 (`kill -USR1`) has what was recorded so far \
+written to the file, and the recording goes on. The last lines tell how often spyhole looked, \
 and which samples it could not prove to be of one moment.
 
 When the recording ends, a program that spyhole started is ended too (SIGTERM, after 5 seconds SIGKILL), \

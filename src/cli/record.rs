@@ -12,7 +12,7 @@ use crate::model::{Interner, TOO_MANY};
 use crate::output::{self, FORMATS, Format, LineMode, OutputError, RenderOptions};
 use crate::profile::Profile;
 use crate::record::{
-    Caller, Ending, Launch, Output, PeriodicFile, Recorded, Recorder, Sink, Written,
+    Caller, Ending, Launch, Output, PeriodicFile, Recorded, Recorder, Updates, Written,
 };
 use crate::sampler::{Follow, Report, Stop};
 use crate::survey::Choice;
@@ -116,7 +116,7 @@ impl Recording<'_> {
         let mut periodic = self.periodic(&progress);
         let recorded = self
             .recorder
-            .attach(choice, &progress, &mut sinks(&mut periodic));
+            .attach(choice, &progress, &mut [&mut periodic]);
         progress.finish();
         self.conclude(&recorded.map_err(explain::recording)?, None)
     }
@@ -129,7 +129,7 @@ impl Recording<'_> {
         let mut periodic = self.periodic(&progress);
         let run = self
             .recorder
-            .start(&launch, &progress, &mut sinks(&mut periodic));
+            .start(&launch, &progress, &mut [&mut periodic]);
         progress.finish();
         let run = run?;
         let by_itself = run.own_end.filter(|_| !control.asked_to_stop());
@@ -154,27 +154,31 @@ impl Recording<'_> {
         Progress::new(line, true)
     }
 
-    /// Updates the file during the recording, if its format allows that.
-    fn periodic(&self, progress: &Progress) -> Option<PeriodicFile> {
+    /// The file is brought up to date while recording goes on, if its format is made for that, and when
+    /// SIGUSR1 asks for it.
+    fn periodic(&self, progress: &Progress) -> PeriodicFile {
         let format = self.format;
-        if !format.about().keeps_up_to_date || !self.output.is_regular() {
-            return None;
-        }
         let mut tell = progress.teller();
-        Some(PeriodicFile::new(
+        let rendered = self.rendered();
+        let updates = match format.about().keeps_up_to_date && self.output.is_regular() {
+            true => Updates::Regularly,
+            false => Updates::WhenAsked,
+        };
+        PeriodicFile::new(
             self.output.clone(),
+            updates,
             Box::new(move |profile, out| {
-                let options = RenderOptions::default();
+                let options = RenderOptions {
+                    // Whether only the first Python below a started program counts is known at the end.
+                    processes: rendered.processes
+                        || are_several(Follow::Children, &profile.interner),
+                    ..rendered
+                };
                 output::write(format, profile, &options, out).map_err(OutputError::into_io)
             }),
             self.recorder.control(),
-            move |name, error| {
-                tell(&format!(
-                    "{name} could not be written for now: {error}. Recording goes on, and it is \
-                     tried again"
-                ));
-            },
-        ))
+            move |name, telling| tell(&words::so_far(name, &telling)),
+        )
     }
 
     /// Writes the file, or says why there is none.
@@ -231,9 +235,10 @@ impl Recording<'_> {
         Ok(own_code)
     }
 
-    fn write(&self, report: &Report, profile: &Profile) -> Result<(), OutputError> {
+    /// How frames are shown, as far as the arguments say.
+    fn rendered(&self) -> RenderOptions {
         let arguments = self.arguments;
-        let options = RenderOptions {
+        RenderOptions {
             lines: match (arguments.function, arguments.nolineno) {
                 (true, _) => LineMode::Function,
                 (false, true) => LineMode::None,
@@ -241,8 +246,16 @@ impl Recording<'_> {
             },
             full_filenames: arguments.full_filenames,
             threads: arguments.threads,
-            processes: arguments.sampling.subprocesses || are_several(report, &profile.interner),
+            processes: arguments.sampling.subprocesses,
             unit: arguments.unit.map(Into::into),
+        }
+    }
+
+    fn write(&self, report: &Report, profile: &Profile) -> Result<(), OutputError> {
+        let rendered = self.rendered();
+        let options = RenderOptions {
+            processes: rendered.processes || are_several(report.follow, &profile.interner),
+            ..rendered
         };
         self.output.write(self.recorder.control(), |out| {
             output::write(self.format, profile, &options, out)
@@ -286,20 +299,15 @@ impl Recording<'_> {
 
 /// Whether several processes were recorded though `--subprocesses` was not given: workers, or the
 /// successive processes of an autoreloader. A program that calls exec stays one process.
-fn are_several(report: &Report, interner: &Interner) -> bool {
+fn are_several(follow: Follow, interner: &Interner) -> bool {
     let mut processes = interner.processes().map(|(_, process)| process);
     let Some(first) = processes.next() else {
         return false;
     };
-    let follows = report.follow != Follow::FirstPython;
+    let follows = follow != Follow::FirstPython;
     processes.any(|process| match process.pid == first.pid {
         // There may be two Pythons in one process.
         true => process.python != first.python,
         false => follows,
     })
-}
-
-fn sinks(periodic: &mut Option<PeriodicFile>) -> Vec<&mut dyn Sink> {
-    let periodic = periodic.as_mut().map(|file| file as &mut dyn Sink);
-    periodic.into_iter().collect()
 }

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use super::{exit, explain, terminal};
 use crate::model::Pid;
 use crate::profile::Recording;
-use crate::record::{Ending, Event, Written};
+use crate::record::{Ending, Event, OutputName, Telling, Written};
 use crate::sampler::{News, Outage, OutageKind};
 use crate::target::Halted;
 
@@ -44,6 +44,23 @@ pub fn what_is_kept(written: &Written) -> String {
             format!("{name} holds what was recorded until {age} {seconds} ago")
         }
         Written::Whole => "all was written".to_owned(),
+    }
+}
+
+/// What became of the file of a recording that goes on.
+#[must_use]
+pub fn so_far(name: &OutputName, telling: &Telling<'_>) -> String {
+    match telling {
+        Telling::Written => format!("Wrote what was recorded so far to {name}. Recording goes on"),
+        Telling::NothingYet => {
+            format!("Nothing was sampled yet, so {name} was not written. Recording goes on")
+        }
+        Telling::NotAFile => format!(
+            "{name} is no regular file, and gets the recording at its end. Recording goes on"
+        ),
+        Telling::Failed(error) => format!(
+            "{name} could not be written for now: {error}. Recording goes on, and it is tried again"
+        ),
     }
 }
 

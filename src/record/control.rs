@@ -1,5 +1,5 @@
-//! Whether a recording is to go on, to stop and be written, or to be given up, and what is half written
-//! meanwhile.
+//! Whether a recording is to go on, to stop and be written, or to be given up, whether what it has so far is
+//! wanted, and what is half written meanwhile.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,8 @@ pub type GiveUp = fn(&Written) -> u8;
 #[derive(Debug, Default)]
 pub struct Control {
     stop: AtomicBool,
+    /// Whether what was recorded so far is to be written.
+    wanted: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -53,7 +55,7 @@ pub enum Written {
 }
 
 impl Control {
-    /// Takes the ending signals over. Must be called before any thread is started.
+    /// Takes the awaited signals over. Must be called before any thread is started.
     ///
     /// # Errors
     /// When signals cannot be received in this way.
@@ -81,6 +83,17 @@ impl Control {
     /// Asks for the end of the recording, which then writes what it has.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks for a file with what was recorded so far, while the recording goes on, as SIGUSR1 does.
+    pub fn want_so_far(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether someone asked for such a file since the last call.
+    pub(super) fn take_wanted(&self) -> bool {
+        // Read first: this is asked after each look, and a swap takes the line from other CPUs.
+        self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::Relaxed)
     }
 
     /// The signal that asked us to stop, if one did.
@@ -142,6 +155,10 @@ impl Control {
     }
 
     fn receive(&self, received: Received, give_up: GiveUp) {
+        if received.signal == Signal::SIGUSR1 {
+            self.want_so_far();
+            return;
+        }
         let mut state = self.state();
         let now = Instant::now();
         match state.first_signal {

@@ -19,7 +19,7 @@ pub use self::control::{Control, GiveUp, Written};
 pub use self::error::RecordError;
 pub use self::output::Output;
 pub use self::output_name::OutputName;
-pub use self::periodic::{Encode, PeriodicFile};
+pub use self::periodic::{Encode, PeriodicFile, Telling, Updates};
 pub use self::program::{Launch, Program, Run};
 use crate::engine::EngineOptions;
 pub use crate::model::Ending;
@@ -167,8 +167,9 @@ impl Recorder {
     }
 
     /// A recorder in a program that does nothing else. SIGINT, SIGTERM and SIGHUP end a recording, and
-    /// are passed on to a program that it started; at a second signal it calls `give_up` and exits. Must
-    /// be called before any thread is started.
+    /// are passed on to a program that it started; at a second signal it calls `give_up` and exits.
+    /// SIGUSR1 asks for a file with what was recorded so far ([`Control::want_so_far`]). Must be called
+    /// before any thread is started.
     ///
     /// # Errors
     /// When signals cannot be received.

@@ -1,6 +1,6 @@
 //! The file of a recording that still goes on: it is brought up to date every few seconds, so that
-//! little is lost if we are killed. The sampler hands over what is new; a thread of the lowest priority
-//! encodes and writes it.
+//! little is lost if we are killed, or when someone asks for it. The sampler hands over what is new; a
+//! thread of the lowest priority encodes and writes it.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -22,40 +22,70 @@ use crate::sys::linux::punctual;
 /// Time between two handovers. One that falls due while the last is still being written is skipped.
 const INTERVAL: Nanos = Nanos(5_000_000_000);
 
-/// A timeline with more runs than this is left out of the file until the end: writing it anew every few
-/// seconds would cost more than it is worth.
+/// A timeline with more runs than this is left out of the file until the end, unless someone asks:
+/// writing it anew every few seconds would cost more than it is worth.
 const MOST_RUNS: u64 = 1_000_000;
+
+/// When the file is brought up to date.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Updates {
+    /// Every few seconds, and when someone asks for it.
+    Regularly,
+    /// When someone asks for it ([`Control::want_so_far`]).
+    WhenAsked,
+}
+
+/// What became of a file that is not the last one.
+#[derive(Debug)]
+pub enum Telling<'a> {
+    /// It was written, as someone had asked.
+    Written,
+    /// Nothing was sampled yet, so there is nothing to write.
+    NothingYet,
+    /// The output is a pipe or a device, which gets the recording at the end, and once.
+    NotAFile,
+    /// It could not be written. Of the updates that nobody asked for, only the first that fails is told.
+    Failed(&'a io::Error),
+}
 
 /// Writes a profile in some format.
 pub type Encode = Box<dyn Fn(&Profile, &mut dyn Write) -> io::Result<()> + Send>;
 
-/// A file that holds the profile as it was a few seconds ago, for as long as the recording goes on.
+/// A file that holds the profile as it was a few seconds ago, or when someone asked for it.
 pub struct PeriodicFile {
     output: Output,
     control: Arc<Control>,
     /// What encodes the profile, and what is called if writing fails; taken when writing begins.
     waiting: Option<(Encode, Tell)>,
     writer: Option<Periodic>,
-    due: Nanos,
+    /// When the next update is due by itself.
+    due: Option<Nanos>,
+    /// Whether someone asked, and nothing was handed over yet.
+    asked: bool,
 }
 
-type Tell = Box<dyn FnMut(&OutputName, &io::Error) + Send>;
+type Tell = Box<dyn FnMut(&OutputName, Telling<'_>) + Send>;
 
 impl PeriodicFile {
-    /// `tell` is called once, in another thread, if the file cannot be written for now.
+    /// `tell` is called in another thread.
     #[must_use]
     pub fn new(
         output: Output,
+        updates: Updates,
         encode: Encode,
         control: &Arc<Control>,
-        tell: impl FnMut(&OutputName, &io::Error) + Send + 'static,
+        tell: impl FnMut(&OutputName, Telling<'_>) + Send + 'static,
     ) -> PeriodicFile {
         PeriodicFile {
             output,
             control: Arc::clone(control),
             waiting: Some((encode, Box::new(tell))),
             writer: None,
-            due: INTERVAL,
+            due: match updates {
+                Updates::Regularly => Some(INTERVAL),
+                Updates::WhenAsked => None,
+            },
+            asked: false,
         }
     }
 }
@@ -79,14 +109,32 @@ impl Sink for PeriodicFile {
         let Some(writer) = &self.writer else {
             return;
         };
-        if so_far.duration < self.due || profile.is_empty() {
+        self.asked |= self.control.take_wanted();
+        let is_due = self.due.is_some_and(|due| so_far.duration >= due);
+        if !(is_due && !profile.is_empty() || self.asked) {
             return;
         }
-        self.due = so_far.duration.saturating_add(INTERVAL);
-        if writer.is_idle() {
-            so_far.enter(&mut profile.recording);
-            writer.hand_over(profile.take_delta(MOST_RUNS));
+        if let Some(due) = self.due.as_mut().filter(|_| is_due) {
+            *due = so_far.duration.saturating_add(INTERVAL);
         }
+        if !writer.is_idle() {
+            return;
+        }
+        let asked = std::mem::take(&mut self.asked);
+        if asked && !self.output.is_regular() {
+            writer.hand_over(Work::Tell(Telling::NotAFile));
+            return;
+        }
+        if profile.is_empty() {
+            writer.hand_over(Work::Tell(Telling::NothingYet));
+            return;
+        }
+        so_far.enter(&mut profile.recording);
+        writer.hand_over(Work::Write {
+            when: Instant::now(),
+            delta: profile.take_delta(if asked { u64::MAX } else { MOST_RUNS }),
+            asked,
+        });
     }
 
     /// Stops writing to the file.
@@ -97,11 +145,22 @@ impl Sink for PeriodicFile {
     }
 }
 
+/// What the sampler hands over.
+#[derive(Debug)]
+enum Work {
+    Write {
+        when: Instant,
+        delta: Delta,
+        asked: bool,
+    },
+    Tell(Telling<'static>),
+}
+
 /// A thread that writes the file.
 #[derive(Debug)]
 struct Periodic {
     shared: Arc<Shared>,
-    deltas: Sender<(Instant, Delta)>,
+    work: Sender<Work>,
     thread: JoinHandle<()>,
 }
 
@@ -113,10 +172,10 @@ struct Shared {
 
 impl Periodic {
     fn start(writer: Writer, tell: Tell) -> Periodic {
-        let (deltas, incoming) = channel();
+        let (work, incoming) = channel();
         Periodic {
             shared: Arc::clone(&writer.shared),
-            deltas,
+            work,
             thread: std::thread::spawn(move || writer.run(&incoming, tell)),
         }
     }
@@ -125,16 +184,16 @@ impl Periodic {
         !self.shared.busy.load(Ordering::Acquire)
     }
 
-    fn hand_over(&self, delta: Delta) {
+    fn hand_over(&self, work: Work) {
         self.shared.busy.store(true, Ordering::Release);
         // If the thread has ended, the file is still written at the end of the recording.
-        let _ = self.deltas.send((Instant::now(), delta));
+        let _ = self.work.send(work);
     }
 
     /// Breaks off a write in progress, and waits until the thread has ended.
     fn finish(self) {
         self.shared.over.store(true, Ordering::Relaxed);
-        drop(self.deltas);
+        drop(self.work);
         let _ = self.thread.join();
     }
 }
@@ -147,22 +206,33 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(&self, deltas: &Receiver<(Instant, Delta)>, mut tell: Tell) {
+    fn run(&self, work: &Receiver<Work>, mut tell: Tell) {
         punctual::stand_back();
         let mut mirror = Mirror::default();
         let mut told = false;
-        for (when, mut delta) in deltas {
-            delta
-                .recording
-                .notes
-                .push("Written while the recording was still going on.".to_owned());
-            let result = self.write(mirror.update(delta), when);
-            if let Err(error) = result
-                && !told
-                && !self.is_over()
-            {
-                told = true;
-                tell(&self.output.name(), &error);
+        for work in work {
+            match work {
+                Work::Tell(telling) => tell(&self.output.name(), telling),
+                Work::Write {
+                    when,
+                    mut delta,
+                    asked,
+                } => {
+                    delta
+                        .recording
+                        .notes
+                        .push("Written while the recording was still going on.".to_owned());
+                    let result = self.write(mirror.update(delta), when);
+                    match result {
+                        Ok(()) if asked => tell(&self.output.name(), Telling::Written),
+                        Ok(()) => {}
+                        Err(_) if self.is_over() || (told && !asked) => {}
+                        Err(error) => {
+                            told |= !asked;
+                            tell(&self.output.name(), Telling::Failed(&error));
+                        }
+                    }
+                }
             }
             self.shared.busy.store(false, Ordering::Release);
         }

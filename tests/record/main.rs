@@ -11,4 +11,5 @@ mod output;
 mod program;
 mod refused;
 mod slow_start;
+mod so_far;
 mod versions;

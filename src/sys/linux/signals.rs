@@ -1,15 +1,20 @@
-//! Signals that end a recording, received one at a time by a thread that waits for them: no code
-//! ever runs in a handler, and no system call of another thread is interrupted.
+//! Signals that end a recording or ask for what it has so far, received one at a time by a thread that
+//! waits for them: no code ever runs in a handler, and no system call of another thread is interrupted.
 
 use std::io;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// The signals that end a recording.
-const ENDING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+/// The signals that are waited for: those that end a recording, and the one that asks for a file.
+const AWAITED: [Signal; 4] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+];
 
-/// The ending signals, blocked so that they can be waited for.
+/// The awaited signals, blocked so that none is lost.
 #[derive(Debug)]
 pub struct Signals {
     fd: SignalFd,
@@ -33,7 +38,7 @@ pub struct Received {
 }
 
 impl Signals {
-    /// Blocks the ending signals in this thread and in all threads that it starts later. Must be called
+    /// Blocks the awaited signals in this thread and in all threads that it starts later. Must be called
     /// before it starts the first of them.
     ///
     /// `SIGHUP` stays ignored where it is (`nohup`). `SIGINT` does not: if a script starts us in the
@@ -44,7 +49,7 @@ impl Signals {
     pub fn hold_back() -> io::Result<Signals> {
         let mut held = SigSet::empty();
         let mut ignored = SigSet::empty();
-        for signal in ENDING {
+        for signal in AWAITED {
             let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
             // SAFETY: the default action runs none of our code, and no other handler of these
             // signals is installed anywhere in this program.
@@ -113,7 +118,7 @@ impl Before {
 
     /// Restores the signals of the calling process. Only calls what is allowed between fork and exec.
     pub(super) fn restore(&self) -> io::Result<()> {
-        for signal in ENDING {
+        for signal in AWAITED {
             if self.ignored.contains(signal) {
                 let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
                 // SAFETY: ignoring runs none of our code.
