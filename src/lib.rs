@@ -36,6 +36,7 @@
 //! - `cli`: arguments, one file a command, and words for people
 //! - [`check`]: judges profiles by rules, and reports to CI
 //! - [`dump`]: one moment of a process, every thread with its stack
+//! - `top`: what a process does from moment to moment, on a screen or as tables
 //! - [`output`]: one file a format
 //! - [`record`]: what to record, into which sinks; starting programs, signals, files kept up to date
 //! - `sampler`: the clock and the loop
@@ -89,6 +90,8 @@ mod sys;
 pub mod target;
 #[cfg(not(feature = "internals"))]
 mod target;
+#[cfg(feature = "cli")]
+mod top;
 
 pub use model::{
     Counting, Ending, Frame, FrameId, FrameKind, Function, FunctionId, GilState, HaltMethod,

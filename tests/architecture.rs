@@ -9,6 +9,7 @@ const ROOMS: &[&str] = &[
     "cli",
     "check",
     "dump",
+    "top",
     "output",
     "record",
     "sampler",

@@ -1,6 +1,7 @@
 //! The command line: every command and option, and what `--help` says of them.
 
 mod check;
+mod top;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::record::RecordOptions;
 use crate::sampler::EngineChoice;
 
 pub use check::{Annotations, Check};
+pub use top::Top;
 
 /// The version, with the commit where it was built from a checkout: `0.1.0 (1a2b3c4d5e6f)`.
 const VERSION: &str = git_version::git_version!(
@@ -67,8 +69,9 @@ pub enum Command {
     #[command(override_usage = check::USAGE, after_help = check::HELP)]
     Check(Box<Check>),
 
-    #[command(hide = true, aliases = ["t", "to"])]
-    Top(Reserved),
+    /// Watch what a running process, or a program, does from moment to moment
+    #[command(aliases = ["t", "to"], override_usage = top::USAGE, after_help = top::HELP)]
+    Top(Box<Top>),
 
     /// Show what each thread of a running process does at this moment
     #[command(aliases = ["d", "du", "dum"], after_help = DUMP_HELP)]
@@ -169,37 +172,18 @@ pub struct Dump {
     pub native: bool,
 }
 
-/// A command of py-spy's that a later version will have: whatever follows it, the answer is that.
-#[derive(Args, Debug)]
-#[command(disable_help_flag = true)]
-pub struct Reserved {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<OsString>,
-}
-
+/// `spyhole record`.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What to record")]
-#[command(group = ArgGroup::new("target")
-    .args(["pid", "port", "name", "container", "program"]).required(true))]
 pub struct Record {
     #[command(flatten)]
-    pub running: Running,
-
-    /// A program to start and record, and its arguments; -- may stand before it. A single word that
-    /// is no program names the running Python in whose command line it is
-    #[arg(
-        value_name = "PROGRAM",
-        trailing_var_arg = true,
-        value_hint = ValueHint::CommandWithArguments
-    )]
-    pub program: Vec<OsString>,
-
-    /// The word that `running.name` was made of, if it could have been a program.
-    #[arg(skip)]
-    pub word: Option<String>,
+    pub subject: Subject,
 
     #[command(flatten)]
     pub sampling: Sampling,
+
+    #[command(flatten)]
+    pub keeping: Keeping,
 
     /// Where to write, - for standard output [default: PID or PROGRAM and the time, here]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -252,6 +236,40 @@ pub struct Record {
     pub capture: bool,
 }
 
+/// What to look at: something that runs, or a program to start.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("target")
+    .args(["pid", "port", "name", "container", "program"]).required(true))]
+pub struct Subject {
+    #[command(flatten)]
+    pub running: Running,
+
+    /// A program to start and record, and its arguments; -- may stand before it. A single word that
+    /// is no program names the running Python in whose command line it is
+    #[arg(
+        value_name = "PROGRAM",
+        trailing_var_arg = true,
+        value_hint = ValueHint::CommandWithArguments
+    )]
+    pub program: Vec<OsString>,
+
+    /// The word that `running.name` was made of, if it could have been a program.
+    #[arg(skip)]
+    pub word: Option<String>,
+}
+
+/// What is kept of a recording that is judged or becomes a file, and what is told meanwhile.
+#[derive(Args, Debug)]
+pub struct Keeping {
+    /// Leave out the CPU time that no Python frame used, which else has a root of its own in --unit cpu
+    #[arg(long, help_heading = "Output")]
+    pub python_only: bool,
+
+    /// Show no progress line
+    #[arg(long, hide = true)]
+    pub hideprogress: bool,
+}
+
 /// How to look, and at what.
 #[derive(Args, Debug)]
 pub struct Sampling {
@@ -278,14 +296,6 @@ pub struct Sampling {
     /// Which threads count at a look [default: work]
     #[arg(long, value_enum, conflicts_with_all = ["idle", "gil"])]
     pub mode: Option<Mode>,
-
-    /// Leave out the CPU time that no Python frame used, which else has a root of its own in --unit cpu
-    #[arg(long, help_heading = "Output")]
-    pub python_only: bool,
-
-    /// Show no progress line
-    #[arg(long, hide = true)]
-    pub hideprogress: bool,
 
     /// Never pause a thread, not even for microseconds; stacks of code that calls a lot then stay
     /// unproven, and are counted so
@@ -326,6 +336,14 @@ pub struct Running {
     pub container: Option<String>,
 }
 
+/// What a recorder is told, for something that is kept.
+pub fn options(sampling: &Sampling, keeping: &Keeping) -> RecordOptions {
+    RecordOptions {
+        outside_of_python: !keeping.python_only,
+        ..sampling.options()
+    }
+}
+
 impl Sampling {
     /// Which threads count.
     fn counting(&self) -> Counting {
@@ -338,7 +356,7 @@ impl Sampling {
     }
 
     /// What a recorder is told of it.
-    pub fn options(&self) -> RecordOptions {
+    fn options(&self) -> RecordOptions {
         RecordOptions {
             rate: self.rate,
             duration: match self.duration {
@@ -349,7 +367,6 @@ impl Sampling {
             halting: self.halting(),
             engine: self.engine.into(),
             subprocesses: self.subprocesses,
-            outside_of_python: !self.python_only,
             run_as_root: self.run_as_root,
             ..RecordOptions::default()
         }
@@ -513,6 +530,7 @@ Examples:
   spyhole record --port 8000 -d 10 -o profile.svg    ten seconds of the server at that port
   spyhole record runserver                           the Django server, over reloads, until ^C
   spyhole record -o profile.svg -- python app.py     a program from start to end
+  spyhole top --port 8000                            what it does from moment to moment
   spyhole dump --port 8000                           what each thread does at this moment
   spyhole check --against ../main -- python bench.py is it slower than the other checkout?
 
@@ -602,8 +620,14 @@ mod tests {
 
     #[test]
     fn a_pid_is_decimal_or_hexadecimal() {
-        assert_eq!(record(&["-p", "1234"]).unwrap().running.pid, [Pid(1234)]);
-        assert_eq!(record(&["-p", "0x4d2"]).unwrap().running.pid, [Pid(1234)]);
+        assert_eq!(
+            record(&["-p", "1234"]).unwrap().subject.running.pid,
+            [Pid(1234)]
+        );
+        assert_eq!(
+            record(&["-p", "0x4d2"]).unwrap().subject.running.pid,
+            [Pid(1234)]
+        );
         for wrong in ["0", "-1", "x", "0x", "99999999999"] {
             assert!(record(&["--pid", wrong]).is_err(), "{wrong}");
         }
@@ -619,7 +643,7 @@ mod tests {
                 .collect();
             let record = record(&words).unwrap();
             assert_eq!(
-                (record.sampling.rate, record.program.len()),
+                (record.sampling.rate, record.subject.program.len()),
                 (7, 5),
                 "{words:?}"
             );

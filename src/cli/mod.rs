@@ -6,12 +6,14 @@ mod doctor;
 mod dump;
 mod empty;
 mod explain;
+mod file_name;
 mod progress;
 mod ps;
 mod record;
 mod summary;
 mod target;
 mod terminal;
+mod top;
 mod words;
 
 use std::process::ExitCode;
@@ -41,15 +43,17 @@ pub fn main() -> ExitCode {
     // This exits by itself, with code 2, or with 0 for --help and --version.
     let parsed = Cli::from_arg_matches(&args::command().get_matches());
     let cli = parsed.unwrap_or_else(|error| error.exit());
-    let result = match cli.command {
-        Command::Record(arguments) => match target::as_word(&arguments) {
-            Some(reread) => record::run(&reread),
-            None => record::run(&arguments),
-        },
+    let reread = match &cli.command {
+        Command::Record(arguments) => target::as_word(&arguments.subject),
+        Command::Top(arguments) => target::as_word(&arguments.subject),
+        _ => None,
+    };
+    let result = match reread.unwrap_or(cli.command) {
+        Command::Record(arguments) => record::run(&arguments),
         Command::Check(arguments) => return ExitCode::from(check::run(&arguments)),
         Command::Ps(arguments) => ps::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
-        Command::Top(_) => return not_yet("top"),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -66,12 +70,4 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit::FAILED)
         }
     }
-}
-
-fn not_yet(command: &str) -> ExitCode {
-    terminal::say(format_args!(
-        "Error: this version of spyhole has no '{command}' yet; it can record: see spyhole record \
-         --help"
-    ));
-    ExitCode::from(exit::USAGE)
 }

@@ -1,13 +1,12 @@
 //! `spyhole record`.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 
-use super::args::Record;
+use super::args::{self, Record};
 use super::progress::{Line, Progress};
-use super::{empty, exit, explain, summary, target, terminal, words};
+use super::{empty, exit, explain, file_name, summary, target, terminal, words};
 use crate::model::{Interner, TOO_MANY};
 use crate::output::{self, FORMATS, Format, LineMode, OutputError, RenderOptions};
 use crate::profile::Profile;
@@ -26,7 +25,10 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
         terminal::say("Error: --native is not in this version of spyhole yet; leave it out");
         return Ok(exit::USAGE);
     }
-    let mut recorder = Recorder::following_signals(arguments.sampling.options(), words::give_up)?;
+    let mut recorder = Recorder::following_signals(
+        args::options(&arguments.sampling, &arguments.keeping),
+        words::give_up,
+    )?;
     let (output, format) = check_output(arguments, recorder.caller())?;
     recorder.options_mut().thread_names = arguments.threads || format.about().needs_thread_names;
     let recording = Recording {
@@ -35,8 +37,10 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
         output,
         format,
     };
-    match arguments.running.wanted() {
-        Some(wanted) => recording.attach(&target::choose(&wanted, arguments.word.as_deref())?),
+    match arguments.subject.running.wanted() {
+        Some(wanted) => {
+            recording.attach(&target::choose(&wanted, arguments.subject.word.as_deref())?)
+        }
         None => recording.start(),
     }
 }
@@ -62,7 +66,7 @@ fn check_output(
     }
     let path: PathBuf = match &arguments.output {
         Some(path) => path.clone(),
-        None => default_name(arguments, format).into(),
+        None => file_name::default(&arguments.subject, format).into(),
     };
     let output = Output::check(&path, caller).with_context(|| {
         let whose = match caller.and_then(|caller| caller.name.as_ref()) {
@@ -78,28 +82,6 @@ fn check_output(
         ));
     }
     Ok((output, format))
-}
-
-/// The name that py-spy would choose, but always in the current directory.
-fn default_name(arguments: &Record, format: &dyn Format) -> String {
-    let running = &arguments.running;
-    let subject = match (running.pid.first(), arguments.program.first()) {
-        (Some(pid), _) => pid.to_string(),
-        (None, Some(program)) => Path::new(program)
-            .file_name()
-            .unwrap_or(OsStr::new("program"))
-            .to_string_lossy()
-            .replace(char::is_control, "_"),
-        (None, None) => match (running.port, &arguments.word) {
-            (Some(port), _) => format!("port-{port}"),
-            (None, Some(word)) => word
-                .replace(['/', '\0'], "_")
-                .replace(char::is_control, "_"),
-            (None, None) => "spyhole".into(),
-        },
-    };
-    let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%z");
-    format!("{subject}-{time}.{}", format.about().endings[0])
 }
 
 /// One recording, from its arguments to its end.
@@ -123,7 +105,7 @@ impl Recording<'_> {
 
     fn start(&self) -> Result<u8, anyhow::Error> {
         let control = self.recorder.control();
-        let mut launch = Launch::new(&self.arguments.program);
+        let mut launch = Launch::new(&self.arguments.subject.program);
         launch.capture = self.arguments.capture;
         let progress = self.progress(!launch.capture);
         let mut periodic = self.periodic(&progress);
@@ -149,7 +131,7 @@ impl Recording<'_> {
 
     /// The progress line is hidden if a program shares our terminal and writes there, too.
     fn progress(&self, shares_terminal: bool) -> Progress {
-        let hidden = self.arguments.sampling.hideprogress || shares_terminal;
+        let hidden = self.arguments.keeping.hideprogress || shares_terminal;
         let line = Line::new(hidden, "", self.recorder.options().duration);
         Progress::new(line, true)
     }

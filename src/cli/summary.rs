@@ -25,7 +25,8 @@ pub fn how_well(report: &Report, profile: &Profile, rate: u32) -> String {
     lines.join("\n")
 }
 
-fn how_often(report: &Report, rate: u32) -> String {
+/// How often it was looked, and what became of the looks.
+pub fn how_often(report: &Report, rate: u32) -> String {
     let ticks = &report.ticks;
     let seconds = report.duration.as_secs_f64();
     let looks = match seconds > 0.0 {

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use clap::Parser;
 use regex::Regex;
 
-use super::args::{Cli, Command, Record, Running};
+use super::args::{Cli, Command, Running, Subject};
 use super::{ps, terminal};
 use crate::model::Pid;
 use crate::survey::{self, Choice, FindError, PickError, Survey, Wanted};
@@ -64,23 +64,24 @@ pub fn choose(wanted: &Wanted, word: Option<&str>) -> Result<Choice, anyhow::Err
 /// not the name of a program: `spyhole record runserver -o trace.svg`. `None` if `--` says that a program
 /// is meant, or if more plain words follow.
 #[must_use]
-pub fn as_word(arguments: &Record) -> Option<Record> {
-    let word = arguments.program.first().filter(|word| !is_program(word))?;
+pub fn as_word(subject: &Subject) -> Option<Command> {
+    let word = subject.program.first().filter(|word| !is_program(word))?;
     let mut words: Vec<_> = std::env::args_os().collect();
     if words.iter().any(|word| word == "--") {
         return None;
     }
-    let at = words.len().checked_sub(arguments.program.len())?;
+    let at = words.len().checked_sub(subject.program.len())?;
     let mut named = OsString::from("--name=");
     named.push(regex::escape(word.to_str()?));
     *words.get_mut(at)? = named;
-    let Command::Record(reread) = Cli::try_parse_from(words).ok()?.command else {
-        return None;
+    let mut command = Cli::try_parse_from(words).ok()?.command;
+    let subject = match &mut command {
+        Command::Record(record) => &mut record.subject,
+        Command::Top(top) => &mut top.subject,
+        _ => return None,
     };
-    reread.program.is_empty().then(|| Record {
-        word: word.to_str().map(str::to_owned),
-        ..*reread
-    })
+    subject.word = word.to_str().map(str::to_owned);
+    subject.program.is_empty().then_some(command)
 }
 
 /// Whether a shell would find a program with this name.

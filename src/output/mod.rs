@@ -30,12 +30,16 @@ pub use category::Category;
 pub use chrometrace::ChromeTrace;
 pub use format::{About, Format};
 pub(crate) use naming::{Names, PathElement};
+#[cfg(feature = "cli")]
+pub(crate) use palette::Shade;
 pub use pprof::Pprof;
 pub use raw::Raw;
 pub use speedscope::Speedscope;
 pub use svg::Flamegraph;
 pub(crate) use title::grouped;
 pub use title::program;
+#[cfg(feature = "cli")]
+pub(crate) use title::{quality, title};
 
 /// All formats. If two share an ending, the first is chosen for it.
 pub const FORMATS: [&dyn Format; 5] = [&Flamegraph, &Raw, &Speedscope, &ChromeTrace, &Pprof];

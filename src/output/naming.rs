@@ -1,8 +1,8 @@
 //! The names of frames, threads and processes, as in py-spy.
 
-use crate::model::{FrameId, Interner, ProcessId, ThreadId, visible};
+use crate::model::{FrameId, FunctionId, Interner, ProcessId, ThreadId, visible};
 
-use super::{LineMode, RenderOptions};
+use super::{Category, LineMode, RenderOptions};
 
 /// An element of a path through the call tree: a box of a flamegraph, or a frame of a collapsed stack.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,16 +52,20 @@ impl Names<'_> {
         }
     }
 
-    /// `name (file:line)`; `name (file)` if there is no line, `name` if there is no file.
     fn frame(&self, frame: FrameId) -> String {
-        let function = self.interner.function(self.interner.frame(frame).function);
-        let name = self.function_name(frame);
+        self.located(self.interner.frame(frame).function, self.line(frame))
+    }
+
+    /// `name (file:line)`; `name (file)` if there is no line, `name` if there is no file.
+    pub fn located(&self, function: FunctionId, line: Option<u32>) -> String {
+        let name = self.name_of(function);
+        let function = self.interner.function(function);
         let file = visible(self.interner.text(if self.options.full_filenames {
             function.file
         } else {
             function.short_file
         }));
-        match self.line(frame) {
+        match line {
             Some(line) => format!("{name} ({file}:{line})"),
             None if file.is_empty() => name,
             None => format!("{name} ({file})"),
@@ -70,7 +74,11 @@ impl Names<'_> {
 
     /// The name of the frame's function. It is never empty: an empty name would look like a broken line.
     pub fn function_name(&self, frame: FrameId) -> String {
-        let function = self.interner.function(self.interner.frame(frame).function);
+        self.name_of(self.interner.frame(frame).function)
+    }
+
+    fn name_of(&self, function: FunctionId) -> String {
+        let function = self.interner.function(function);
         let name = visible(self.interner.text(function.name));
         if name.is_empty() {
             "<unnamed>".to_owned()
@@ -79,16 +87,18 @@ impl Names<'_> {
         }
     }
 
+    /// Whose code a function is.
+    pub fn category(&self, function: FunctionId) -> Category {
+        let function = self.interner.function(function);
+        let [file, short_file] =
+            [function.file, function.short_file].map(|it| visible(self.interner.text(it)));
+        Category::of_function(function.kind, &file, &short_file)
+    }
+
     /// `co_filename`, made visible.
     pub fn full_file(&self, frame: FrameId) -> String {
         let function = self.interner.function(self.interner.frame(frame).function);
         visible(self.interner.text(function.file)).into_owned()
-    }
-
-    /// The same, from the outermost package on.
-    pub fn short_file(&self, frame: FrameId) -> String {
-        let function = self.interner.function(self.interner.frame(frame).function);
-        visible(self.interner.text(function.short_file)).into_owned()
     }
 
     /// The line to show with a frame; `None` if there is none or none is wanted.

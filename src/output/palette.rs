@@ -44,7 +44,7 @@ fn shrank(paleness: u8) -> String {
 
 /// The colour of a box.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Shade {
+pub(crate) struct Shade {
     category: Category,
     step: u8,
 }
@@ -72,8 +72,14 @@ impl Shade {
 
     /// The `fill` on a light background.
     pub fn light(self) -> String {
+        let (red, green, blue) = self.light_rgb();
+        css(red, green, blue)
+    }
+
+    /// Red, green and blue of the same.
+    pub fn light_rgb(self) -> (u8, u8, u8) {
         let base = light(self.category);
-        self.vary(base, 5.0).css()
+        self.vary(base, 5.0).rgb()
     }
 
     fn dark(self) -> String {
@@ -219,6 +225,11 @@ impl Hsl {
     }
 
     fn css(self) -> String {
+        let (red, green, blue) = self.rgb();
+        css(red, green, blue)
+    }
+
+    fn rgb(self) -> (u8, u8, u8) {
         let lightness = self.lightness / 100.0;
         let chroma = self.saturation / 100.0 * lightness.min(1.0 - lightness);
         let channel = |offset: f64| {
@@ -226,8 +237,12 @@ impl Hsl {
             let value = lightness - chroma * (k - 3.0).min(9.0 - k).clamp(-1.0, 1.0);
             (value * 255.0).round() as u8
         };
-        format!("rgb({},{},{})", channel(0.0), channel(8.0), channel(4.0))
+        (channel(0.0), channel(8.0), channel(4.0))
     }
+}
+
+fn css(red: u8, green: u8, blue: u8) -> String {
+    format!("rgb({red},{green},{blue})")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::profile::Profile;
 use super::Side;
 
 /// `manage.py runserver · pid 4242 · Python 3.11.7 · 100 Hz · 30.0 s · 2,874 samples`
-pub(super) fn title(profile: &Profile) -> String {
+pub(crate) fn title(profile: &Profile) -> String {
     let recording = &profile.recording;
     let others = profile.interner.processes().len().saturating_sub(1);
     let mut parts = vec![program(&recording.command)];
@@ -50,7 +50,7 @@ pub(super) fn compared(side: Side<'_>) -> String {
 
 /// `99.8 looks/s achieved · 3 samples unproven · standing on the CPU of the thread that runs, 12
 /// pauses · idle threads left out`
-pub(super) fn quality(profile: &Profile) -> String {
+pub(crate) fn quality(profile: &Profile) -> String {
     let recording = &profile.recording;
     let mut parts = Vec::new();
     parts.extend(

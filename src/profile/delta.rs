@@ -53,6 +53,14 @@ impl Profile {
     }
 }
 
+impl Delta {
+    /// Whether the copy forgets what it has counted before it takes this.
+    #[must_use]
+    pub fn begins_anew(&self) -> bool {
+        self.forgot
+    }
+}
+
 /// The copy of a profile.
 #[derive(Debug, Default)]
 pub struct Mirror {
@@ -100,12 +108,29 @@ impl Mirror {
         profile
     }
 
+    /// The profile as it was when the last delta was taken; `None` before the first.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
+    }
+
+    /// What a delta that the copy was not given yet adds to each entry that it changes.
+    #[must_use]
+    pub fn increments(&self, delta: &Delta) -> Vec<(EntryKey, Values)> {
+        let known = self.profile.as_ref().filter(|_| !delta.forgot);
+        let before = |position| known.and_then(|profile| profile.entries.get(position));
+        let entries = delta.entries.iter().map(|changed| {
+            let before = before(changed.position).map_or(Values::default(), Entry::values);
+            (changed.key, changed.values.since(before))
+        });
+        entries.collect()
+    }
+
     /// Takes a window of the copy, as [`Profile::take_window`]. The profile itself must
     /// [`forget`](Profile::forget) after each delta. `None` before the first delta.
     ///
     /// # Errors
     /// As [`Profile::take_window`].
-    /// As there.
     pub fn take_window(&mut self) -> io::Result<Option<Profile>> {
         self.profile.as_mut().map(Profile::take_window).transpose()
     }
@@ -113,6 +138,8 @@ impl Mirror {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::super::file::tests::{Step, added, written};
@@ -127,6 +154,7 @@ mod tests {
             let mut profile = super::super::file::tests::empty();
             profile.timeline.spill_after(7);
             let mut mirror = Mirror::default();
+            let mut counted = BTreeMap::<EntryKey, Values>::new();
             let mut steps = steps.as_slice();
             for (count, forgets) in handovers {
                 let (now, later) = steps.split_at(count.min(steps.len()));
@@ -137,8 +165,17 @@ mod tests {
                 }
                 added(&mut profile, now);
                 profile.recording.ticks.looks += 1;
-                let copy = mirror.update(profile.take_delta(u64::MAX));
+                let delta = profile.take_delta(u64::MAX);
+                if delta.begins_anew() {
+                    counted.clear();
+                }
+                for (key, more) in mirror.increments(&delta) {
+                    *counted.entry(key).or_default() += more;
+                }
+                let copy = mirror.update(delta);
                 prop_assert_eq!(written(copy), written(&profile));
+                let all = profile.entries().map(|entry| (entry.key(), entry.values()));
+                prop_assert_eq!(&counted, &all.collect::<BTreeMap<_, _>>());
             }
         }
     }

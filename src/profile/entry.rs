@@ -26,6 +26,19 @@ impl AddAssign for Values {
     }
 }
 
+impl Values {
+    /// What was added since `before`, an earlier state of these values.
+    #[must_use]
+    pub fn since(self, before: Values) -> Values {
+        Values {
+            count: self.count.saturating_sub(before.count),
+            wall: self.wall.saturating_sub(before.wall),
+            cpu: self.cpu.saturating_sub(before.cpu),
+            unproven: self.unproven.saturating_sub(before.unproven),
+        }
+    }
+}
+
 /// Samples with the same key are counted together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EntryKey {

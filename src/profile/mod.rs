@@ -63,6 +63,16 @@ impl Profile {
         Ok(Profile::with_timeline(recording, timeline))
     }
 
+    /// An empty profile that keeps no order in time, for a recording that may go on for days: its size on
+    /// disk would grow with time.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn without_order(recording: Recording) -> io::Result<Profile> {
+        let timeline = Timeline::not_kept(recording.period())?;
+        Ok(Profile::with_timeline(recording, timeline))
+    }
+
     fn with_timeline(recording: Recording, timeline: Timeline) -> Profile {
         Profile {
             interner: Interner::default(),

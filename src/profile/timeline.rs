@@ -16,6 +16,9 @@ use crate::model::{LabelSetId, Nanos, Sample, StackId, ThreadId};
 /// Completed runs that are kept in memory and then written together.
 const RUNS_IN_MEMORY: usize = 8192;
 
+/// The reason that is told for missing runs that were not wanted.
+const NOT_KEPT: &str = "the order in time was not kept";
+
 /// Runs that are read together.
 const RUNS_A_READ: usize = 1024;
 
@@ -64,6 +67,8 @@ pub struct Timeline {
     /// Set once the spill file could not be written. Runs are dropped from then on.
     failure: Option<io::Error>,
     dropped: u64,
+    /// Whether runs that are over are kept.
+    is_kept: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -98,7 +103,24 @@ impl Timeline {
             spill: Spill::open()?,
             failure: None,
             dropped: 0,
+            is_kept: true,
         })
+    }
+
+    /// One that keeps no more than the run that each thread is in.
+    pub(super) fn not_kept(period: Nanos) -> io::Result<Timeline> {
+        let mut timeline = Timeline::new(period)?;
+        timeline.set_failure(NOT_KEPT.to_owned(), 0);
+        timeline.is_kept = false;
+        Ok(timeline)
+    }
+
+    /// An empty one, kept if this one is.
+    pub(super) fn next(&self, period: Nanos) -> io::Result<Timeline> {
+        match self.is_kept {
+            true => Timeline::new(period),
+            false => Timeline::not_kept(period),
+        }
     }
 
     pub(super) fn add(&mut self, sample: &Sample) {

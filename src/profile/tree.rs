@@ -9,7 +9,7 @@ use std::ops::AddAssign;
 
 use rustc_hash::FxHashMap;
 
-use super::{Profile, Values};
+use super::{EntryKey, Profile, Values};
 use crate::model::{FrameId, Interner, StackId, ThreadId};
 
 /// A node of a [`CallTree`]. Callers have smaller ids than their callees.
@@ -68,16 +68,27 @@ impl<K: Clone + Ord + Hash> CallTree<K, Values> {
     /// The tree of all entries of a profile.
     #[must_use]
     pub fn of_profile(profile: &Profile, keys: &mut impl TreeKeys<Key = K>) -> CallTree<K, Values> {
+        let entries = profile.entries().map(|it| (it.key(), it.values()));
+        CallTree::of_entries(&profile.interner, entries, keys)
+    }
+
+    /// Some entries whose handles are those of `interner`.
+    #[must_use]
+    pub fn of_entries(
+        interner: &Interner,
+        entries: impl IntoIterator<Item = (EntryKey, Values)>,
+        keys: &mut impl TreeKeys<Key = K>,
+    ) -> CallTree<K, Values> {
         let mut stacks = Stacks {
-            interner: &profile.interner,
+            interner,
             keys,
             builder: TreeBuilder::default(),
             threads: FxHashMap::default(),
             ends: FxHashMap::default(),
         };
-        for entry in profile.entries() {
-            let node = stacks.node(entry.thread(), entry.stack());
-            stacks.builder.add(node, entry.values());
+        for (key, values) in entries {
+            let node = stacks.node(key.thread, key.stack);
+            stacks.builder.add(node, values);
         }
         stacks.builder.finish()
     }
@@ -89,6 +100,12 @@ impl<K, V> CallTree<K, V> {
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node<K, V> {
         &self.nodes[id.index()]
+    }
+
+    /// What a node stands directly below; `None` for the root.
+    #[must_use]
+    pub fn parent(&self, id: NodeId) -> Option<NodeId> {
+        (id != Self::ROOT).then(|| self.node(id).parent)
     }
 
     /// All nodes, callers before callees.

@@ -40,7 +40,7 @@ impl Profile {
     /// When no temporary file can be created for the timeline. Nothing is forgotten then.
     pub fn take_window(&mut self) -> io::Result<Profile> {
         let mut window = Profile::new(self.recording_of_window())?;
-        let next = Timeline::new(self.recording.period())?;
+        let next = self.timeline.next(self.recording.period())?;
         let process = |thread| self.interner.thread(thread).process;
         let processes: FxHashSet<_> = self.entries().map(|it| process(it.thread())).collect();
         let mut importer = Importer::new(&self.interner, &mut window.interner);
@@ -72,7 +72,7 @@ impl Profile {
     /// # Errors
     /// When no temporary file can be created for the timeline. Nothing is forgotten then.
     pub fn forget(&mut self) -> io::Result<()> {
-        let next = Timeline::new(self.recording.period())?;
+        let next = self.timeline.next(self.recording.period())?;
         self.go_on_with(next);
         Ok(())
     }

@@ -59,6 +59,9 @@ pub struct RecordOptions {
     pub thread_names: bool,
     /// Whether CPU time that no sample accounts for is entered in the profile, below a root of its own.
     pub outside_of_python: bool,
+    /// Whether the profile keeps the order in time, which some formats need. Its size on disk grows with
+    /// time.
+    pub order_in_time: bool,
     /// Under sudo, whether a program is started as root instead of as the user who called sudo.
     pub run_as_root: bool,
 }
@@ -74,6 +77,7 @@ impl Default for RecordOptions {
             subprocesses: false,
             thread_names: false,
             outside_of_python: true,
+            order_in_time: true,
             run_as_root: false,
         }
     }
@@ -353,7 +357,11 @@ impl Recorder {
         // given, and before the threads of the recording are started, so that they get the changed ones.
         limits::raise_open_files();
         privilege::drop_unneeded();
-        let mut profile = Profile::new(recording).map_err(RecordError::NoTemporaryFile)?;
+        let profile = match self.options.order_in_time {
+            true => Profile::new(recording),
+            false => Profile::without_order(recording),
+        };
+        let mut profile = profile.map_err(RecordError::NoTemporaryFile)?;
         let begins = profile.recording.clone();
         observer.begin();
         for sink in sinks.iter_mut() {
@@ -474,7 +482,7 @@ impl Watch for Watcher<'_> {
 
 impl SoFar<'_> {
     /// Enters the state of the recording into the description that outputs show.
-    fn enter(self, recording: &mut Recording) {
+    pub(crate) fn enter(self, recording: &mut Recording) {
         let SoFar {
             duration,
             ticks,

@@ -4,6 +4,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::control::{Control, Written};
 use super::output_name::OutputName;
@@ -57,11 +58,33 @@ impl Output {
         control: &Control,
         work: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.write_as(control, Written::Whole, work)
+    }
+
+    /// The same of what was recorded until now, while the recording goes on.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_so_far<E: From<io::Error>>(
+        &self,
+        control: &Control,
+        work: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let written = Written::SoFar(self.name(), Instant::now());
+        self.write_as(control, written, work)
+    }
+
+    fn write_as<E: From<io::Error>>(
+        &self,
+        control: &Control,
+        written: Written,
+        work: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut file = BufWriter::new(control.create(&self.destination)?);
         work(&mut file)?;
         file.flush()?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        control.commit(file, Written::Whole)?;
+        control.commit(file, written)?;
         Ok(())
     }
 

@@ -132,7 +132,7 @@ impl Sink for PeriodicFile {
         so_far.enter(&mut profile.recording);
         writer.hand_over(Work::Write {
             when: Instant::now(),
-            delta: profile.take_delta(if asked { u64::MAX } else { MOST_RUNS }),
+            delta: Box::new(profile.take_delta(if asked { u64::MAX } else { MOST_RUNS })),
             asked,
         });
     }
@@ -150,7 +150,7 @@ impl Sink for PeriodicFile {
 enum Work {
     Write {
         when: Instant,
-        delta: Delta,
+        delta: Box<Delta>,
         asked: bool,
     },
     Tell(Telling<'static>),
@@ -222,7 +222,7 @@ impl Writer {
                         .recording
                         .notes
                         .push("Written while the recording was still going on.".to_owned());
-                    let result = self.write(mirror.update(delta), when);
+                    let result = self.write(mirror.update(*delta), when);
                     match result {
                         Ok(()) if asked => tell(&self.output.name(), Telling::Written),
                         Ok(()) => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
-use super::{Running, Sampling};
+use super::{Keeping, Running, Sampling};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What to record")]
@@ -34,6 +34,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub sampling: Sampling,
+
+    #[command(flatten)]
+    pub keeping: Keeping,
 
     /// How often to record at most [default: 80 of each version; 10 where there is one; 1 of what runs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]

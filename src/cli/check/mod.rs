@@ -8,7 +8,7 @@ mod workload;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::args::Check;
+use super::args::{self, Check};
 use super::{exit, target, terminal, words};
 use crate::check::{
     Baseline, Conditions, Estimate, Evidence, InterimAnalyses, Judgement, Outcome, Rule,
@@ -57,8 +57,11 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         .as_deref()
         .map(inputs::baseline)
         .transpose()?;
-    let recorder = Recorder::following_signals(arguments.sampling.options(), words::give_up)
-        .code(exit::FAILED)?;
+    let recorder = Recorder::following_signals(
+        args::options(&arguments.sampling, &arguments.keeping),
+        words::give_up,
+    )
+    .code(exit::FAILED)?;
     let outputs = reports::Outputs::check(arguments, &recorder)?;
 
     let gathered = match arguments.profile.is_empty() {

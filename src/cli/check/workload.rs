@@ -189,7 +189,7 @@ impl<'a> Workload<'a> {
     }
 
     fn progress(&self, prefix: &str) -> Progress {
-        let hidden = self.arguments.sampling.hideprogress;
+        let hidden = self.arguments.keeping.hideprogress;
         let line = Line::new(hidden, prefix, self.recorder.options().duration);
         Progress::new(line, false)
     }

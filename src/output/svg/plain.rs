@@ -21,11 +21,12 @@ use crate::profile::tree::NodeId;
 fn categories(tree: &ShownTree, names: Names<'_>) -> Vec<Category> {
     let mut known = FxHashMap::default();
     let of_node = |id| match tree.element(id) {
-        Some(PathElement::Frame(frame)) => *known.entry(frame).or_insert_with(|| {
+        Some(PathElement::Frame(frame)) => {
             let function = names.interner.frame(frame).function;
-            let kind = names.interner.function(function).kind;
-            Category::of_function(kind, &names.full_file(frame), &names.short_file(frame))
-        }),
+            *known
+                .entry(function)
+                .or_insert_with(|| names.category(function))
+        }
         _ => Category::Structure,
     };
     tree.ids().map(of_node).collect()

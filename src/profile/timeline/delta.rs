@@ -67,6 +67,7 @@ impl Timeline {
             spill: delta.spill.for_reading(),
             failure: None,
             dropped: 0,
+            is_kept: true,
         };
         timeline.update(delta);
         timeline

@@ -103,6 +103,15 @@ impl Signals {
     }
 }
 
+/// From now on the calling thread does not receive SIGWINCH, which interrupts system calls.
+#[cfg(feature = "cli")]
+pub fn leave_resizing_to_others() {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGWINCH);
+    // With valid arguments, this call cannot fail.
+    let _ = nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), None);
+}
+
 impl Before {
     /// The state of signals in the calling thread, none of which was taken over.
     #[must_use]
