@@ -25,7 +25,12 @@ impl Drop for Terminal {
 
 impl Terminal {
     /// `None` where there is no tmux.
-    fn start(place: Place, (width, height): (u16, u16), arguments: &str) -> Option<Terminal> {
+    fn start(
+        place: Place,
+        (width, height): (u16, u16),
+        environment: &str,
+        arguments: &str,
+    ) -> Option<Terminal> {
         let has_tmux = Command::new("tmux").arg("-V").output();
         if !has_tmux.is_ok_and(|output| output.status.success()) {
             lacking("top on a terminal", "no tmux");
@@ -34,13 +39,21 @@ impl Terminal {
         let socket = place.path("tmux");
         let terminal = Terminal { place, socket };
         let command = format!(
-            "'{}' top --engine {} {arguments} 2>told; echo left with $?; exec sleep 600",
+            "env {environment} '{}' top --engine {} {arguments} 2>told; echo left with $?; exec sleep 600",
             env!("CARGO_BIN_EXE_spyhole"),
             engine()
         );
         let [width, height] = [width, height].map(|size| size.to_string());
         let output = terminal.tmux(&[
-            "-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, &command,
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &width,
+            "-y",
+            &height,
+            &command,
         ]);
         assert_code(&output, 0);
         Some(terminal)
@@ -67,6 +80,15 @@ impl Terminal {
         let mut arguments = vec!["send-keys"];
         arguments.extend(keys);
         assert_code(&self.tmux(&arguments), 0);
+    }
+
+    /// The process id of what runs in it.
+    fn spyhole(&self) -> u32 {
+        let shell = stdout(&self.tmux(&["display-message", "-p", "#{pane_pid}"]));
+        let shell = shell.trim();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+        let children = children.expect("the shell runs");
+        children.trim().parse().expect("one child")
     }
 
     /// Waits until the screen is so.
@@ -109,7 +131,7 @@ fn watching(size: (u16, u16), options: &str) -> Option<(Terminal, Target)> {
     let place = Place::new();
     let target = place.target(BUSY);
     let arguments = format!("-p {} {options}", target.pid());
-    let terminal = Terminal::start(place, size, &arguments)?;
+    let terminal = Terminal::start(place, size, "", &arguments)?;
     terminal.shows("work (target.py");
     Some((terminal, target))
 }
@@ -155,7 +177,10 @@ fn who_stops_reading_ends_it_and_a_program_is_ended_with_it() {
     let mut lines = BufReader::new(spyhole.stdout.take().expect("it is piped")).lines();
     // What the program writes is not among the tables.
     let line = lines.next().expect("a table").expect("text");
-    let pid = line.split("pid ").nth(1).and_then(|rest| rest.split(' ').next());
+    let pid = line
+        .split("pid ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
     let pid: u32 = pid.and_then(|pid| pid.parse().ok()).expect("a pid");
     drop(lines);
     let output = spyhole.wait_with_output().expect("it ends");
@@ -166,7 +191,10 @@ fn who_stops_reading_ends_it_and_a_program_is_ended_with_it() {
 #[test]
 fn native_frames_are_still_to_come() {
     let place = Place::new();
-    let output = place.spyhole(["top", "-n", "-p", "1"]).output().expect("it ends");
+    let output = place
+        .spyhole(["top", "-n", "-p", "1"])
+        .output()
+        .expect("it ends");
     assert_code(&output, 2);
     assert!(stderr(&output).contains("not in this version"));
 }
@@ -256,20 +284,12 @@ fn the_end_of_the_process_and_signals_give_the_terminal_back() {
         let place = Place::new();
         let target = place.target(BUSY);
         let pid = target.pid();
-        let Some(terminal) = Terminal::start(place, (80, 24), &format!("-p {pid} --delay 0.2"))
+        let Some(terminal) = Terminal::start(place, (80, 24), "", &format!("-p {pid} --delay 0.2"))
         else {
             return;
         };
         terminal.shows("work (target.py");
-        let list = Command::new("pgrep")
-            .args(["-f", "-x", &format!(".*spyhole top --engine {} -p {pid} .*", engine())])
-            .output()
-            .expect("pgrep");
-        let spyhole = stdout(&list).lines().filter_map(|pid| pid.parse().ok()).find(|pid: &u32| {
-            let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
-            exe.is_ok_and(|exe| exe.ends_with("spyhole"))
-        });
-        signal(spyhole.expect("it runs"), name);
+        signal(terminal.spyhole(), name);
         let told = terminal.left_with(0);
         assert!(told.contains(&format!("SIG{name} came")), "{told}");
     }
@@ -290,7 +310,7 @@ while True:
 ";
     let target = place.target(code);
     let arguments = format!("-p {} --delay 0.2", target.pid());
-    let Some(terminal) = Terminal::start(place, (80, 24), &arguments) else {
+    let Some(terminal) = Terminal::start(place, (80, 24), "", &arguments) else {
         return;
     };
     terminal.shows("e\\x1b]0;stolen\\x07\\x1b[2Jx");
@@ -302,13 +322,11 @@ while True:
 
 #[test]
 fn without_colours_no_colour_is_sent() {
-    for (no_color, has_colours) in [("", true), ("1", false)] {
+    for (environment, has_colours) in [("", true), ("NO_COLOR=1", false)] {
         let place = Place::new();
         let target = place.target(BUSY);
         let arguments = format!("-p {} --delay 0.2", target.pid());
-        // The shell of the pane sets it.
-        let Some(terminal) = Terminal::start(place, (80, 24), &arguments_with(no_color, &arguments))
-        else {
+        let Some(terminal) = Terminal::start(place, (80, 24), environment, &arguments) else {
             return;
         };
         terminal.shows("work (target.py");
@@ -324,13 +342,5 @@ fn without_colours_no_colour_is_sent() {
         assert_eq!(coloured, has_colours, "{sent:?}");
         terminal.keys(&["q"]);
         terminal.left_with(0);
-    }
-}
-
-/// The arguments, behind the environment that the command is to have.
-fn arguments_with(no_color: &str, arguments: &str) -> String {
-    match no_color {
-        "" => arguments.to_owned(),
-        value => format!("{arguments} # {value}"),
     }
 }
