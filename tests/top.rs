@@ -259,10 +259,17 @@ fn what_was_seen_is_written() {
         terminal.shows(&format!("to '{name}'"));
         terminal.shows(expected);
     }
-    terminal.keys(&["w", "C-u"]);
-    terminal.keys(&["-l", "no/where.svg"]);
-    terminal.keys(&["Enter"]);
-    terminal.shows("could not be written");
+    for (name, why) in [
+        ("no/where.svg", "No such file"),
+        ("x.json", "order in time"),
+    ] {
+        terminal.keys(&["w", "C-u"]);
+        terminal.keys(&["-l", name]);
+        terminal.keys(&["Enter"]);
+        terminal.shows(&format!("'{name}' could not be written"));
+        terminal.shows(why);
+    }
+    assert!(!terminal.place.path("x.json").exists());
     let svg = std::fs::read_to_string(terminal.place.path("x.svg")).expect("it is written");
     assert!(svg.contains("work (target.py:"), "{svg}");
     let file = std::fs::File::open(terminal.place.path("x.pb.gz")).expect("it is written");

@@ -192,6 +192,14 @@ impl Writer {
     }
 
     fn try_write(&self, path: &Path, profile: &Profile) -> Result<(), OutputError> {
+        let format = output::format_of_path(path);
+        let about = format.about();
+        // What is kept up to date does without, since a long timeline is left out there, too.
+        if about.needs_timeline && !about.keeps_up_to_date {
+            let name = about.name;
+            let error = format!("{name} tells the order in time, which only record keeps");
+            return Err(OutputError::Io(io::Error::other(error)));
+        }
         let output = Output::check(path, self.caller.as_ref())?;
         if !output.is_regular() {
             let error = io::Error::other("it is no regular file");
@@ -201,7 +209,6 @@ impl Writer {
             processes: profile.interner.processes().len() > 1,
             ..self.options
         };
-        let format = output::format_of_path(path);
         output.write_so_far(&self.control, |out| {
             output::write(format, profile, &options, out)
         })

@@ -98,7 +98,7 @@ pub const HELP: [(&str, &str); 19] = [
     ("/", "filter by typing; Enter keeps it"),
     ("Esc", "no filter; in the flame graph no zoom"),
     ("Space", "pause, and go on"),
-    ("W", "write what was seen: .svg, .pb.gz, ..."),
+    ("W", "write what was seen: .svg, .txt or .pb.gz"),
     ("Up Down", "choose a row; PgUp, PgDn, Home, End"),
     ("Arrows", "in the flame graph: caller, callee, neighbours"),
     ("Enter", "zoom into the chosen box"),
