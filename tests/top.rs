@@ -303,6 +303,17 @@ fn the_end_of_the_process_and_signals_give_the_terminal_back() {
 }
 
 #[test]
+fn it_ends_with_its_terminal() {
+    let Some((terminal, target)) = watching((80, 24), "--delay 0.2") else {
+        return;
+    };
+    let spyhole = terminal.spyhole();
+    assert_code(&terminal.tmux(&["kill-server"]), 0);
+    wait_until("it ends", || !runs(spyhole));
+    assert!(runs(target.id()));
+}
+
+#[test]
 fn nothing_that_a_program_is_called_steers_the_terminal() {
     let place = Place::new();
     let code = "

@@ -16,6 +16,7 @@ use ratatui::crossterm::{cursor, execute};
 use super::app::{App, Effect};
 use super::feed::{Incoming, Message};
 use super::views;
+use crate::sys::linux::terminal_input::{TerminalInput, Waited};
 
 /// How long a key is waited for before it is asked for messages.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -73,6 +74,7 @@ fn restore_on_panic() {
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    input: TerminalInput,
 }
 
 impl Drop for Screen {
@@ -107,12 +109,13 @@ impl Screen {
 
     fn open() -> io::Result<Screen> {
         restore_on_panic();
+        let input = TerminalInput::open()?;
         TAKEN.store(true, Ordering::SeqCst);
         let result = enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen, cursor::Hide))
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
         match result {
-            Ok(terminal) => Ok(Screen { terminal }),
+            Ok(terminal) => Ok(Screen { terminal, input }),
             Err(error) => {
                 restore_terminal();
                 Err(error)
@@ -129,9 +132,12 @@ impl Screen {
                 self.draw(app)?;
             }
             is_changed = false;
-            let mut wait = PAUSE;
-            while event::poll(wait)? {
-                wait = Duration::ZERO;
+            // Not by `event::poll`, which never comes back from a terminal that was closed.
+            if self.input.wait(PAUSE)? == Waited::Gone {
+                return Ok(());
+            }
+            // Asked without a key, too: a change of the terminal's size is an event.
+            while event::poll(Duration::ZERO)? {
                 is_changed = true;
                 match event::read()? {
                     Event::Key(key) if key.kind != KeyEventKind::Release => match app.key(key) {
@@ -140,6 +146,9 @@ impl Screen {
                         Effect::Quit => return Ok(()),
                     },
                     _ => {}
+                }
+                if self.input.wait(Duration::ZERO)? == Waited::Gone {
+                    return Ok(());
                 }
             }
             if !app.is_paused

@@ -22,5 +22,7 @@ pub mod spawn;
 pub mod stand;
 pub mod status;
 pub mod tasks;
+#[cfg(feature = "cli")]
+pub mod terminal_input;
 pub mod usage;
 pub mod vm;
