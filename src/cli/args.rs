@@ -163,9 +163,20 @@ pub struct Dump {
     #[arg(long, requires = "locals")]
     pub show_secrets: bool,
 
-    /// Read a core file
-    #[arg(short, long, value_name = "FILE", hide = true)]
+    /// Show what each thread did when this core file was written; - is standard input
+    ///
+    /// The core file may be packed with zstd, lz4 or gzip, as systemd-coredump packs it; it is then unpacked
+    /// into the directory for temporary files (TMPDIR).
+    #[arg(short, long, value_name = "FILE",
+          conflicts_with_all = ["subprocesses", "nonblocking"])]
     pub core: Option<PathBuf>,
+
+    /// Look for the program and libraries of the core file below DIR instead of /
+    ///
+    /// For the core file of another machine or container: DIR has them at their paths, or all side by side.
+    /// A file counts only if it begins as it did in the process.
+    #[arg(long, value_name = "DIR", requires = "core")]
+    pub sysroot: Option<PathBuf>,
 
     /// Show native (C, C++, Rust) frames, too
     #[arg(short, long, hide = true)]

@@ -1,5 +1,7 @@
 //! `spyhole dump`.
 
+mod core;
+
 use anyhow::bail;
 
 use super::args::Dump as Arguments;
@@ -15,7 +17,6 @@ use crate::target::Process;
 /// When none of them can be read, or standard output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
     for (asked, option) in [
-        (arguments.core.is_some(), "--core"),
         (arguments.native, "--native"),
     ] {
         if asked {
@@ -25,23 +26,16 @@ pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
             return Ok(exit::USAGE);
         }
     }
+    if let Some(path) = &arguments.core {
+        return core::run(path, arguments);
+    }
     let word = arguments.word.as_deref();
     let Some(wanted) = arguments.running.wanted_or(word) else {
         bail!("no process is named");
     };
     let choice = target::choose(&wanted, None)?;
     let named = processes(&choice, arguments.subprocesses);
-    let options = DumpOptions {
-        nonblocking: arguments.nonblocking,
-        full_filenames: arguments.full_filenames,
-        all: arguments.all,
-        locals: match arguments.locals {
-            0 => Locals::Nothing,
-            1 => Locals::Lines,
-            _ => Locals::Whole,
-        },
-        show_secrets: arguments.show_secrets,
-    };
+    let options = options(arguments);
     let mut code = 0;
     let mut dumps = Vec::new();
     for process in named {
@@ -55,19 +49,37 @@ pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
             }
         }
     }
+    show(&dumps, arguments)?;
+    Ok(code)
+}
+
+fn options(arguments: &Arguments) -> DumpOptions {
+    DumpOptions {
+        nonblocking: arguments.nonblocking,
+        full_filenames: arguments.full_filenames,
+        all: arguments.all,
+        locals: match arguments.locals {
+            0 => Locals::Nothing,
+            1 => Locals::Lines,
+            _ => Locals::Whole,
+        },
+        show_secrets: arguments.show_secrets,
+    }
+}
+
+fn show(dumps: &[Dump], arguments: &Arguments) -> Result<(), anyhow::Error> {
     let mut text = Vec::new();
     if arguments.json {
-        dump::write_json(&dumps, &mut text)?;
+        dump::write_json(dumps, &mut text)?;
     } else {
         for (index, dump) in dumps.iter().enumerate() {
             if index > 0 {
                 text.extend(b"\n");
             }
-            dump.write_text(&options, &mut text)?;
+            dump.write_text(&options(arguments), &mut text)?;
         }
     }
-    terminal::show(&String::from_utf8_lossy(&text))?;
-    Ok(code)
+    terminal::show(&String::from_utf8_lossy(&text))
 }
 
 /// A process to be dumped.

@@ -9,6 +9,7 @@ use crate::cpython::values::{Local, LocalKind};
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, Proof, TargetStr, TextId};
 use crate::output::visible;
+use crate::target::core::{Cause, CoreSignal};
 
 /// py-spy's fields in its order, then ours.
 #[derive(Serialize)]
@@ -28,6 +29,19 @@ struct Thread {
     waits_in: Option<&'static str>,
     /// Whether the stack is known to be whole and of one moment.
     proven: bool,
+    /// In a core file, the signal that ended the process, if this thread got it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<Signal>,
+}
+
+#[derive(Serialize)]
+struct Signal {
+    number: i32,
+    name: String,
+    /// The address of the fault.
+    address: Option<u64>,
+    /// The process that sent it.
+    sender: Option<i32>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +76,9 @@ struct ProcessInfo {
     parent: Option<Box<ProcessInfo>>,
     python: Option<String>,
     executable: Option<String>,
+    /// How it ended, as its core file tells: the signal, whichever thread got it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_by: Option<Signal>,
 }
 
 pub fn write(dumps: &[Dump], out: &mut dyn Write) -> io::Result<()> {
@@ -116,6 +133,23 @@ fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
             _ => None,
         },
         proven: sample.proof == Proof::Proven,
+        signal: dump.signal_of(thread).map(Signal::from),
+    }
+}
+
+impl From<CoreSignal> for Signal {
+    fn from(signal: CoreSignal) -> Signal {
+        let (address, sender) = match signal.cause {
+            Cause::Fault(at) => (Some(at.0), None),
+            Cause::SentBy(pid) => (None, Some(pid.0)),
+            Cause::Unknown => (None, None),
+        };
+        Signal {
+            number: signal.number,
+            name: signal.name(),
+            address,
+            sender,
+        }
     }
 }
 
@@ -145,9 +179,15 @@ fn process_info(dump: &Dump) -> ProcessInfo {
                 parent: None,
                 python: None,
                 executable: None,
+                ended_by: None,
             })
         }),
         python: Some(dump.python.to_string()),
         executable: dump.executable.as_ref().map(|it| visible(it).into_owned()),
+        ended_by: dump
+            .ended
+            .as_ref()
+            .and_then(|it| it.signal)
+            .map(Signal::from),
     }
 }

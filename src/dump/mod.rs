@@ -1,5 +1,6 @@
 //! One moment of a process: its threads, what each does, and their stacks.
 
+mod core;
 mod json;
 mod text;
 
@@ -12,6 +13,8 @@ use crate::engine::cpython::{
 };
 use crate::model::{Halting, Interner, Pid, Proof, PythonVersion, Sample, TargetStr};
 use crate::target::{Halted, Process};
+
+pub use self::core::Ended;
 
 /// How a process is looked at, and how that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -83,6 +86,8 @@ pub struct Dump {
     pub(crate) variables_are_cut: bool,
     /// They were read while the threads that they belong to went on.
     pub(crate) variables_may_have_moved: bool,
+    /// How it ended, if this is of its core file.
+    pub ended: Option<Ended>,
     /// What the threads' samples refer to.
     pub interner: Interner,
 }
@@ -176,6 +181,7 @@ impl Dump {
             halted,
             variables_are_cut,
             variables_may_have_moved,
+            ended: None,
             interner,
         })
     }

@@ -25,7 +25,7 @@
 
 use std::io::{self, Write};
 
-use super::{Dump, DumpOptions, DumpedThread};
+use super::{Dump, DumpOptions, DumpedThread, Ended};
 use crate::cpython::values::{Local, LocalKind};
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, TargetStr};
@@ -42,6 +42,9 @@ pub fn write(dump: &Dump, options: &DumpOptions, out: &mut dyn Write) -> io::Res
     }
     if let Some((pid, words)) = &dump.parent {
         writeln!(out, "Parent Process {pid}: {}", command(words))?;
+    }
+    if let Some(ended) = &dump.ended {
+        writeln!(out, "{}", ended.sentence(dump))?;
     }
     for note in notes(dump) {
         writeln!(out, "Note: {note}")?;
@@ -66,6 +69,9 @@ pub fn write(dump: &Dump, options: &DumpOptions, out: &mut dyn Write) -> io::Res
         }
         if let Some(waits) = waits(first) {
             write!(out, ", {waits}")?;
+        }
+        if let Some(signal) = dump.signal_of(first) {
+            write!(out, ", got {}", signal.name())?;
         }
         if !others.is_empty() {
             let who = others.iter().map(|thread| {
@@ -119,6 +125,7 @@ fn notes(dump: &Dump) -> Vec<String> {
         }
         .to_owned()
     }));
+    notes.extend(dump.ended.iter().flat_map(Ended::notes));
     match (dump.unproven(), dump.threads.len()) {
         (0, _) => {}
         (unproven, all) => notes.push(format!(
@@ -150,8 +157,16 @@ fn groups<'a>(dump: &'a Dump, options: &DumpOptions) -> Vec<Vec<&'a DumpedThread
     let mut groups: Vec<Vec<&DumpedThread>> = Vec::new();
     for thread in &dump.threads {
         let alike = |group: &&mut Vec<&DumpedThread>| {
-            let key =
-                |it: &DumpedThread| (it.sample.stack, it.sample.gil, it.is_active(), it.doing);
+            let key = |it: &DumpedThread| {
+                let signal = dump.signal_of(it);
+                (
+                    it.sample.stack,
+                    it.sample.gil,
+                    it.is_active(),
+                    it.doing,
+                    signal,
+                )
+            };
             let shows_variables = |it: &DumpedThread| {
                 let mut frames = it.frames.iter();
                 frames.any(|frame| frame.variables.as_ref().is_some_and(|it| !it.is_empty()))

@@ -1,6 +1,7 @@
 //! Processes: find, describe, permissions, children, identity. Knows nothing of Python but how its
 //! files tend to be named.
 
+pub mod core;
 pub mod diagnosis;
 mod files;
 mod halted;

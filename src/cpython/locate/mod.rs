@@ -11,6 +11,7 @@
 //!
 //! Whatever is found must be proven: see [`walk`].
 
+mod core;
 mod dynamic;
 mod file;
 mod glance;
@@ -21,6 +22,7 @@ mod walk;
 
 use std::io;
 
+pub use self::core::locate_in_core;
 use self::file::ElfFile;
 pub use self::glance::Glances;
 use self::image::{Among, Image};

@@ -21,6 +21,7 @@
 //! work without it if the memory does not change.
 
 mod code_table;
+mod core;
 mod doubts;
 mod halting;
 mod once;
@@ -52,6 +53,7 @@ use crate::sys::linux::stand;
 use crate::sys::linux::tasks::own_name;
 use crate::target::{Process, Standing};
 
+pub use self::core::look_at_core;
 pub use self::once::{Doing, Once, OnceOptions, look_once};
 pub use self::open::{OpenError, open, open_each};
 #[cfg(any(test, feature = "internals"))]

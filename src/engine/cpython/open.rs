@@ -8,7 +8,7 @@ use super::doubts::Doubts;
 use super::halting::Halter;
 use super::reading::{Reader, Scope};
 use super::resolving::{Resolver, WorkSearch};
-use super::short_file::ShortFiles;
+use super::short_file::{FileSystem, ShortFiles};
 use crate::cpython::layout::{self, Layout, LayoutError};
 use crate::cpython::locate::{self, LocateError, Located};
 use crate::engine::EngineOptions;
@@ -91,7 +91,7 @@ fn open_located(
         Counting::Work => WorkSearch::Functions,
         _ => WorkSearch::Off,
     };
-    let short_files = ShortFiles::new(Some(Arc::clone(&process)));
+    let short_files = ShortFiles::new(FileSystem::Process(Arc::clone(&process)));
     let mut engine = CpythonEngine {
         process_id,
         options,
@@ -115,7 +115,7 @@ fn open_located(
     Ok(engine)
 }
 
-fn layout_of(located: &Located) -> Result<Layout, LayoutError> {
+pub(super) fn layout_of(located: &Located) -> Result<Layout, LayoutError> {
     match &located.debug_offsets {
         Some(bytes) => layout::from_debug_offsets(bytes),
         None => layout::builtin(located.version),

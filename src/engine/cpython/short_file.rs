@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::target::core::Core;
 use crate::target::{Process, open_file};
 
 /// The most answers that are kept, one per directory. Programs have few.
@@ -13,20 +14,29 @@ const MAX_DIRECTORIES: usize = 10_000;
 /// The most directories that are searched upwards. Packages are not nested deeper.
 const MAX_DEPTH: usize = 64;
 
+/// Where files are looked for.
+#[derive(Debug)]
+pub enum FileSystem {
+    /// Nowhere.
+    #[cfg(test)]
+    None,
+    Process(Arc<Process>),
+    Core(Arc<Core>),
+}
+
 /// Shortens file names by looking for `__init__.py` in the target's own file system, as py-spy does. It
 /// only checks whether files exist.
 #[derive(Debug)]
 pub struct ShortFiles {
-    /// The process whose file system is used. Without one, no file is found.
-    process: Option<Arc<Process>>,
+    files: FileSystem,
     is_package: FxHashMap<String, bool>,
 }
 
 impl ShortFiles {
-    /// Without a process, each file's short name is its base name.
-    pub fn new(process: Option<Arc<Process>>) -> ShortFiles {
+    /// Where no file is found, each file's short name is its base name.
+    pub fn new(files: FileSystem) -> ShortFiles {
         ShortFiles {
-            process,
+            files,
             is_package: FxHashMap::default(),
         }
     }
@@ -56,10 +66,12 @@ impl ShortFiles {
             self.is_package.clear();
         }
         let marker = format!("{directory}/__init__.py");
-        let found = self
-            .process
-            .as_ref()
-            .is_some_and(|process| open_file(process, Path::new(&marker)).is_ok());
+        let found = match &self.files {
+            #[cfg(test)]
+            FileSystem::None => false,
+            FileSystem::Process(process) => open_file(process, Path::new(&marker)).is_ok(),
+            FileSystem::Core(core) => core.has_file(Path::new(&marker)),
+        };
         self.is_package.insert(directory.to_owned(), found);
         found
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::code_table::CodeTable;
 use super::reading::{KernelSide, KernelThread, Look, Motion, Patience, ReadStack, Reader, Scope};
 use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver, WorkSearch};
-use super::short_file::ShortFiles;
+use super::short_file::{FileSystem, ShortFiles};
 use super::stack_of;
 use crate::cpython::frames::{FrameKind, RawFrame, RawStack};
 use crate::cpython::layout::{self, Layout};
@@ -119,7 +119,7 @@ fn resolver(interner: &mut Interner) -> Resolver {
         python: None,
         generation: None,
     });
-    Resolver::new(process, ShortFiles::new(None), WorkSearch::Off)
+    Resolver::new(process, ShortFiles::new(FileSystem::None), WorkSearch::Off)
 }
 
 fn key(python_id: u64, tid: Option<Tid>) -> ThreadKey {

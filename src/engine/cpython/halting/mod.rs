@@ -32,6 +32,7 @@ use crate::sys::linux::stand;
 pub use self::halted::{Extent, Halted};
 pub use self::idle::Activity;
 pub use self::proof::Verdict;
+pub use self::thread_ids::USUAL_TID_OFFSETS;
 
 /// The reader of a live process.
 pub type LiveReader = Reader<Snapshot<LiveMemory>>;

@@ -14,9 +14,9 @@ use crate::sys::linux::tasks::{has_thread, thread_ids, tid_in_own_namespace};
 /// The number of bytes of the C library's `struct pthread` that are searched for the kernel's thread id.
 const PTHREAD_SPAN: usize = 1024;
 
-/// Its usual offsets: in glibc on x86-64 and aarch64 (`tid` in nptl/descr.h), and in musl with and
+/// The usual offsets of the kernel's thread id in `struct pthread`: in glibc on x86-64 and aarch64 (`tid` in nptl/descr.h), and in musl with and
 /// without the pointers that some architectures keep before it (src/internal/pthread_impl.h).
-const USUAL_TID_OFFSETS: [usize; 4] = [720, 208, 48, 56];
+pub const USUAL_TID_OFFSETS: [usize; 4] = [720, 208, 48, 56];
 
 /// The most searches for the offset in one look. A search may ask the kernel about every word of a
 /// `struct pthread`.

@@ -1,0 +1,168 @@
+//! One look at a process in its core file. Nothing runs there, so nothing is held still: reading and
+//! resolving work as they do on a live process, and the core file tells what the kernel would.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::code_table::CodeTable;
+use super::halting::USUAL_TID_OFFSETS;
+use super::once::{Doing, Once};
+use super::open::{OpenError, layout_of};
+use super::reading::{KernelSide, KernelThread, Motion, Patience, Reader, Scope};
+use super::resolving::{RawSample, Resolver, WorkSearch};
+use super::short_file::{FileSystem, ShortFiles};
+use super::stack_of;
+use crate::cpython::locate;
+use crate::cpython::threads::ThreadState;
+use crate::engine::{EngineReport, TickError};
+use crate::memory::{Memory, Snapshot};
+use crate::model::{Addr, Interner, Nanos, Process, Sample, ThreadKey, Tick, Tid};
+use crate::target::core::{Core, CoreMemory, CoreThread};
+
+/// There is no time in a core file.
+const TICK: Tick = Tick {
+    at: Nanos::ZERO,
+    stands_for: Nanos::ZERO,
+};
+
+/// Looks at every thread of the likeliest Python in a core file.
+///
+/// # Errors
+/// When no interpreter is found in it, or none with a known layout.
+pub fn look_at_core(core: &Arc<Core>) -> Result<Once, OpenError> {
+    let mut memory = CoreMemory::new(Arc::clone(core));
+    let found = locate::locate_in_core(core, &mut memory)?;
+    let located = found.into_iter().next();
+    let located = located.ok_or(locate::LocateError::NotPython)?;
+    let layout = layout_of(&located)?;
+    let python = layout.version;
+    let mut interner = Interner::default();
+    let process = interner.add_process(Process {
+        pid: core.pid(),
+        parent: None,
+        command: core.command().to_vec(),
+        python: Some(python),
+        generation: None,
+    });
+    let files = ShortFiles::new(FileSystem::Core(Arc::clone(core)));
+    let mut resolver = Resolver::new(process, files, WorkSearch::Off);
+    let mut codes = CodeTable::default();
+    let mut reader = Reader::new(Snapshot::new(memory), layout, located.runtime);
+    let mut kernel = CoreThreads::new(core);
+    let read = reader.look(&Scope::default(), Motion::Halted, &mut codes, &mut kernel);
+    let failure = read
+        .err()
+        .map(|fault| TickError::Unreadable(fault.to_string()));
+
+    resolver.begin();
+    let mut samples: Vec<Sample> = Vec::new();
+    for thread in &reader.last_look().threads {
+        let Some(stack) = stack_of(thread) else {
+            continue;
+        };
+        let raw = RawSample {
+            root: thread.root,
+            thread: ThreadKey {
+                pid: core.pid(),
+                python_id: thread.state.thread_id,
+                tid: thread.tid,
+                started: 0,
+            },
+            stack,
+            proof: thread.proof,
+            on_cpu: false,
+            cpu: Nanos::ZERO,
+            gil: thread.gil,
+            tick: TICK,
+        };
+        samples.extend(resolver.resolve(&raw, &mut codes, &mut interner));
+    }
+    for names in reader.thread_names() {
+        resolver.name_threads(&names, &mut interner);
+    }
+    let gils = reader.gil_memory();
+    let doings = samples.iter().map(|sample| {
+        let tid = interner.thread(sample.thread).key.tid;
+        let thread = tid.and_then(|tid| kernel.threads.get(&tid));
+        thread.map_or(Doing::Unknown, |thread| doing(thread, &gils))
+    });
+    Ok(Once {
+        python,
+        doings: doings.collect(),
+        interner,
+        samples,
+        report: EngineReport::default(),
+        failure,
+    })
+}
+
+/// What a thread did. One that was in no system call had a CPU or was ready to run.
+fn doing(thread: &CoreThread, gils: &[Range<u64>]) -> Doing {
+    match thread.waits_in {
+        None => Doing::Runs,
+        Some(call) => match call.argument {
+            Some(argument) if gils.iter().any(|gil| gil.contains(&argument)) => Doing::WaitsForGil,
+            _ => Doing::WaitsIn(call.name),
+        },
+    }
+}
+
+/// The threads of a core file.
+struct CoreThreads {
+    threads: FxHashMap<Tid, CoreThread>,
+    /// By their thread pointers, where these are what Python has for the id of a thread.
+    by_pointer: FxHashMap<u64, Tid>,
+}
+
+impl CoreThreads {
+    fn new(core: &Core) -> CoreThreads {
+        let threads = core.threads().iter();
+        let by_pointer = threads.clone().filter_map(|thread| {
+            let pointer = thread.thread_pointer?;
+            Some((pointer.0, thread.tid))
+        });
+        CoreThreads {
+            by_pointer: by_pointer.collect(),
+            threads: threads.map(|thread| (thread.tid, *thread)).collect(),
+        }
+    }
+
+    fn known(&self, number: u64) -> Option<Tid> {
+        let tid = i32::try_from(number).ok().map(Tid)?;
+        self.threads.contains_key(&tid).then_some(tid)
+    }
+}
+
+impl KernelSide for CoreThreads {
+    fn kernel_thread<M: Memory>(&mut self, memory: &mut M, state: &ThreadState) -> KernelThread {
+        // It is 0 until the thread has started.
+        let native = state.native_thread_id.filter(|native| *native != 0);
+        if let Some(tid) = native.and_then(|native| self.known(native)) {
+            return KernelThread::Is(tid);
+        }
+        if !self.by_pointer.is_empty() {
+            let tid = self.by_pointer.get(&state.thread_id);
+            return tid.map_or(KernelThread::Gone, |tid| KernelThread::Is(*tid));
+        }
+        let mut recorded = USUAL_TID_OFFSETS.iter().filter_map(|offset| {
+            let word = memory.read_u32(Addr(state.thread_id).plus(*offset as u64));
+            self.known(word.ok()?.into())
+        });
+        match (recorded.next(), native) {
+            (Some(tid), _) => KernelThread::Recorded(tid),
+            // All threads of the process are in the file.
+            (None, Some(_)) => KernelThread::Gone,
+            (None, None) => KernelThread::Unknown,
+        }
+    }
+
+    fn stack_is_unchanged(&mut self, _: Option<Tid>, _: Addr, _: u64) -> bool {
+        false
+    }
+
+    fn patience_with(&mut self, _: Option<Tid>, _: &ThreadState) -> Patience {
+        Patience::Full
+    }
+}
