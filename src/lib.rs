@@ -109,4 +109,5 @@ pub use sampler::{
     Stop,
 };
 pub use survey::{Choice, FindError, Found, PickError, Survey, Wanted, find};
+pub use target::core::{Core, CoreError, CoreSignal, SignalCause};
 pub use target::{Halted, Identity, diagnosis};

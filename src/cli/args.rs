@@ -175,7 +175,8 @@ pub struct Dump {
     ///
     /// For the core file of another machine or container: DIR has them at their paths, or all side by side.
     /// A file counts only if it begins as it did in the process.
-    #[arg(long, value_name = "DIR", requires = "core")]
+    #[arg(long, value_name = "DIR", requires = "core",
+          conflicts_with_all = ["pid", "port", "name", "container", "word"])]
     pub sysroot: Option<PathBuf>,
 
     /// Show native (C, C++, Rust) frames, too

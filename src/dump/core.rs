@@ -6,7 +6,7 @@ use super::{Dump, DumpError, DumpedThread};
 use crate::engine::cpython::{self, Doing};
 use crate::model::{TargetStr, Tid};
 use crate::output::visible;
-use crate::target::core::{Cause, Core, CoreSignal};
+use crate::target::core::{Core, CoreSignal, SignalCause};
 
 /// What a core file tells besides what the threads did.
 #[derive(Clone, Debug, Default)]
@@ -84,11 +84,11 @@ impl Ended {
         };
         let mut line = format!("Ended by {}", signal.name());
         match signal.cause {
-            Cause::Fault(at) => line += &format!(" at {:#x}", at.0),
-            Cause::SentBy(pid) if pid != dump.pid && pid.0 > 0 => {
+            SignalCause::Fault(at) => line += &format!(" at {:#x}", at.0),
+            SignalCause::SentBy(pid) if pid != dump.pid && pid.0 > 0 => {
                 line += &format!(" from process {pid}");
             }
-            Cause::SentBy(_) | Cause::Unknown => {}
+            SignalCause::SentBy(_) | SignalCause::Unknown => {}
         }
         line += &format!(" in thread {}", signal.thread);
         let mut threads = dump.threads.iter();

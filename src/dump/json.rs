@@ -9,7 +9,7 @@ use crate::cpython::values::{Local, LocalKind};
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, Proof, TargetStr, TextId};
 use crate::output::visible;
-use crate::target::core::{Cause, CoreSignal};
+use crate::target::core::{CoreSignal, SignalCause};
 
 /// py-spy's fields in its order, then ours.
 #[derive(Serialize)]
@@ -140,9 +140,9 @@ fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
 impl From<CoreSignal> for Signal {
     fn from(signal: CoreSignal) -> Signal {
         let (address, sender) = match signal.cause {
-            Cause::Fault(at) => (Some(at.0), None),
-            Cause::SentBy(pid) => (None, Some(pid.0)),
-            Cause::Unknown => (None, None),
+            SignalCause::Fault(at) => (Some(at.0), None),
+            SignalCause::SentBy(pid) => (None, Some(pid.0)),
+            SignalCause::Unknown => (None, None),
         };
         Signal {
             number: signal.number,

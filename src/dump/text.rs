@@ -128,6 +128,9 @@ fn notes(dump: &Dump) -> Vec<String> {
     notes.extend(dump.ended.iter().flat_map(Ended::notes));
     match (dump.unproven(), dump.threads.len()) {
         (0, _) => {}
+        (unproven, all) if dump.ended.is_some() => notes.push(format!(
+            "{unproven} of {all} stacks are not whole: part of them is not in the core file"
+        )),
         (unproven, all) => notes.push(format!(
             "{unproven} of {all} stacks could not be proven to be of one moment"
         )),

@@ -102,6 +102,12 @@ impl Target {
         let _ = self.child.wait();
     }
 
+    /// Waits until it has ended by itself, and collects it.
+    pub fn wait_for_end(&mut self) {
+        let _watched = watchdog::watch(format!("waits until {} has ended", self.child.id()));
+        self.child.wait().expect("a child");
+    }
+
     /// Ends it and leaves the zombie.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

@@ -160,7 +160,7 @@ impl Walk {
         for candidate in candidates {
             if proven.len() < MAX_HOLDERS
                 && self.prove_once(memory, candidate) == Some(Proof::Proven)
-                && self.has_modules(memory, candidate) == Some(true)
+                && self.has_modules(memory, image, candidate) == Some(true)
             {
                 proven.push(candidate);
             }
@@ -169,13 +169,23 @@ impl Walk {
     }
 
     /// Whether `sys.modules` is a dict in the interpreter that `holder` points at. This is checked where
-    /// no symbol tells what an address is: two items of a linked ring, too, point back at each other.
-    fn has_modules<M: Memory>(&self, memory: &mut M, holder: Addr) -> Option<bool> {
+    /// no symbol tells what an address is: two items of a linked ring, too, point back at each other. Where
+    /// the type's name cannot be read, as in a core file without the interpreter's own file, it must at
+    /// least be a type of this image.
+    fn has_modules<M: Memory>(
+        &self,
+        memory: &mut M,
+        image: &Image<'_>,
+        holder: Addr,
+    ) -> Option<bool> {
         let interpreter = memory.read_addr(holder).ok()?;
         let modules = memory.read_addr(interpreter.plus(self.modules)).ok()?;
         let kind = memory.read_addr(modules.plus(self.ob_type)).ok()?;
         let name = memory.read_addr(kind.plus(self.type_name)).ok()?;
-        Some(memory.read_array::<5>(name).ok()? == *b"dict\0")
+        match memory.read_array::<5>(name) {
+            Ok(name) => Some(name == *b"dict\0"),
+            Err(_) => Some(image.contains(kind) && image.contains(name)),
+        }
     }
 }
 

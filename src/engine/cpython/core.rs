@@ -51,7 +51,8 @@ pub fn look_at_core(core: &Arc<Core>) -> Result<Once, OpenError> {
     let mut codes = CodeTable::default();
     let mut reader = Reader::new(Snapshot::new(memory), layout, located.runtime);
     let mut kernel = CoreThreads::new(core);
-    let read = reader.look(&Scope::default(), Motion::Halted, &mut codes, &mut kernel);
+    // Where part of a stack is not in the file, the rest counts, as of a thread that runs meanwhile.
+    let read = reader.look(&Scope::default(), Motion::Running, &mut codes, &mut kernel);
     let failure = read
         .err()
         .map(|fault| TickError::Unreadable(fault.to_string()));
@@ -111,6 +112,9 @@ fn doing(thread: &CoreThread, gils: &[Range<u64>]) -> Doing {
 
 /// The threads of a core file.
 struct CoreThreads {
+    /// Whether these are all threads. A debugger that cannot follow a program's threads writes down only
+    /// the first; the kernel, when a signal has ended the process, all.
+    are_all: bool,
     threads: FxHashMap<Tid, CoreThread>,
     /// By their thread pointers, where these are what Python has for the id of a thread.
     by_pointer: FxHashMap<u64, Tid>,
@@ -124,6 +128,7 @@ impl CoreThreads {
             Some((pointer.0, thread.tid))
         });
         CoreThreads {
+            are_all: core.signal().is_some(),
             by_pointer: by_pointer.collect(),
             threads: threads.map(|thread| (thread.tid, *thread)).collect(),
         }
@@ -142,19 +147,21 @@ impl KernelSide for CoreThreads {
         if let Some(tid) = native.and_then(|native| self.known(native)) {
             return KernelThread::Is(tid);
         }
-        if !self.by_pointer.is_empty() {
-            let tid = self.by_pointer.get(&state.thread_id);
-            return tid.map_or(KernelThread::Gone, |tid| KernelThread::Is(*tid));
+        if let Some(tid) = self.by_pointer.get(&state.thread_id) {
+            return KernelThread::Is(*tid);
         }
         let mut recorded = USUAL_TID_OFFSETS.iter().filter_map(|offset| {
             let word = memory.read_u32(Addr(state.thread_id).plus(*offset as u64));
             self.known(word.ok()?.into())
         });
-        match (recorded.next(), native) {
+        // Where thread pointers are known, the record of another thread proves nothing.
+        let recorded = recorded.next().filter(|_| self.by_pointer.is_empty());
+        match (recorded, native.map(i32::try_from)) {
             (Some(tid), _) => KernelThread::Recorded(tid),
-            // All threads of the process are in the file.
-            (None, Some(_)) => KernelThread::Gone,
-            (None, None) => KernelThread::Unknown,
+            (None, Some(Ok(native))) if !self.are_all => KernelThread::Is(Tid(native)),
+            (None, Some(_)) if self.are_all => KernelThread::Gone,
+            (None, None) if self.are_all && !self.by_pointer.is_empty() => KernelThread::Gone,
+            (None, _) => KernelThread::Unknown,
         }
     }
 

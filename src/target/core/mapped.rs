@@ -14,10 +14,14 @@ use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags};
 
+use super::Core;
 use super::headers::length;
+use crate::model::Addr;
 use crate::model::little_endian::{u16_at, u32_at, u64_at};
 use crate::sys::linux::files::open_regular_in_root;
 
+/// The size of an ELF header.
+const HEADER: usize = 64;
 const DELETED: &[u8] = b" (deleted)";
 
 /// The directory in which paths of the process begin.
@@ -49,11 +53,21 @@ impl Root {
 pub(super) struct Mapped {
     /// As it is in the core file.
     pub path: Vec<u8>,
-    /// How it begins, if that is in the core file.
-    begin: Vec<u8>,
-    /// Whether code of it was mapped.
-    is_code: bool,
+    /// Where its beginning is, if that is in the core file.
+    pub begin: Option<Begin>,
+    /// How many mappings of it there are. A program or library has several, for code and for data.
+    pub pieces: usize,
     opened: OnceLock<Option<Opened>>,
+}
+
+/// The beginning of a file, in memory that the core file has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begin {
+    pub at: Addr,
+    pub len: usize,
+    /// Whether only the headers are sure to be as they are in the file: tools that edit ELF files (patchelf)
+    /// put data behind them.
+    pub may_differ: bool,
 }
 
 /// The file on this machine.
@@ -77,19 +91,21 @@ pub(super) enum Need {
 }
 
 impl Mapped {
-    pub fn new(path: Vec<u8>, begin: Vec<u8>, is_code: bool) -> Mapped {
+    pub fn new(path: Vec<u8>) -> Mapped {
         Mapped {
             path,
-            begin,
-            is_code,
+            begin: None,
+            pieces: 0,
             opened: OnceLock::new(),
         }
     }
 
-    pub fn open(&self, root: &Root) -> Option<&Opened> {
+    pub fn open(&self, core: &Core) -> Option<&Opened> {
         let opened = self.opened.get_or_init(|| {
-            let mut found = self.candidates(root).into_iter();
-            found.find_map(|path| self.open_at(root, &path))
+            let begin = self.begin.and_then(|begin| begin.read(core));
+            let begin = begin.unwrap_or_default();
+            let mut found = self.candidates(&core.root, &begin).into_iter();
+            found.find_map(|path| open_at(&core.root, &path, &begin))
         });
         opened.as_ref()
     }
@@ -99,7 +115,7 @@ impl Mapped {
         match self.opened.get() {
             None => Need::None,
             // Data of other kinds hold nothing of an interpreter.
-            Some(None) if self.begin.is_empty() && !self.is_code => Need::None,
+            Some(None) if self.begin.is_none() && self.pieces < 2 => Need::None,
             Some(None) => Need::Missing,
             Some(Some(opened)) if opened.is_checked => Need::Met,
             Some(Some(_)) => Need::Unchecked,
@@ -107,7 +123,7 @@ impl Mapped {
     }
 
     /// Where it may be: at its own path, without the directories, or where Fedora keeps files by build id.
-    fn candidates(&self, root: &Root) -> Vec<PathBuf> {
+    fn candidates(&self, root: &Root, begin: &[u8]) -> Vec<PathBuf> {
         let path = self.path.strip_suffix(DELETED).unwrap_or(&self.path);
         if !path.starts_with(b"/") {
             return Vec::new();
@@ -117,36 +133,43 @@ impl Mapped {
         if let Some(name) = path.file_name().filter(|_| root.is_given) {
             candidates.push(Path::new("/").join(name));
         }
-        if let Some((first, rest)) = build_id(&self.begin)
-            .as_deref()
-            .and_then(<[u8]>::split_first)
-        {
+        if let Some((first, rest)) = build_id(begin).as_deref().and_then(<[u8]>::split_first) {
             let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
             candidates.push(format!("/usr/lib/.build-id/{first:02x}/{rest}").into());
         }
         candidates
     }
+}
 
-    fn open_at(&self, root: &Root, path: &Path) -> Option<Opened> {
-        let file = root.file(path).ok()?;
-        let mut begin = vec![0; self.begin.len().max(4)];
-        file.read_exact_at(&mut begin, 0).ok()?;
-        let is_checked = !self.begin.is_empty();
-        let is_the_same = match is_checked {
-            true => begin == self.begin,
-            // Of other files it cannot be told whether they are the same.
-            false => begin.starts_with(b"\x7fELF"),
-        };
-        is_the_same.then(|| Opened {
-            length: length(&file),
-            file,
-            is_checked,
-        })
+/// Opens a file, if it begins so.
+fn open_at(root: &Root, path: &Path, begin: &[u8]) -> Option<Opened> {
+    let file = root.file(path).ok()?;
+    let mut found = vec![0; begin.len().max(HEADER)];
+    file.read_exact_at(&mut found, 0).ok()?;
+    // A core file may name any file that we may read. It must not tell what is in one that nobody runs.
+    let is_elf = found.starts_with(b"\x7fELF");
+    let is_checked = begin.len() >= HEADER;
+    let is_the_same = is_elf && (!is_checked || found == begin);
+    is_the_same.then(|| Opened {
+        length: length(&file),
+        file,
+        is_checked,
+    })
+}
+
+impl Begin {
+    fn read(self, core: &Core) -> Option<Vec<u8>> {
+        let mut begin = vec![0; self.len];
+        core.read(self.at, &mut begin).ok()?;
+        if self.may_differ {
+            begin.truncate(headers_end(&begin)?);
+        }
+        Some(begin)
     }
 }
 
 /// Where the program headers of an ELF file end, if they are in its first page.
-pub(super) fn headers_end(page: &[u8]) -> Option<usize> {
+fn headers_end(page: &[u8]) -> Option<usize> {
     let at = usize::try_from(u64_at(page, 32)?).ok()?;
     let size = usize::from(u16_at(page, 56)?) * 56;
     at.checked_add(size).filter(|end| *end <= page.len())

@@ -93,7 +93,7 @@ impl Core {
                 self.file.read_exact_at(into, offset).ok()
             }
             From::Mapped(index, offset) => {
-                let mapped = self.mapped.get(index)?.open(&self.root)?;
+                let mapped = self.mapped.get(index)?.open(self)?;
                 let offset = offset.checked_add(within)?;
                 // The rest of a file's last page is zero.
                 let len = into.len() as u64;

@@ -10,6 +10,8 @@ mod mapped;
 mod mappings;
 mod memory;
 mod notes;
+#[cfg(test)]
+mod tests;
 mod unpack;
 
 use std::fs::File;
@@ -17,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::headers::{Headers, length};
-use self::mapped::{Mapped, Need, Root};
+use self::mapped::{Begin, Mapped, Need, Root};
 use self::memory::{Extent, From};
 use self::notes::Notes;
 use super::files::MappedFile;
@@ -73,11 +75,11 @@ pub struct CoreSignal {
     pub number: i32,
     /// The thread that got it.
     pub thread: Tid,
-    pub cause: Cause,
+    pub cause: SignalCause,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Cause {
+pub enum SignalCause {
     /// What the thread did at this address: what it read or wrote or ran, or where its instruction is.
     Fault(Addr),
     /// A process sent it: another, or the process itself.
@@ -188,13 +190,7 @@ impl Core {
             mapped: Vec::new(),
             missing: headers.end().saturating_sub(length),
         };
-        let mapped = paths.into_iter().zip(1..).map(|(path, number)| {
-            let begin = core.begin_of_file(number).unwrap_or_default();
-            let mut mappings = core.mappings.iter();
-            let is_code = mappings.any(|it| it.inode == number && it.permissions.execute);
-            Mapped::new(path, begin, is_code)
-        });
-        core.mapped = mapped.collect();
+        core.mapped = core.mapped_files(paths);
         core.command = arguments::read(&core, notes.stack, &notes.auxiliary)
             .unwrap_or_else(|| arguments::words(&notes.command, b' '));
         Ok(core)
@@ -241,7 +237,7 @@ impl Core {
     #[must_use]
     pub fn open_mapping(&self, mapping: &Mapping) -> Option<MappedFile> {
         let number = usize::try_from(mapping.inode).ok()?.checked_sub(1)?;
-        let opened = self.mapped.get(number)?.open(&self.root)?;
+        let opened = self.mapped.get(number)?.open(self)?;
         Some(MappedFile {
             file: opened.file.try_clone().ok()?,
             exact: opened.is_checked,
@@ -279,24 +275,32 @@ impl Core {
             .collect()
     }
 
-    /// The beginning of the file of this number, as far as the core file has it and it stays as it is in the
-    /// file: tools that edit ELF files (patchelf) put data there, too.
-    fn begin_of_file(&self, number: u64) -> Option<Vec<u8>> {
-        let mut mappings = self.mappings.iter();
-        let mapping = mappings.find(|it| it.inode == number && it.offset == 0)?;
+    /// The mapped files by number: for each, where its beginning is in memory, if the core file has that.
+    fn mapped_files(&self, paths: Vec<Vec<u8>>) -> Vec<Mapped> {
+        let mut mapped: Vec<Mapped> = paths.into_iter().map(Mapped::new).collect();
+        for mapping in &self.mappings {
+            let number = usize::try_from(mapping.inode).unwrap_or(0);
+            let Some(mapped) = number.checked_sub(1).and_then(|it| mapped.get_mut(it)) else {
+                continue;
+            };
+            mapped.pieces += 1;
+            if mapping.offset == 0 && mapped.begin.is_none() {
+                mapped.begin = self.begin_at(mapping);
+            }
+        }
+        mapped
+    }
+
+    fn begin_at(&self, mapping: &Mapping) -> Option<Begin> {
         let start = mapping.start.0;
         let index = self.extents.partition_point(|extent| extent.end <= start);
         let extent = self.extents.get(index)?;
-        if extent.start != start || !matches!(extent.from, From::Core(_)) {
-            return None;
-        }
-        let len = usize::try_from(extent.end - start).unwrap_or(FIRST_PAGE);
-        let mut begin = vec![0; len.min(FIRST_PAGE)];
-        self.read(mapping.start, &mut begin).ok()?;
-        if mapping.permissions.write {
-            begin.truncate(mapped::headers_end(&begin)?);
-        }
-        Some(begin)
+        let is_written = extent.start == start && matches!(extent.from, From::Core(_));
+        is_written.then(|| Begin {
+            at: mapping.start,
+            len: usize::try_from(extent.end - start).map_or(FIRST_PAGE, |len| len.min(FIRST_PAGE)),
+            may_differ: mapping.permissions.write,
+        })
     }
 }
 

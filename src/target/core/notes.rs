@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::headers::Headers;
-use super::{Cause, CoreSignal, CoreThread, Machine};
+use super::{CoreSignal, CoreThread, Machine, SignalCause};
 use crate::model::little_endian::{u16_at, u32_at, u64_at};
 use crate::model::{Addr, Pid, Tid};
 
@@ -28,6 +28,8 @@ const MAX_THREADS: usize = 65_536;
 /// The most that is read of one note. The kernel writes up to 16 MiB of names of files, as far as its
 /// setting `core_file_note_size_limit` goes.
 const MAX_NOTE: u64 = 32 << 20;
+/// As many mappings of files are known.
+const MAX_FILES: usize = 1 << 20;
 const MAX_AUXILIARY: usize = 64;
 
 /// What the notes tell.
@@ -134,7 +136,7 @@ impl Notes {
             self.signal = (self.signal_number != 0).then_some(CoreSignal {
                 number: self.signal_number,
                 thread: tid,
-                cause: Cause::Unknown,
+                cause: SignalCause::Unknown,
             });
         }
         let register = |index: usize| u64_at(bytes, REGISTERS + index * 8);
@@ -176,15 +178,15 @@ impl Notes {
         let Some(signal) = &mut self.signal else {
             return;
         };
-        if number != signal.number || signal.cause != Cause::Unknown {
+        if number != signal.number || signal.cause != SignalCause::Unknown {
             return;
         }
         signal.cause = match code {
             // A fault whose address the machine does not tell.
-            SI_KERNEL => Cause::Unknown,
-            1.. if is_fault(number) => Cause::Fault(Addr(u64_at(bytes, 16).unwrap_or(0))),
-            1.. => Cause::Unknown,
-            ..=0 => Cause::SentBy(Pid(field(16))),
+            SI_KERNEL => SignalCause::Unknown,
+            1.. if is_fault(number) => SignalCause::Fault(Addr(u64_at(bytes, 16).unwrap_or(0))),
+            1.. => SignalCause::Unknown,
+            ..=0 => SignalCause::SentBy(Pid(field(16))),
         };
     }
 
@@ -241,6 +243,7 @@ fn file_ranges(bytes: &[u8]) -> Option<Vec<FileRange>> {
     let mut ranges: Vec<FileRange> = table
         .chunks_exact(24)
         .zip(names.split(|byte| *byte == 0))
+        .take(MAX_FILES)
         .filter_map(|(entry, path)| {
             let range = FileRange {
                 start: u64_at(entry, 0)?,

@@ -67,7 +67,11 @@ fn packing_of(begin: &[u8]) -> Result<Packing, CoreError> {
 }
 
 /// Unpacks what `packed` gives, which is `size` bytes long, or of unknown length if that is 0.
-fn unpack(mut packed: impl BufRead, size: u64, progress: Progress<'_>) -> Result<File, CoreError> {
+pub(super) fn unpack(
+    mut packed: impl BufRead,
+    size: u64,
+    progress: Progress<'_>,
+) -> Result<File, CoreError> {
     let begin = packed.fill_buf().map_err(CoreError::Unreadable)?;
     let packing = packing_of(begin)?;
     let taken = Cell::new(0);
