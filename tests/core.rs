@@ -16,7 +16,7 @@ use common::{Interpreter, Target, lacking, skipped};
 use harness::{Place, assert_code, stderr, stdout, wait_until};
 use serde_json::Value;
 use spyhole::Core;
-use spyhole::dump::{Dump, DumpOptions};
+use spyhole::dump::{Dump, DumpOptions, Locals};
 
 /// `crashing.py`, which may leave a core file in a directory of its own.
 struct Crashing {
@@ -50,7 +50,7 @@ impl Crashing {
     /// What its threads do once all of them wait.
     fn threads(&self) -> Vec<Value> {
         let pid = self.target.id().to_string();
-        let live = || threads(&dump(&["--json", "--pid", &pid]));
+        let live = || threads(&dump(&["--json", "--locals", "--pid", &pid]));
         wait_until("all wait where they will stay", || {
             let threads = live();
             let waits = |name: &str| {
@@ -162,7 +162,7 @@ fn tells_what_was(python: &Interpreter, how: &str) {
         return skipped("core files", "none is written, as by a limit of zero");
     };
     let core = core.to_str().expect("text");
-    let seen = threads(&dump(&["--json", "--core", core]));
+    let seen = threads(&dump(&["--json", "--locals", "--core", core]));
     let but = "crasher";
     assert_eq!(without_end(&seen, but), without_end(&live, but));
     assert_eq!(live.len(), 4);
@@ -224,7 +224,7 @@ fn a_signal_from_elsewhere_is_told_with_its_sender() {
         return skipped("core files", "none is written, as by a limit of zero");
     };
     let core = core.to_str().expect("text");
-    let seen = threads(&dump(&["--json", "--core", core]));
+    let seen = threads(&dump(&["--json", "--locals", "--core", core]));
     // The signal goes to any thread.
     let but = seen.iter().find(|thread| thread["signal"].is_object());
     let but = but.expect("a thread")["thread_name"]
@@ -260,7 +260,7 @@ fn a_core_file_that_a_debugger_makes_of_a_living_process_is_read() {
         }
         let core = crashing.place.path(&format!("made.{pid}"));
         let core = core.to_str().expect("text");
-        let seen = threads(&dump(&["--json", "-c", core]));
+        let seen = threads(&dump(&["--json", "-l", "-c", core]));
         for thread in ["MainThread", "one", "deep", "crasher"] {
             let (mut now, was) = (frames(&seen, thread), frames(&live, thread));
             // gdb 13 leaves out the rest of a stack behind pages that glibc has made unreadable (2.42 on).
@@ -322,7 +322,7 @@ fn files_are_found_below_the_directory_that_is_named() {
     let core = core.to_str().expect("text");
     let told = dump(&["--core", core]);
     assert!(!told.contains("Note:"), "{told}");
-    let seen = threads(&dump(&["--json", "--core", core]));
+    let seen = threads(&dump(&["--json", "--locals", "--core", core]));
     let program = seen[0]["process_info"]["executable"]
         .as_str()
         .expect("a path");
@@ -396,10 +396,11 @@ fn survives(core: &[u8], place: &Place) {
     let Ok(core) = Core::open(&path, None, &mut |_, _| {}) else {
         return;
     };
-    if let Ok(dump) = Dump::of_core(&Arc::new(core)) {
+    let mut options = DumpOptions::default();
+    options.locals = Locals::Whole;
+    if let Ok(dump) = Dump::of_core(&Arc::new(core), &options) {
         let text = &mut Vec::new();
-        dump.write_text(&DumpOptions::default(), text)
-            .expect("room");
+        dump.write_text(&options, text).expect("room");
     }
 }
 

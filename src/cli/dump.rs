@@ -16,9 +16,7 @@ use crate::target::Process;
 /// # Errors
 /// When none of them can be read, or standard output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
-    for (asked, option) in [
-        (arguments.native, "--native"),
-    ] {
+    for (asked, option) in [(arguments.native, "--native")] {
         if asked {
             terminal::say(format_args!(
                 "Error: {option} is not in this version of spyhole yet; leave it out"

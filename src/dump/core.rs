@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dump, DumpError, DumpedThread};
+use super::{Dump, DumpError, DumpOptions, DumpedThread};
 use crate::engine::cpython::{self, Doing};
 use crate::model::{TargetStr, Tid};
 use crate::output::visible;
@@ -26,8 +26,9 @@ impl Dump {
     ///
     /// # Errors
     /// When no interpreter that can be read is found in it.
-    pub fn of_core(core: &Arc<Core>) -> Result<Dump, DumpError> {
-        let once = cpython::look_at_core(core)?;
+    pub fn of_core(core: &Arc<Core>, options: &DumpOptions) -> Result<Dump, DumpError> {
+        let variables = options.locals.options(options.show_secrets);
+        let once = cpython::look_at_core(core, variables)?;
         if let Some(error) = once.failure {
             return Err(error.into());
         }
@@ -37,9 +38,13 @@ impl Dump {
         let mut threads: Vec<DumpedThread> = once
             .samples
             .into_iter()
-            .zip(once.doings)
+            .zip(once.doings.into_iter().zip(once.frames))
             .filter(|(sample, _)| interner.stack(sample.stack).is_some())
-            .map(|(sample, doing)| DumpedThread { sample, doing })
+            .map(|(sample, (doing, frames))| DumpedThread {
+                sample,
+                doing,
+                frames,
+            })
             .collect();
         for thread in &mut threads {
             // To get a signal that it raised itself, it had to run.
@@ -57,6 +62,8 @@ impl Dump {
             others: core.threads().len().saturating_sub(threads.len()),
             threads,
             halted: None,
+            variables_are_cut: once.variables_are_cut,
+            variables_may_have_moved: false,
             ended: Some(Ended {
                 signal,
                 missing: core.missing(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Arguments, show};
+use super::{Arguments, options, show};
 use crate::cli::terminal;
 use crate::cpython::locate::LocateError;
 use crate::dump::{Dump, DumpError};
@@ -24,7 +24,7 @@ pub fn run(path: &Path, arguments: &Arguments) -> Result<u8, anyhow::Error> {
     };
     let core = open(path, arguments.sysroot.as_deref());
     let core = Arc::new(core.map_err(|error| error.context(format!("{name} cannot be dumped")))?);
-    let dump = Dump::of_core(&core).map_err(|error| {
+    let dump = Dump::of_core(&core, &options(arguments)).map_err(|error| {
         let hint = missing(&core);
         explain(error).context(format!("{name} cannot be dumped{hint}"))
     })?;

@@ -14,6 +14,7 @@ use super::reading::{KernelSide, KernelThread, Motion, Patience, Reader, Scope};
 use super::resolving::{RawSample, Resolver, WorkSearch};
 use super::short_file::{FileSystem, ShortFiles};
 use super::stack_of;
+use super::variables::{VariableOptions, Variables};
 use crate::cpython::locate;
 use crate::cpython::threads::ThreadState;
 use crate::engine::{EngineReport, TickError};
@@ -27,11 +28,15 @@ const TICK: Tick = Tick {
     stands_for: Nanos::ZERO,
 };
 
-/// Looks at every thread of the likeliest Python in a core file.
+/// Looks at every thread of the likeliest Python in a core file, and at the variables of its frames if that is
+/// asked for.
 ///
 /// # Errors
 /// When no interpreter is found in it, or none with a known layout.
-pub fn look_at_core(core: &Arc<Core>) -> Result<Once, OpenError> {
+pub fn look_at_core(
+    core: &Arc<Core>,
+    variables: Option<VariableOptions>,
+) -> Result<Once, OpenError> {
     let mut memory = CoreMemory::new(Arc::clone(core));
     let found = locate::locate_in_core(core, &mut memory)?;
     let located = found.into_iter().next();
@@ -56,6 +61,8 @@ pub fn look_at_core(core: &Arc<Core>) -> Result<Once, OpenError> {
     let failure = read
         .err()
         .map(|fault| TickError::Unreadable(fault.to_string()));
+    let mut variables = Variables::new(variables);
+    variables.read(&mut reader, &codes);
 
     resolver.begin();
     let mut samples: Vec<Sample> = Vec::new();
@@ -89,8 +96,15 @@ pub fn look_at_core(core: &Arc<Core>) -> Result<Once, OpenError> {
         let thread = tid.and_then(|tid| kernel.threads.get(&tid));
         thread.map_or(Doing::Unknown, |thread| doing(thread, &gils))
     });
+    let frames = samples.iter().map(|sample| {
+        let key = interner.thread(sample.thread).key;
+        variables.take(key.python_id, key.tid)
+    });
     Ok(Once {
         python,
+        frames: frames.collect(),
+        variables_are_cut: variables.is_cut(),
+        variables_may_have_moved: false,
         doings: doings.collect(),
         interner,
         samples,

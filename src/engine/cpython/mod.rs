@@ -246,15 +246,15 @@ impl CpythonEngine {
             }
             attempt += 1;
             if let (Ok(()), Some(variables)) = (&result, &mut self.variables) {
-                variables.read(&halted, &mut self.reader, &self.codes);
+                variables.read(&mut self.reader, &self.codes);
             }
             let verdict = self.halter.prove(&halted, &mut self.reader, &self.scope);
-            if verdict == Verdict::Moved
+            let unhalted = halted.is_nothing();
+            if (unhalted || verdict == Verdict::Moved)
                 && let Some(variables) = &mut self.variables
             {
                 variables.tell_moved();
             }
-            let unhalted = halted.is_nothing();
             if unhalted || self.reader.last_look().has_unproven() {
                 self.codes.distrust_last_look();
             }

@@ -7,11 +7,11 @@
 use rustc_hash::FxHashMap;
 
 use super::code_table::CodeTable;
-use super::halting::{Halted, LiveReader};
-use super::reading::ReadStack;
+use super::reading::{ReadStack, Reader};
 use crate::cpython::frames::{FrameKind, RawFrame, RawStack};
 use crate::cpython::objects::with_unicode_unit;
 use crate::cpython::values::{Limits, Local, Secrets, Values};
+use crate::memory::{Snapshot, Source};
 use crate::model::{Addr, GilState, Tid};
 
 /// How variables are shown.
@@ -82,10 +82,10 @@ impl Variables {
     }
 
     /// Reads the facts of the last look's frames, from its own moment of the memory.
-    pub fn read(&mut self, halted: &Halted, reader: &mut LiveReader, codes: &CodeTable) {
+    pub fn read<S: Source>(&mut self, reader: &mut Reader<Snapshot<S>>, codes: &CodeTable) {
         self.threads.clear();
         self.is_cut = false;
-        self.may_have_moved = self.reads_values() && halted.is_nothing();
+        self.may_have_moved = false;
         let mut stacks = Vec::new();
         for thread in &reader.last_look().threads {
             if let ReadStack::Read(stack) = &thread.stack {
