@@ -35,7 +35,7 @@
 //!
 //! - `cli`: arguments, one file a command, and words for people
 //! - [`check`]: judges profiles by rules, and reports to CI
-//! - [`dump`]: one moment of a process, every thread with its stack
+//! - [`dump`]: one moment of a process, or its last, every thread with its stack
 //! - `top`: what a process does from moment to moment, on a screen or as tables
 //! - [`output`]: one file a format
 //! - [`record`]: what to record, into which sinks; starting programs, signals, files kept up to date
@@ -45,7 +45,7 @@
 //! - `frameworks`: all that is known of Django, Flask, gunicorn and others: data, a file a framework
 //! - [`profile`]: call tree, values, labels, timeline, and the file that holds them
 //! - `cpython`: all knowledge of CPython
-//! - `target`: processes: find, describe, permissions, children
+//! - `target`: processes: find, describe, permissions, children; core files, which are what is left of them
 //! - `memory`: reading another address space
 //! - `sys`: all unsafe code and system calls
 //! - `model`: the words everyone shares

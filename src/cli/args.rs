@@ -596,6 +596,8 @@ Examples:
   spyhole dump -ll --port 8000        and what their variables hold
   spyhole dump -s gunicorn            a master with its workers, by a word of the command line
   spyhole dump --json --pid 1234 | jq '.[] | select(.owns_gil) | .frames[0]'
+  spyhole dump --core core.1234       what each thread did when the process ended
+  coredumpctl dump python3 -o - | spyhole dump --core -
 
 All threads are read at one moment. A thread that runs is held still for some microseconds; one that waits is \
 not touched. If a stack could not be proven to be of that moment, a note says so. Threads with the same stack \
@@ -603,6 +605,9 @@ are shown once.
 
 A thread is active if it has a CPU or is ready to run, else idle. It is shown what an idle thread waits for: \
 the GIL, or a system call.
+
+From a core file, the signal that ended the process is told, too, and which thread got it. What the core file lacks is \
+read from the program and libraries of the process, if these are here as they were; --sysroot tells where else.
 
 Exit codes: 0 all that was named was shown; 1 something could not be read, and the lines say why; 2 the command \
 line was not understood.";

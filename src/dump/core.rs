@@ -112,7 +112,7 @@ impl Ended {
         let mut notes = Vec::new();
         if self.missing > 0 {
             notes.push(format!(
-                "the core file lacks {} bytes at its end; stacks that were there are left out",
+                "the core file lacks {} bytes at its end; what was there is not shown",
                 self.missing
             ));
         }

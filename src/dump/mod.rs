@@ -1,4 +1,5 @@
-//! One moment of a process: its threads, what each does, and their stacks.
+//! One moment of a process, or the last one as its core file has it: its threads, what each does, and their
+//! stacks.
 
 mod core;
 mod json;

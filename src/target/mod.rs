@@ -1,5 +1,5 @@
-//! Processes: find, describe, permissions, children, identity. Knows nothing of Python but how its
-//! files tend to be named.
+//! Processes: find, describe, permissions, children, identity; and core files. Knows nothing of Python but
+//! how its files tend to be named.
 
 pub mod core;
 pub mod diagnosis;

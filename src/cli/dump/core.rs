@@ -71,15 +71,22 @@ fn explain(error: DumpError) -> anyhow::Error {
     }
 }
 
-/// Which files were missed, for an error that may come of that.
+/// What is missing, for an error that may come of that.
 fn missing(core: &Core) -> String {
-    let missing = core.missing_files();
-    match missing.first() {
-        None => String::new(),
-        Some(first) => format!(
-            " ({} of its files, such as {}, are not here as they were; --sysroot names a directory that has them)",
-            missing.len(),
+    let mut missing = Vec::new();
+    if core.missing() > 0 {
+        missing.push(format!("it lacks {} bytes at its end", core.missing()));
+    }
+    let files = core.missing_files();
+    if let Some(first) = files.first() {
+        missing.push(format!(
+            "{} of its files, such as {}, are not here as they were; --sysroot names a directory that has them",
+            files.len(),
             terminal::escape(first.untrusted())
-        ),
+        ));
+    }
+    match missing.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", missing.join("; ")),
     }
 }

@@ -27,20 +27,29 @@ pub(super) enum From {
 }
 
 /// Reads the core file, and where bytes were left out of it, the files that were mapped. It never changes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct CoreMemory {
     core: Arc<Core>,
+    /// How many more bytes are read.
+    left: u64,
 }
+
+/// As many bytes are read: no process has so much data that is looked for an interpreter. A core file may make
+/// up thousands of libraries of gigabytes that are nothing but a hole in the file.
+const MOST: u64 = 16 << 30;
 
 impl CoreMemory {
     #[must_use]
     pub fn new(core: Arc<Core>) -> CoreMemory {
-        CoreMemory { core }
+        CoreMemory { core, left: MOST }
     }
 }
 
 impl Memory for CoreMemory {
     fn read(&mut self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
+        let len = into.len();
+        let left = self.left.checked_sub(len as u64);
+        self.left = left.ok_or(Fault { at, len })?;
         self.core.read(at, into)
     }
 }
@@ -52,7 +61,7 @@ impl Source for CoreMemory {
             let Some(piece) = into.get_mut(done..).and_then(|rest| rest.get_mut(..len)) else {
                 break;
             };
-            if self.core.read(at, piece).is_err() {
+            if self.read(at, piece).is_err() {
                 break;
             }
             done += len;
