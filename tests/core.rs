@@ -13,7 +13,7 @@ use common::interpreters::{interpreters, one_of_each_version};
 use common::look::{mark, script, with_each};
 use common::watchdog::watch;
 use common::{Interpreter, Target, lacking, skipped};
-use harness::{Place, assert_code, stderr, stdout, wait_until};
+use harness::{Place, assert_code, python, stderr, stdout, wait_until};
 use serde_json::Value;
 use spyhole::Core;
 use spyhole::dump::{Dump, DumpOptions, Locals};
@@ -238,6 +238,59 @@ fn a_signal_from_elsewhere_is_told_with_its_sender() {
         std::process::id()
     );
     assert!(text.contains(&ended), "{text}");
+}
+
+/// Crashes in C code that keeps the GIL, for which another thread waits.
+const KEEPS_GIL: &str = "
+import ctypes, threading
+
+def works():
+    begun.set()
+    while True:
+        sum(range(100))
+
+begun = threading.Event()
+thread = threading.Thread(target=works, name='works', daemon=True)
+thread.start()
+begun.wait()
+print('ready', flush=True)
+ctypes.string_at(0)
+";
+
+#[test]
+fn a_thread_that_waits_for_the_gil_of_another_that_crashed_is_told() {
+    if !are_written_there() {
+        return;
+    }
+    let place = Place::new();
+    let program = place.program("keeps_gil.py", KEEPS_GIL);
+    let shell = "ulimit -c unlimited 2> /dev/null; exec \"$@\"";
+    let mut written = true;
+    // It may be seen in the instant between two waits.
+    wait_until("it waits for the GIL", || {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", shell, "sh"])
+            .arg(python())
+            .arg(&program)
+            .stderr(Stdio::null())
+            .current_dir(place.path(""));
+        let mut target = Target::start(&mut command).expect("a target");
+        target.wait_for_end();
+        let mut names = place.names().into_iter();
+        let Some(core) = names.find(|name| name.starts_with("core")) else {
+            written = false;
+            return true;
+        };
+        let core = place.path(&core);
+        let seen = threads(&dump(&["--json", "-c", core.to_str().expect("text")]));
+        fs::remove_file(core).expect("it is there");
+        assert_eq!(named(&seen, "MainThread")["owns_gil"], true);
+        named(&seen, "works")["waits_for_gil"] == true
+    });
+    if !written {
+        skipped("core files", "none is written, as by a limit of zero");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Dump, DumpError, DumpOptions, DumpedThread};
-use crate::engine::cpython::{self, Doing};
+use crate::engine::cpython::{self, Doing, VariableOptions};
 use crate::model::{TargetStr, Tid};
 use crate::output::visible;
 use crate::target::core::{Core, CoreSignal, SignalCause};
@@ -27,7 +27,13 @@ impl Dump {
     /// # Errors
     /// When no interpreter that can be read is found in it.
     pub fn of_core(core: &Arc<Core>, options: &DumpOptions) -> Result<Dump, DumpError> {
+        /// No thread is held still meanwhile, so that more may be read than of a live process.
+        const TIMES_AS_MUCH: u64 = 16;
         let variables = options.locals.options(options.show_secrets);
+        let variables = variables.map(|variables| VariableOptions {
+            reads: variables.reads * TIMES_AS_MUCH,
+            ..variables
+        });
         let once = cpython::look_at_core(core, variables)?;
         if let Some(error) = once.failure {
             return Err(error.into());

@@ -31,7 +31,7 @@ pub(super) enum From {
 pub struct CoreMemory {
     core: Arc<Core>,
     /// How many more bytes are read.
-    left: u64,
+    pub(super) left: u64,
 }
 
 /// As many bytes are read: no process has so much data that is looked for an interpreter. A core file may make
