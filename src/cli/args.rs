@@ -597,7 +597,7 @@ Examples:
   spyhole dump -s gunicorn            a master with its workers, by a word of the command line
   spyhole dump --json --pid 1234 | jq '.[] | select(.owns_gil) | .frames[0]'
   spyhole dump --core core.1234       what each thread did when the process ended
-  coredumpctl dump python3 -o - | spyhole dump --core -
+  coredumpctl dump python3 | spyhole dump --core -
 
 All threads are read at one moment. A thread that runs is held still for some microseconds; one that waits is \
 not touched. If a stack could not be proven to be of that moment, a note says so. Threads with the same stack \
