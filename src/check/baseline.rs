@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::conditions::Conditions;
 use super::functions::Functions;
-use super::judge::Known;
+use super::measure::Known;
 use super::rule::{Item, Rule, Selector};
 use super::select::{Run, dotted};
 use super::stats::Summary;

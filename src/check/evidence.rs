@@ -1,11 +1,13 @@
 //! The recordings that a check has made so far, of the version that is judged and of the version before.
 
 use super::baseline::{Baseline, BaselineError};
+use super::compare::{self, Before};
 use super::conditions::Conditions;
 use super::culprit::{self, Culprit, Recorded, Source};
 use super::finding;
 use super::functions::Functions;
-use super::judge::{self, Before, Judgement, Known, Lack};
+use super::judge::{self, Judgement, Lack};
+use super::measure::Known;
 use super::names::{self, Unseen};
 use super::outcome::{Finding, Verdict};
 use super::rule::{Clock, Demand, Limit, Rule, Selector};
@@ -72,7 +74,7 @@ impl Recordings {
         Some(Recorded {
             profile: self.together.as_ref()?,
             // What slows a whole run slows each of its functions alike.
-            scale: judge::undisturbed_part(&self.runs, clock) / self.runs.len() as f64,
+            scale: compare::undisturbed_part(&self.runs, clock) / self.runs.len() as f64,
         })
     }
 }

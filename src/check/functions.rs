@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::judge::Known;
+use super::measure::Known;
 use super::select::Seen;
 use super::stats::{Part, Summary};
 use crate::model::{FrameKind, FunctionId};

@@ -2,6 +2,7 @@
 //! from nor who reads the reports.
 
 mod baseline;
+mod compare;
 mod conditions;
 mod culprit;
 mod evidence;
@@ -10,6 +11,7 @@ mod functions;
 mod grammar;
 mod interim;
 mod judge;
+mod measure;
 mod names;
 mod outcome;
 mod pattern;
@@ -24,12 +26,13 @@ mod written;
 pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit, Verdict};
 
 pub use baseline::{Baseline, BaselineError};
+pub use compare::Before;
 pub use conditions::Conditions;
 pub use culprit::Source;
 pub use evidence::{Evidence, EvidenceError, Version};
 pub use grammar::RuleError;
 pub use interim::InterimAnalyses;
-pub use judge::{Before, Judgement, SIGNIFICANCE, judge};
+pub use judge::{Judgement, SIGNIFICANCE, judge};
 pub use names::Unseen;
 #[cfg(feature = "cli")]
 pub(crate) use report::figure;
