@@ -8,9 +8,10 @@ use serde::Deserialize;
 
 use super::conditions::Conditions;
 use super::functions::Functions;
+use super::matcher::dotted;
 use super::measure::Known;
 use super::rule::{Item, Rule, Selector};
-use super::select::{Run, dotted};
+use super::run::Run;
 use super::stats::Summary;
 
 /// The first and only format.

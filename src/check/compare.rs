@@ -3,7 +3,7 @@
 
 use super::measure::{Known, Measure, parts};
 use super::rule::{Amount, Clock};
-use super::select::Run;
+use super::run::Run;
 use super::stats::{self, Form, Interval, Part, Summary};
 
 /// The number of blocks that repeats are grouped into, and the most repeats in one of them. With fewer

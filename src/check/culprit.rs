@@ -5,9 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use rustc_hash::FxHashMap;
 
+use super::matcher::Matcher;
 use super::outcome::Place;
 use super::rule::{Clock, Selector};
-use super::select::Matcher;
 use crate::frameworks;
 use crate::model::{Frame, FunctionId, Interner, StackId};
 use crate::output::{Category, visible};

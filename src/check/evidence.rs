@@ -7,11 +7,12 @@ use super::culprit::{self, Culprit, Recorded, Source};
 use super::finding;
 use super::functions::Functions;
 use super::judge::{self, Judgement, Lack};
+use super::matcher::Shown;
 use super::measure::Known;
 use super::names::{self, Unseen};
 use super::outcome::{Finding, Verdict};
 use super::rule::{Clock, Demand, Limit, Rule, Selector};
-use super::select::{Run, Shown};
+use super::run::Run;
 use crate::model::Ticks;
 use crate::profile::Profile;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::measure::Known;
-use super::select::Seen;
+use super::run::Seen;
 use super::stats::{Part, Summary};
 use crate::model::{FrameKind, FunctionId};
 use crate::output::visible;

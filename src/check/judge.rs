@@ -8,7 +8,7 @@ use super::compare::{Before, Case, Change};
 use super::measure::{Measure, parts, shown};
 use super::outcome::{Estimate, Unit, Verdict};
 use super::rule::{Amount, Clock, Demand, Limit, Rule};
-use super::select::Run;
+use super::run::Run;
 use super::stats::{self, Form, Interval, Summary};
 
 /// The probability of an error, on either side, for all rules of a check together: to report a slowdown

@@ -2,7 +2,7 @@
 
 use super::outcome::Unit;
 use super::rule::{Amount, Clock};
-use super::select::{Run, Seen};
+use super::run::{Run, Seen};
 use super::stats::{Part, Summary};
 
 /// What is measured.

@@ -11,6 +11,7 @@ mod functions;
 mod grammar;
 mod interim;
 mod judge;
+mod matcher;
 mod measure;
 mod names;
 mod outcome;
@@ -18,7 +19,7 @@ mod pattern;
 pub mod report;
 mod rule;
 mod rules_file;
-mod select;
+mod run;
 mod stats;
 #[cfg(test)]
 mod written;
@@ -33,9 +34,10 @@ pub use evidence::{Evidence, EvidenceError, Version};
 pub use grammar::RuleError;
 pub use interim::InterimAnalyses;
 pub use judge::{Judgement, SIGNIFICANCE, judge};
+pub use matcher::Shown;
 pub use names::Unseen;
 #[cfg(feature = "cli")]
 pub(crate) use report::figure;
 pub use rule::Rule;
 pub use rules_file::{RulesError, parse as parse_rules};
-pub use select::{Run, Seen, Shown};
+pub use run::{Run, Seen};

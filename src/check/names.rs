@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use super::matcher::{Matcher, Shown, dotted};
 use super::rule::{Item, Rule};
-use super::select::{Matcher, Shown, dotted};
 use crate::model::FrameKind;
 use crate::output::visible;
 use crate::profile::Profile;

@@ -1,6 +1,7 @@
 use super::*;
+use crate::check::matcher::Shown;
 use crate::check::measure::Known;
-use crate::check::select::{Seen, Shown};
+use crate::check::run::Seen;
 
 /// A run of one second, in which the rule's function takes these seconds of CPU and wall time.
 fn run(seconds: f64, rest: f64) -> Run {
