@@ -20,6 +20,7 @@ pub mod report;
 mod rule;
 mod rules_file;
 mod run;
+mod source;
 mod stats;
 #[cfg(test)]
 mod written;
@@ -29,7 +30,6 @@ pub use outcome::{Estimate, Finding, Flamegraphs, Outcome, Place, Setting, Unit,
 pub use baseline::{Baseline, BaselineError};
 pub use compare::Before;
 pub use conditions::Conditions;
-pub use culprit::Source;
 pub use evidence::{Evidence, EvidenceError, Version};
 pub use grammar::RuleError;
 pub use interim::InterimAnalyses;
@@ -41,3 +41,4 @@ pub(crate) use report::figure;
 pub use rule::Rule;
 pub use rules_file::{RulesError, parse as parse_rules};
 pub use run::{Run, Seen};
+pub use source::Source;
