@@ -11,6 +11,7 @@
 //! Files are written and read as streams: references point backwards (except to the parent of a process),
 //! so little more memory is needed than for the profile.
 
+mod convert;
 mod read;
 mod schema;
 mod write;

@@ -8,11 +8,12 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, message};
 use rustc_hash::FxHashMap;
 
+use super::convert::place;
 use super::schema::{self, field};
 use super::{FORMAT, LARGEST, MOST_RUNS};
 use crate::model::{
-    Counting, Ending, FrameId, FrameKind, FunctionId, HaltMethod, Interner, Program, PythonVersion,
-    TargetStr, Thread, ThreadId, Ticks, visible, visible_text,
+    Counting, FrameId, FrameKind, FunctionId, HaltMethod, Interner, Program, TargetStr, Thread,
+    ThreadId, visible, visible_text,
 };
 use crate::profile::{Entry, Profile, Recording};
 
@@ -183,15 +184,15 @@ impl<'a, W: Write> Writer<'a, W> {
             spyhole: self.string(&recording.spyhole),
             pid: recording.pid.0,
             command: self.words(&recording.command),
-            python: recording.python.map(python),
+            python: recording.python.map(schema::Python::from),
             engine: self.string(&recording.engine),
             rate: recording.rate,
             started,
             duration: recording.duration.0,
             cpu: recording.cpu.map(|cpu| cpu.0),
-            ending: recording.ending.map(ending),
+            ending: recording.ending.map(schema::Ending::from),
             cpu_outside: recording.cpu_outside.map(|cpu| cpu.0),
-            ticks: Some(ticks(recording.ticks)),
+            ticks: Some(recording.ticks.into()),
             halted: recording
                 .halted
                 .iter()
@@ -212,7 +213,7 @@ impl<'a, W: Write> Writer<'a, W> {
             pid: process.pid.0,
             parent: process.parent.map(|parent| narrow(parent.index())),
             command: self.words(&process.command),
-            python: process.python.map(python),
+            python: process.python.map(schema::Python::from),
             generation: process.generation,
         };
         self.put(field::PROCESS, &message)
@@ -411,68 +412,6 @@ impl Piece {
         self.runs.length.push(run.length.0);
         self.runs.samples.push(run.samples);
         self.end = run.start.0.wrapping_add(run.length.0);
-    }
-}
-
-fn python(version: PythonVersion) -> schema::Python {
-    schema::Python {
-        hex: version.hex(),
-        free_threaded: version.free_threaded,
-    }
-}
-
-/// The index of a value in a fixed list.
-fn place<T: PartialEq>(all: &[T], one: &T) -> u32 {
-    narrow(all.iter().position(|it| it == one).unwrap_or(all.len()))
-}
-
-fn ending(ending: Ending) -> schema::Ending {
-    let (code, signal) = match ending {
-        Ending::Code(code) => (Some(code), None),
-        Ending::Signal(signal) => (None, Some(signal)),
-        Ending::Unknown => (None, None),
-    };
-    schema::Ending { code, signal }
-}
-
-fn ticks(ticks: Ticks) -> schema::Ticks {
-    let Ticks {
-        looks,
-        expected,
-        sampled,
-        idle,
-        missed,
-        lost,
-        samples,
-        unproven,
-        lost_threads,
-        left_out_idle,
-        left_out_gil,
-        pauses,
-        pauses_refused,
-        open_time,
-        gap_time,
-        lost_time,
-        left_out_cpu,
-    } = ticks;
-    schema::Ticks {
-        looks,
-        expected,
-        sampled,
-        idle,
-        missed,
-        lost,
-        samples,
-        unproven,
-        lost_threads,
-        left_out_idle,
-        left_out_gil,
-        pauses,
-        pauses_refused,
-        open_time: open_time.0,
-        gap_time: gap_time.0,
-        lost_time: lost_time.0,
-        left_out_cpu: left_out_cpu.0,
     }
 }
 
