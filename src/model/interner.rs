@@ -12,123 +12,10 @@ use growth::Taken;
 use super::labels::LabelSets;
 use super::table::{Table, next_index};
 use super::{
-    FrameId, FunctionId, Label, LabelSetId, MOST_LABEL_SETS, OTHER_LABEL, Pid, ProcessId, StackId,
-    TargetStr, TextId, ThreadId, ThreadKey,
+    Frame, FrameId, FrameKind, Function, FunctionId, Label, LabelSetId, MOST_LABEL_SETS,
+    OTHER_LABEL, Process, ProcessId, Stack, StackId, TargetStr, TextId, Thread, ThreadId,
+    ThreadKey,
 };
-
-/// What kind of code a frame runs, if any.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum FrameKind {
-    /// A Python function.
-    Python,
-    /// A function of the interpreter, of an extension module or of a library.
-    Native,
-    /// Not a function of the program: the frame stands for something that is missing or could not be
-    /// proven, or that the interpreter does by itself.
-    Structure,
-}
-
-impl FrameKind {
-    pub const ALL: [FrameKind; 3] = [FrameKind::Python, FrameKind::Native, FrameKind::Structure];
-}
-
-/// A function as a reader of the source knows it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Function {
-    pub kind: FrameKind,
-    /// `co_qualname` from 3.11 on, `co_name` before.
-    pub name: TextId,
-    /// `co_filename`; empty where there is none.
-    pub file: TextId,
-    /// The file's path from its outermost package directory on, as py-spy shortens it.
-    pub short_file: TextId,
-    /// `co_firstlineno`; 0 where there is none.
-    pub first_line: u32,
-}
-
-/// A function at a line.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Frame {
-    pub function: FunctionId,
-    /// The line that is executing; 0 where the line table gives none.
-    pub line: u32,
-}
-
-/// A frame and the stack of its caller: a tree by construction.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Stack {
-    pub caller: StackId,
-    pub frame: FrameId,
-}
-
-/// A Python thread.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Thread {
-    pub key: ThreadKey,
-    pub process: ProcessId,
-    /// `threading.Thread.name`, once it is known.
-    pub name: Option<TextId>,
-}
-
-/// A process that was recorded.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Process {
-    pub pid: Pid,
-    /// The recorded process that started this one, where there is one.
-    pub parent: Option<ProcessId>,
-    /// The command line, argument by argument.
-    pub command: Vec<TargetStr>,
-    pub python: Option<PythonVersion>,
-    /// Its number (1, 2, ...) among the processes that an autoreloader started one after another.
-    pub generation: Option<u32>,
-}
-
-/// A version of CPython, as `PY_VERSION_HEX` has it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct PythonVersion {
-    pub major: u8,
-    pub minor: u8,
-    pub micro: u8,
-    /// Release level and serial, the low byte of `PY_VERSION_HEX`: 0xf0 for a final release.
-    pub level: u8,
-    pub free_threaded: bool,
-}
-
-impl PythonVersion {
-    /// From `PY_VERSION_HEX`.
-    #[must_use]
-    pub fn from_hex(hex: u32, free_threaded: bool) -> PythonVersion {
-        let [major, minor, micro, level] = hex.to_be_bytes();
-        PythonVersion {
-            major,
-            minor,
-            micro,
-            level,
-            free_threaded,
-        }
-    }
-
-    /// `PY_VERSION_HEX`.
-    #[must_use]
-    pub fn hex(self) -> u32 {
-        u32::from_be_bytes([self.major, self.minor, self.micro, self.level])
-    }
-}
-
-/// As in `3.13.0t` and `3.15.0rc2`.
-impl std::fmt::Display for PythonVersion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.micro)?;
-        let serial = self.level & 0xf;
-        match self.level >> 4 {
-            0xa => write!(f, "a{serial}")?,
-            0xb => write!(f, "b{serial}")?,
-            0xc => write!(f, "rc{serial}")?,
-            _ => {}
-        }
-        f.write_str(if self.free_threaded { "t" } else { "" })
-    }
-}
 
 /// The name that stands for names, lines, stacks and threads that come when a table is full.
 pub const TOO_MANY: &str = "<too many to tell apart>";
@@ -449,6 +336,7 @@ impl Interner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Pid;
 
     fn frame(interner: &mut Interner, name: &str, line: u32) -> FrameId {
         let name = interner.intern_text(&TargetStr::new(name));
@@ -601,17 +489,5 @@ mod tests {
             .map(|(_, process)| process.parent)
             .collect();
         assert_eq!(parents, [Some(parent), None, Some(child)]);
-    }
-
-    #[test]
-    fn a_version_is_shown_as_python_writes_it() {
-        assert_eq!(
-            PythonVersion::from_hex(0x030f_00c2, false).to_string(),
-            "3.15.0rc2"
-        );
-        assert_eq!(
-            PythonVersion::from_hex(0x030d_00f0, true).to_string(),
-            "3.13.0t"
-        );
     }
 }

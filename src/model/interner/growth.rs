@@ -3,9 +3,11 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Frame, Function, Interner, Label, Process, ProcessId, Stack, Thread, ThreadId};
-use crate::model::TargetStr;
+use super::Interner;
 use crate::model::table::next_index;
+use crate::model::{
+    Frame, Function, Label, Process, ProcessId, Stack, TargetStr, Thread, ThreadId,
+};
 
 /// How much of each table was already taken.
 #[derive(Debug, Default)]
