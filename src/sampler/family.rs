@@ -1,13 +1,14 @@
-//! The processes of a recording: which are open, which may become Python yet, and when to look
-//! again.
+//! The processes of a recording: which are meant, when to look for more, and how they are opened and
+//! closed.
 
 use rustc_hash::FxHashMap;
 
+use super::engines::Engines;
+use super::member::{Member, State, Waiting, millis};
 use super::open::Open;
 use super::refusal::{OpenFailure, Refusal, RefusalKind, Refused};
 use super::world::{Descendants, Follow, World};
 use super::{News, Options};
-use crate::engine::{Engine, EngineReport};
 use crate::model::{Counting, Interner, Nanos, Pid, ProcessId, PythonVersion};
 use crate::survey::RoleKind;
 use crate::target::Identity;
@@ -15,74 +16,11 @@ use crate::target::Identity;
 /// Time between two looks at which processes there are, and whether one runs another program now: the
 /// first while children are followed or a process is young, otherwise the second.
 const POLL: (Nanos, Nanos) = (millis(3), millis(100));
-/// How long a process counts as young after it appeared or began to run another program.
-const YOUTH: Nanos = millis(500);
-/// First and longest pause between two tries to open a process that looks like Python but is not
-/// ready. The pause doubles after each try, but stays at the first while the process is young.
-const NOT_READY_PAUSES: (Nanos, Nanos) = (millis(3), millis(1000));
-/// The same for any other process that cannot be opened: it may still load a Python. An exec is noticed
-/// at the next poll.
-const OTHER_PAUSES: (Nanos, Nanos) = (millis(500), millis(8000));
 /// First and longest pause between two checks of the role of a program that we started, once it is
 /// recorded. The pause doubles after each check; after the longest, there are no more.
 const REVIEWS: (Nanos, Nanos) = (millis(300), millis(30_000));
 /// How long the process that the user named may take to show its Python.
 const ROOT_PATIENCE: Nanos = millis(2000);
-
-const fn millis(millis: u64) -> Nanos {
-    Nanos(millis * 1_000_000)
-}
-
-/// One process.
-pub(super) struct Member {
-    pub who: Identity,
-    parent: Option<Pid>,
-    pub state: State,
-}
-
-pub(super) enum State {
-    Open(Open),
-    Waiting(Waiting),
-    /// Not to be tried again; kept so that it is not taken for a new process.
-    Done,
-}
-
-pub(super) struct Waiting {
-    /// When to try next.
-    next: Nanos,
-    /// The pause after that.
-    pause: Nanos,
-    /// When the process appeared, or was found to run this program.
-    since: Nanos,
-    /// Which program it ran when it was last tried, and when that was last compared.
-    program: Option<u64>,
-    program_asked: Nanos,
-    kind: RefusalKind,
-}
-
-/// Which engines read the processes, and what they reported when they were closed.
-#[derive(Clone, Debug, Default)]
-pub struct Engines {
-    /// Name of the engine that read the first process.
-    pub name: Option<&'static str>,
-    /// The Python of the first process.
-    pub python: Option<PythonVersion>,
-    /// Processes that were opened.
-    pub opened: u64,
-    /// The sum over all engines that were closed; the method is that of the first process.
-    pub report: EngineReport,
-    /// For each process that was closed, the CPU time of all its threads while it was open.
-    pub cpu_used: Vec<(ProcessId, Nanos)>,
-}
-
-impl Engines {
-    fn enter(&mut self, engine: &dyn Engine) {
-        self.opened += 1;
-        self.name.get_or_insert(engine.name());
-        self.python.get_or_insert(engine.python());
-        self.report.method = self.report.method.or(engine.report().method);
-    }
-}
 
 pub(super) struct Family {
     pub members: Vec<Member>,
@@ -496,83 +434,6 @@ impl Family {
         for index in 0..self.members.len() {
             self.retire(index);
             self.members[index].state = State::Done;
-        }
-    }
-}
-
-impl Member {
-    /// The CPU on which its engine stood last, if it is open and did.
-    pub fn stands_at(&self) -> Option<usize> {
-        match &self.state {
-            State::Open(open) => open.engine.stands_at(),
-            State::Waiting(_) | State::Done => None,
-        }
-    }
-
-    pub fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
-    }
-
-    fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting(_))
-    }
-
-    fn is_young(&self, now: Nanos) -> bool {
-        match &self.state {
-            State::Waiting(waiting) => now < waiting.since.saturating_add(YOUTH),
-            State::Open(_) | State::Done => false,
-        }
-    }
-
-    fn postpone(&mut self, kind: RefusalKind, program: Option<u64>, now: Nanos) {
-        let (shortest, longest) = match kind {
-            RefusalKind::Gone => {
-                self.state = State::Done;
-                return;
-            }
-            RefusalKind::NotYet => NOT_READY_PAUSES,
-            // An exec may turn it into something that we can read.
-            RefusalKind::NotPython | RefusalKind::Never | RefusalKind::ReplacedByChildren => {
-                OTHER_PAUSES
-            }
-        };
-        let is_young = self.is_young(now);
-        let (pause, since) = match &self.state {
-            State::Waiting(waiting) if waiting.kind == kind && !is_young => {
-                (waiting.pause, waiting.since)
-            }
-            State::Waiting(waiting) => (shortest, waiting.since),
-            State::Open(_) | State::Done => (shortest, now),
-        };
-        self.state = State::Waiting(Waiting {
-            next: match kind {
-                RefusalKind::Never => Nanos(u64::MAX),
-                _ => now.saturating_add(pause),
-            },
-            pause: Nanos(pause.0.saturating_mul(2)).min(longest),
-            since,
-            program,
-            program_asked: now,
-            kind,
-        });
-    }
-}
-
-impl Waiting {
-    /// Whether it is worth waiting for when nothing else is left. A daemon that is no Python, or
-    /// that we may not read, would keep the recording going for ever.
-    fn is_promising(&self) -> bool {
-        self.kind == RefusalKind::NotYet && self.pause < NOT_READY_PAUSES.1
-    }
-
-    fn first(now: Nanos) -> Waiting {
-        Waiting {
-            next: now,
-            pause: NOT_READY_PAUSES.0,
-            since: now,
-            program: None,
-            program_asked: now,
-            kind: RefusalKind::NotYet,
         }
     }
 }

@@ -4,8 +4,10 @@
 
 mod births;
 mod clock;
+mod engines;
 mod family;
 mod live;
+mod member;
 mod news;
 mod open;
 mod pace;
@@ -20,7 +22,7 @@ mod tests;
 
 pub use births::LookBelow;
 pub use clock::{Clock, SystemClock};
-pub use family::Engines;
+pub use engines::Engines;
 pub use live::{EngineChoice, LiveWorld};
 pub use news::News;
 #[cfg(any(test, feature = "internals"))]
@@ -35,7 +37,8 @@ use crate::engine::TickError;
 use crate::model::{Counting, Interner, Nanos, Pid, Sample, Tick, Ticks};
 use crate::sys::linux::{ptrace, stand};
 use crate::target::{Halted, Identity};
-use family::{Family, State};
+use family::Family;
+use member::State;
 use pace::Pace;
 
 /// What to record, and how often.
