@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use self::code_table::CodeTable;
 use self::doubts::Doubts;
-use self::halting::{Activity, Extent, Halted, Halter, LiveReader, Verdict};
+use self::halting::{Activity, Halted, Halter, LiveReader, Strategy, Verdict};
 use self::reading::{KernelSide, KernelThread, Motion, Patience, RawThread, ReadStack, Scope};
 use self::resolving::{RawSample, Reading, Resolver};
 use self::variables::Variables;
@@ -221,16 +221,16 @@ impl CpythonEngine {
         };
         let mut may_follow_gil = self.options.halting != Halting::Never;
         let mut attempt = 0;
-        let mut extent = match self.reads_values() {
+        let mut strategy = match self.reads_values() {
             // Nobody stands on a CPU alone for so long.
-            true => Extent::ByPausing,
-            false => Extent::WhoCanRunPython,
+            true => Strategy::ByPausing,
+            false => Strategy::WhoCanRunPython,
         };
         while attempt < tries {
             if attempt > 0 {
                 self.let_run(attempt);
             }
-            let halted = self.halter.halt(extent, &mut self.reader, &self.scope);
+            let halted = self.halter.halt(strategy, &mut self.reader, &self.scope);
             result = self.look(&halted);
             if !self.halter.presumption_held(&mut self.reader) {
                 // This happens at most once per tick: a task that is looked at again is no longer
@@ -269,9 +269,9 @@ impl CpythonEngine {
             let failed = result.is_err();
             let goes_further = failed || attempt >= 2 && (verdict == Verdict::Moved || !complete);
             if goes_further && !self.reads_values() {
-                extent = match attempt < TRIES_WITHOUT_PAUSE {
-                    true => Extent::AllThatRun,
-                    false => Extent::ByPausing,
+                strategy = match attempt < TRIES_WITHOUT_PAUSE {
+                    true => Strategy::AllThatRun,
+                    false => Strategy::ByPausing,
                 };
             }
             // This check costs more with more threads. A look that read something has met the process.

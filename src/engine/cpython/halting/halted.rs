@@ -42,7 +42,7 @@ impl Halted {
 
 /// Which threads are halted, and by which means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Extent {
+pub enum Strategy {
     /// In each interpreter, the thread that has the GIL or had it last, whether or not it has it now.
     /// Finding that thread takes time; if this time passed only while the GIL is held, the GIL would be
     /// found held too often. Without a GIL, all threads of the interpreter.
@@ -57,7 +57,7 @@ pub enum Extent {
 
 impl Halter {
     /// Halts the threads that can change a Python stack. Sleeping threads are left alone.
-    pub fn halt(&mut self, extent: Extent, reader: &mut LiveReader, scope: &Scope) -> Halted {
+    pub fn halt(&mut self, strategy: Strategy, reader: &mut LiveReader, scope: &Scope) -> Halted {
         if self.policy == Halting::Never {
             return Halted::Nothing;
         }
@@ -67,19 +67,19 @@ impl Halter {
         let refused = self.effort.refused;
         let mut paused = Vec::new();
         let mut tids = std::mem::take(&mut self.to_halt);
-        match extent {
-            Extent::WhoCanRunPython => self.list_who_can_run_python(reader, &mut tids),
-            Extent::AllThatRun | Extent::ByPausing => {
+        match strategy {
+            Strategy::WhoCanRunPython => self.list_who_can_run_python(reader, &mut tids),
+            Strategy::AllThatRun | Strategy::ByPausing => {
                 tids.clear();
                 tids.extend(reader.last_look().threads.iter().filter_map(|it| it.tid));
             }
         }
-        match extent {
-            Extent::WhoCanRunPython => self.halt_where_they_run(&tids, scope, &mut paused),
-            Extent::AllThatRun if self.may_stand => {
+        match strategy {
+            Strategy::WhoCanRunPython => self.halt_where_they_run(&tids, scope, &mut paused),
+            Strategy::AllThatRun if self.may_stand => {
                 self.halt_where_they_run(&tids, scope, &mut paused);
             }
-            Extent::AllThatRun | Extent::ByPausing => self.pause_all(&tids, scope, &mut paused),
+            Strategy::AllThatRun | Strategy::ByPausing => self.pause_all(&tids, scope, &mut paused),
         }
         self.to_halt = tids;
         if paused.is_empty() && self.effort.refused > refused {

@@ -29,7 +29,7 @@ use crate::memory::{LiveMemory, Memory, Snapshot};
 use crate::model::{Counting, HaltMethod, Halting, Nanos, Pid, Proof, Tid};
 use crate::sys::linux::stand;
 
-pub use self::halted::{Extent, Halted};
+pub use self::halted::{Halted, Strategy};
 pub use self::idle::Activity;
 pub use self::proof::Verdict;
 pub use self::thread_ids::USUAL_TID_OFFSETS;
