@@ -219,7 +219,7 @@ fn a_signal_from_elsewhere_is_told_with_its_sender() {
     let mut crashing = Crashing::start(pythons.last().expect("a Python"));
     let live = crashing.threads();
     let pid = nix::unistd::Pid::from_raw(crashing.target.pid().0);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGQUIT).expect("sent");
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGABRT).expect("sent");
     let Some(core) = crashing.core_file() else {
         return skipped("core files", "none is written, as by a limit of zero");
     };
@@ -234,7 +234,7 @@ fn a_signal_from_elsewhere_is_told_with_its_sender() {
     assert_eq!(frames(&seen, but), frames(&live, but));
     let text = dump(&["--core", core]);
     let ended = format!(
-        "\nEnded by SIGQUIT from process {} in thread ",
+        "\nEnded by SIGABRT from process {} in thread ",
         std::process::id()
     );
     assert!(text.contains(&ended), "{text}");

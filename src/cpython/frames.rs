@@ -153,6 +153,28 @@ pub fn walk<M: Memory>(
     anchor(memory, layout, thread, outermost_owned, most_chunks)
 }
 
+/// One frame by itself, and the address of the one that `previous` names: for frames of what is suspended,
+/// which no thread's chain leads to.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_one<M: Memory>(
+    memory: &mut M,
+    layout: &Layout,
+    address: Addr,
+) -> Result<(RawFrame, Addr), Fault> {
+    let mut head = [0; MAX_HEAD];
+    let len = (layout.frame.head_size as usize).min(MAX_HEAD);
+    let head = head.get_mut(..len).unwrap_or_default();
+    memory.read(address, head)?;
+    let frame = FrameHead::parse(layout, head);
+    let raw = match frame.kind {
+        FrameKind::Shim => frame.shim(address),
+        FrameKind::Function | FrameKind::Entry => frame.running(memory, layout, address)?,
+    };
+    Ok((raw, frame.previous))
+}
+
 /// From 3.11 on a thread's frames lie in chunks of its data stack, and its first one lies at the
 /// start of the first chunk.
 fn anchor<M: Memory>(

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod linetable;
 pub mod locate;
 pub mod objects;
+pub mod tasks;
 pub mod thread_names;
 pub mod threads;
 pub mod values;

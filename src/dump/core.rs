@@ -70,6 +70,7 @@ impl Dump {
             halted: None,
             variables_are_cut: once.variables_are_cut,
             variables_may_have_moved: false,
+            suspended: once.suspended,
             ended: Some(Ended {
                 signal,
                 missing: core.missing(),

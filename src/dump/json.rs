@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::suspended::{self, Greenlet, Task};
 use super::{Dump, DumpedThread};
 use crate::cpython::values::{Local, LocalKind};
 use crate::engine::cpython::Doing;
@@ -32,6 +33,10 @@ struct Thread {
     /// In a core file, the signal that ended the process, if this thread got it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signal: Option<Signal>,
+    /// The tasks of the event loop that runs in it. The oldest thread also has those whose loop runs in none.
+    asyncio_tasks: Vec<Task>,
+    /// Of the whole process, with its oldest thread.
+    greenlets: Vec<Greenlet>,
 }
 
 #[derive(Serialize)]
@@ -82,14 +87,15 @@ struct ProcessInfo {
 }
 
 pub fn write(dumps: &[Dump], out: &mut dyn Write) -> io::Result<()> {
-    let threads = dumps
-        .iter()
-        .flat_map(|dump| dump.threads.iter().rev().map(|it| thread(dump, it)));
+    let threads = dumps.iter().flat_map(|dump| {
+        let threads = dump.threads.iter().enumerate().rev();
+        threads.map(|(index, it)| thread(dump, it, index == 0))
+    });
     serde_json::to_writer_pretty(&mut *out, &threads.collect::<Vec<_>>())?;
     writeln!(out)
 }
 
-fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
+fn thread(dump: &Dump, thread: &DumpedThread, is_oldest: bool) -> Thread {
     let (sample, interner) = (&thread.sample, &dump.interner);
     let of = interner.thread(sample.thread);
     let text = |id: TextId| visible(interner.text(id)).into_owned();
@@ -134,6 +140,11 @@ fn thread(dump: &Dump, thread: &DumpedThread) -> Thread {
         },
         proven: sample.proof == Proof::Proven,
         signal: dump.signal_of(thread).map(Signal::from),
+        asyncio_tasks: suspended::tasks(dump, of.key.python_id, is_oldest),
+        greenlets: match is_oldest {
+            true => suspended::greenlets(dump),
+            false => Vec::new(),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod core;
 mod json;
+mod suspended;
 mod text;
 
 use std::io::{self, Write};
@@ -10,7 +11,7 @@ use std::io::{self, Write};
 use crate::cpython::values::{Limits, Secrets};
 use crate::engine::TickError;
 use crate::engine::cpython::{
-    self, Doing, FrameFacts, Once, OnceOptions, OpenError, VariableOptions,
+    self, Doing, FrameFacts, Once, OnceOptions, OpenError, Suspended, VariableOptions,
 };
 use crate::model::{Halting, Interner, Pid, Proof, PythonVersion, Sample, TargetStr};
 use crate::target::{Halted, Process};
@@ -89,6 +90,8 @@ pub struct Dump {
     pub(crate) variables_may_have_moved: bool,
     /// How it ended, if this is of its core file.
     pub ended: Option<Ended>,
+    /// asyncio's tasks, and greenlets.
+    pub(crate) suspended: Suspended,
     /// What the threads' samples refer to.
     pub interner: Interner,
 }
@@ -139,6 +142,7 @@ impl Dump {
             frames,
             variables_are_cut,
             variables_may_have_moved,
+            suspended,
             failure,
             ..
         } = cpython::look_once(
@@ -152,6 +156,7 @@ impl Dump {
                 waits: true,
                 frames: true,
                 variables: options.locals.options(options.show_secrets),
+                suspended: true,
             },
         )?;
         if let Some(error) = failure {
@@ -183,6 +188,7 @@ impl Dump {
             variables_are_cut,
             variables_may_have_moved,
             ended: None,
+            suspended,
             interner,
         })
     }

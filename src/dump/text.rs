@@ -25,7 +25,7 @@
 
 use std::io::{self, Write};
 
-use super::{Dump, DumpOptions, DumpedThread, Ended};
+use super::{Dump, DumpOptions, DumpedThread, Ended, suspended};
 use crate::cpython::values::{Local, LocalKind};
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, TargetStr};
@@ -91,7 +91,14 @@ pub fn write(dump: &Dump, options: &DumpOptions, out: &mut dyn Write) -> io::Res
             let variables = facts.next().and_then(|facts| facts.variables.as_ref());
             write_variables(variables.map_or(&[], Vec::as_slice), out)?;
         }
+        for thread in &group {
+            let id = dump.interner.thread(thread.sample.thread).key.python_id;
+            let who = format!("thread {}", names.thread_number(thread.sample.thread));
+            suspended::write_tasks(dump, options, &names, Some(id), &who, out)?;
+        }
     }
+    suspended::write_tasks(dump, options, &names, None, "no running loop", out)?;
+    suspended::write_greenlets(dump, options, &names, out)?;
     Ok(())
 }
 
@@ -152,6 +159,7 @@ fn notes(dump: &Dump) -> Vec<String> {
             others => format!("none of its {others} threads is in Python code"),
         });
     }
+    notes.extend(suspended::notes(dump));
     notes
 }
 

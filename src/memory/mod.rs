@@ -2,11 +2,13 @@
 //! tick, a recording. Knows nothing of Python.
 
 mod live;
+mod paged;
 #[cfg(any(test, feature = "internals"))]
 pub mod recorded;
 mod snapshot;
 
 pub use live::LiveMemory;
+pub use paged::Paged;
 pub use snapshot::Snapshot;
 
 use crate::model::Addr;

@@ -57,6 +57,7 @@ typedef union { char size[48]; long align; } spyhole_mutex;
 #include "internal/pycore_interpframe_structs.h"
 #include "internal/pycore_interp_structs.h"
 #include "internal/pycore_debug_offsets.h"
+#include "internal/pycore_tstate.h"
 #endif
 
 #if AT_LEAST(3, 6) && !AT_LEAST(3, 11)
@@ -379,6 +380,59 @@ static void print_values(void)
 #endif
 }
 
+#if AT_LEAST(3, 8)
+/* What tasks, coroutines and the collector's lists are read by. */
+static void print_tasks(void)
+{
+    FIELD("tasks.thread_dict", PyThreadState, dict);
+    FIELD("tasks.function_closure", PyFunctionObject, func_closure);
+    FIELD("tasks.function_name", PyFunctionObject, func_name);
+    FIELD("tasks.type_base", PyTypeObject, tp_base);
+#if AT_LEAST(3, 14)
+    FIELD("tasks.running_loop", _PyThreadStateImpl, asyncio_running_loop);
+    FIELD("tasks.of_thread", _PyThreadStateImpl, asyncio_tasks_head);
+    FIELD("tasks.of_interpreter", PyInterpreterState, asyncio_tasks_head);
+#endif
+#if AT_LEAST(3, 11)
+    FIELD("tasks.coroutine_frame", PyGenObject, gi_iframe);
+    FIELD("tasks.coroutine_state", PyGenObject, gi_frame_state);
+    PRINT("tasks.created", FRAME_CREATED);
+    PRINT("tasks.executing", FRAME_EXECUTING);
+#if AT_LEAST(3, 15)
+    PRINT("tasks.ended", FRAME_CLEARED);
+#else
+    PRINT("tasks.ended", FRAME_COMPLETED);
+#endif
+#if AT_LEAST(3, 14)
+    FIELD("tasks.top", _PyInterpreterFrame, stackpointer);
+#else
+    FIELD("tasks.top", _PyInterpreterFrame, stacktop);
+#endif
+#if AT_LEAST(3, 13)
+    PRINT("tasks.awaiting_first", FRAME_SUSPENDED_YIELD_FROM);
+#endif
+#else
+    FIELD("tasks.coroutine_frame", PyGenObject, gi_frame);
+#if AT_LEAST(3, 10)
+    FIELD("tasks.coroutine_state", PyFrameObject, f_state);
+    FIELD("tasks.values", PyFrameObject, f_valuestack);
+    FIELD("tasks.top", PyFrameObject, f_stackdepth);
+#else
+    FIELD("tasks.coroutine_state", PyGenObject, gi_running);
+    FIELD("tasks.top", PyFrameObject, f_stacktop);
+#endif
+    FIELD("tasks.code", PyCodeObject, co_code);
+#endif
+#if !defined(Py_GIL_DISABLED)
+#if AT_LEAST(3, 9)
+    FIELD("tasks.gc", PyInterpreterState, gc.generations);
+#else
+    FIELD("tasks.gc", _PyRuntimeState, gc.generations);
+#endif
+#endif
+}
+#endif
+
 #if AT_LEAST(3, 13)
 static void print_debug_offsets(void)
 {
@@ -475,6 +529,9 @@ int main(void)
     print_text();
     print_objects();
     print_values();
+#if AT_LEAST(3, 8)
+    print_tasks();
+#endif
 #if AT_LEAST(3, 13)
     print_debug_offsets();
 #endif

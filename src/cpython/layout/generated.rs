@@ -7,8 +7,9 @@ use std::process::Command;
 
 use super::words::{GIL_WORDS, WORDS, Word};
 use super::{
-    AttributeSource, DictLayout, GeneratorState, GilLayout, GilSource, InstructionSource,
-    IntLayout, Layout, LeafFrame, TextLayout, ValueLayout, builtin, from_debug_offsets,
+    AttributeSource, Awaiting, CoroutineSource, DictLayout, GcSource, GeneratorState, GilLayout,
+    GilSource, InstructionSource, IntLayout, Layout, LeafFrame, StackTop, TaskLayout, TextLayout,
+    ValueLayout, builtin, from_debug_offsets,
 };
 use crate::model::PythonVersion;
 
@@ -387,6 +388,9 @@ fn fields(layout: &Layout) -> Fields {
         }
     }
     add_values(&mut fields, value);
+    if let Some(tasks) = &layout.tasks {
+        tasks_fields(tasks, &mut fields);
+    }
     // These may lie before the object.
     match object.attributes {
         AttributeSource::DictOffset => {}
@@ -474,5 +478,58 @@ fn add_values(fields: &mut Fields, value: &ValueLayout) {
             fields.insert("value.generator_executing", executing.into());
             fields.insert("value.generator_cleared", cleared.into());
         }
+    }
+}
+
+/// What a header tells of tasks: not the forms of `_asyncio.Task`.
+fn tasks_fields(tasks: &TaskLayout, fields: &mut Fields) {
+    let mut add = |name: &'static str, value: Option<u32>| {
+        fields.extend(value.map(|value| (name, i64::from(value))));
+    };
+    add("tasks.thread_dict", Some(tasks.thread_dict));
+    add("tasks.function_closure", Some(tasks.function_closure));
+    add("tasks.function_name", Some(tasks.function_name));
+    add("tasks.type_base", Some(tasks.type_base));
+    add("tasks.running_loop", tasks.lists.map(|it| it.running_loop));
+    add("tasks.of_thread", tasks.lists.map(|it| it.of_thread));
+    add(
+        "tasks.of_interpreter",
+        tasks.lists.map(|it| it.of_interpreter),
+    );
+    add(
+        "tasks.gc",
+        tasks.gc.map(|gc| match gc {
+            GcSource::Runtime(at) | GcSource::Interpreter(at) => at,
+        }),
+    );
+    let (values, top) = match tasks.coroutine.top {
+        StackTop::Pointer { offset } | StackTop::Index { offset } => (None, offset),
+        StackTop::Depth { values, depth } => (Some(values), depth),
+    };
+    add("tasks.values", values);
+    add("tasks.top", Some(top));
+    let (frame, state) = match tasks.coroutine.source {
+        CoroutineSource::Linked { frame, running } => (frame, running),
+        CoroutineSource::LinkedWithState { frame, state }
+        | CoroutineSource::Embedded { frame, state, .. } => (frame, state),
+    };
+    add("tasks.coroutine_frame", Some(frame));
+    add("tasks.coroutine_state", Some(state));
+    if let Awaiting::Opcode { code, .. } = tasks.coroutine.awaiting {
+        add("tasks.code", Some(code));
+    }
+    if let CoroutineSource::Embedded {
+        created,
+        executing,
+        ended,
+        ..
+    } = tasks.coroutine.source
+    {
+        fields.insert("tasks.created", created.into());
+        fields.insert("tasks.executing", executing.into());
+        fields.insert("tasks.ended", ended.into());
+    }
+    if let Awaiting::States { first, .. } = tasks.coroutine.awaiting {
+        fields.insert("tasks.awaiting_first", first.into());
     }
 }

@@ -20,6 +20,7 @@ mod debug_offsets;
 #[cfg(test)]
 mod generated;
 mod tables;
+mod tasks;
 mod values;
 mod words;
 
@@ -27,6 +28,10 @@ mod words;
 pub use debug_offsets::read_version;
 pub use debug_offsets::{DEBUG_OFFSETS_SIZE_LIMIT, from_debug_offsets};
 pub use values::{DequeLayout, GeneratorLayout, GeneratorState, OldStyleLayout, ValueLayout};
+
+pub use tasks::{
+    Awaiting, CoroutineLayout, CoroutineSource, GcSource, StackTop, TaskForm, TaskLayout, TaskLists,
+};
 
 use crate::model::PythonVersion;
 
@@ -51,6 +56,8 @@ pub struct Layout {
     pub code: CodeLayout,
     pub object: ObjectLayout,
     pub value: ValueLayout,
+    /// `None` before 3.8.
+    pub tasks: Option<TaskLayout>,
 }
 
 /// `_PyRuntimeState`, or the static variables that stood in its place before 3.7.

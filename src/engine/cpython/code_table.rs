@@ -262,7 +262,7 @@ pub enum Meaning {
     Incomplete,
 }
 
-fn intern_function(
+pub fn intern_function(
     code: &Code,
     interner: &mut Interner,
     short_files: &mut ShortFiles,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::Suspended;
 use super::code_table::CodeTable;
 use super::halting::USUAL_TID_OFFSETS;
 use super::once::{Doing, Once};
@@ -105,6 +106,7 @@ pub fn look_at_core(
         frames: frames.collect(),
         variables_are_cut: variables.is_cut(),
         variables_may_have_moved: false,
+        suspended: Suspended::default(),
         doings: doings.collect(),
         interner,
         samples,

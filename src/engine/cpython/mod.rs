@@ -29,6 +29,7 @@ mod open;
 mod reading;
 mod resolving;
 mod short_file;
+mod suspended;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -58,6 +59,7 @@ pub use self::once::{Doing, Once, OnceOptions, look_once};
 pub use self::open::{OpenError, open, open_each};
 #[cfg(any(test, feature = "internals"))]
 pub use self::resolving::MISSING_FRAMES;
+pub use self::suspended::{Suspended, SuspendedGreenlet, SuspendedTask};
 pub use self::variables::{FrameFacts, VariableOptions};
 
 /// The most tries per tick to prove what was read. Each try halts the threads anew. Nearly all looks

@@ -5,7 +5,7 @@ use std::ops::Range;
 use syscalls::Sysno;
 
 use super::variables::{FrameFacts, VariableOptions, Variables};
-use super::{CpythonEngine, OpenError, open};
+use super::{CpythonEngine, OpenError, Suspended, open, suspended};
 use crate::engine::{Engine, EngineOptions, EngineReport, TickError};
 use crate::model::{Counting, Halting, Interner, Nanos, Pid, PythonVersion, Sample, Tick, Tid};
 use crate::sys::linux::tasks::InKernel;
@@ -26,6 +26,8 @@ pub struct OnceOptions {
     pub frames: bool,
     /// And what its variables hold.
     pub variables: Option<VariableOptions>,
+    /// asyncio's tasks, and greenlets.
+    pub suspended: bool,
 }
 
 /// Every thread, waiting or not, at one moment.
@@ -42,6 +44,8 @@ pub struct Once {
     pub variables_are_cut: bool,
     /// Threads went on while their variables were read.
     pub variables_may_have_moved: bool,
+    /// What is suspended, if that was asked for.
+    pub suspended: Suspended,
     #[cfg_attr(
         not(feature = "cli"),
         allow(dead_code, reason = "for who tells how it was read")
@@ -105,6 +109,10 @@ pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenErr
             variables.take(key.python_id, key.tid)
         }));
     }
+    let suspended = match options.suspended && failure.is_none() {
+        true => suspended::read(&engine, &mut interner),
+        false => Suspended::default(),
+    };
     Ok(Once {
         frames,
         variables_are_cut,
@@ -114,6 +122,7 @@ pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenErr
         interner,
         samples,
         doings,
+        suspended,
         failure,
     })
 }

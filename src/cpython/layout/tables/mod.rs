@@ -12,6 +12,7 @@
 mod frames;
 mod objects;
 mod states;
+mod tasks;
 mod values;
 
 use std::ops::RangeInclusive;
@@ -65,6 +66,7 @@ pub(super) fn find(version: PythonVersion) -> Option<Layout> {
         code: table.code.clone(),
         object: table.object.clone(),
         value: table.value,
+        tasks: tasks::find(version),
     })
 }
 

@@ -117,6 +117,10 @@ impl<M: Moments> Reader<M> {
     }
 
     /// The result of the last look.
+    pub fn runtime(&self) -> &RuntimeAddress {
+        &self.runtime
+    }
+
     pub fn last_look(&self) -> &Look {
         &self.look
     }
