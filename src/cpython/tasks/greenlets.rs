@@ -186,7 +186,7 @@ fn is_kind<M: Memory>(
     kind: Kind,
 ) -> bool {
     // An object's address is a multiple of 8, and none is in the first page.
-    object.0 % 8 == 0 && object.0 >= 4096 && kinds.of_any(memory, object) == kind
+    object.0.is_multiple_of(8) && object.0 >= 4096 && kinds.of_any(memory, object) == kind
 }
 
 /// The stack from a frame object on.
