@@ -68,7 +68,15 @@ pub trait Memory {
     where
         Self: Sized,
     {
-        Ok(self.read_vec(at, bytes.len())? == bytes)
+        // Each look asks this of many places that are short: for those nothing is allocated.
+        let mut short = [0; 256];
+        match short.get_mut(..bytes.len()) {
+            Some(found) => {
+                self.read(at, found)?;
+                Ok(found == bytes)
+            }
+            None => Ok(self.read_vec(at, bytes.len())? == bytes),
+        }
     }
 
     /// Reads `len` bytes. The caller has to make sure that `len` is not too large.
