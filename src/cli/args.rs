@@ -134,7 +134,7 @@ pub struct Dump {
     #[arg(short, long)]
     pub json: bool,
 
-    /// Show each thread by itself, even where others have the same stack
+    /// Show each thread, task and greenlet by itself, even where others have the same stack
     #[arg(long)]
     pub all: bool,
 
@@ -605,6 +605,9 @@ are shown once.
 
 A thread is active if it has a CPU or is ready to run, else idle. It is shown what an idle thread waits for: \
 the GIL, or a system call.
+
+The tasks of asyncio follow the thread that runs their loop, each below the one that waits for it; suspended greenlets \
+come last. Nothing is halted while they are read; if they changed meanwhile, that is said.
 
 From a core file, the signal that ended the process is told, too, and which thread got it. What the core file lacks is \
 read from the program and libraries of the process, if these are here as they were; --sysroot tells where else.

@@ -52,6 +52,7 @@ typedef union { char size[48]; long align; } spyhole_mutex;
 #endif
 #if AT_LEAST(3, 13)
 #include "internal/pycore_runtime_init.h"
+#include "internal/pycore_tstate.h"
 #endif
 #if AT_LEAST(3, 14)
 #include "internal/pycore_interpframe_structs.h"
@@ -388,8 +389,10 @@ static void print_tasks(void)
     FIELD("tasks.function_closure", PyFunctionObject, func_closure);
     FIELD("tasks.function_name", PyFunctionObject, func_name);
     FIELD("tasks.type_base", PyTypeObject, tp_base);
-#if AT_LEAST(3, 14)
+#if AT_LEAST(3, 13)
     FIELD("tasks.running_loop", _PyThreadStateImpl, asyncio_running_loop);
+#endif
+#if AT_LEAST(3, 14)
     FIELD("tasks.of_thread", _PyThreadStateImpl, asyncio_tasks_head);
     FIELD("tasks.of_interpreter", PyInterpreterState, asyncio_tasks_head);
 #endif
@@ -426,8 +429,10 @@ static void print_tasks(void)
 #if !defined(Py_GIL_DISABLED)
 #if AT_LEAST(3, 9)
     FIELD("tasks.gc", PyInterpreterState, gc.generations);
+    FIELD("tasks.gc_permanent", PyInterpreterState, gc.permanent_generation);
 #else
     FIELD("tasks.gc", _PyRuntimeState, gc.generations);
+    FIELD("tasks.gc_permanent", _PyRuntimeState, gc.permanent_generation);
 #endif
 #endif
 }

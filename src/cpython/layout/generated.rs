@@ -7,9 +7,9 @@ use std::process::Command;
 
 use super::words::{GIL_WORDS, WORDS, Word};
 use super::{
-    AttributeSource, Awaiting, CoroutineSource, DictLayout, GcSource, GeneratorState, GilLayout,
-    GilSource, InstructionSource, IntLayout, Layout, LeafFrame, StackTop, TaskLayout, TextLayout,
-    ValueLayout, builtin, from_debug_offsets,
+    AttributeSource, Awaiting, CoroutineSource, DictLayout, GeneratorState, GilLayout, GilSource,
+    InstructionSource, IntLayout, Layout, LeafFrame, StackTop, TaskLayout, TextLayout, ValueLayout,
+    builtin, from_debug_offsets,
 };
 use crate::model::PythonVersion;
 
@@ -490,18 +490,14 @@ fn tasks_fields(tasks: &TaskLayout, fields: &mut Fields) {
     add("tasks.function_closure", Some(tasks.function_closure));
     add("tasks.function_name", Some(tasks.function_name));
     add("tasks.type_base", Some(tasks.type_base));
-    add("tasks.running_loop", tasks.lists.map(|it| it.running_loop));
+    add("tasks.running_loop", tasks.running_loop);
     add("tasks.of_thread", tasks.lists.map(|it| it.of_thread));
     add(
         "tasks.of_interpreter",
         tasks.lists.map(|it| it.of_interpreter),
     );
-    add(
-        "tasks.gc",
-        tasks.gc.map(|gc| match gc {
-            GcSource::Runtime(at) | GcSource::Interpreter(at) => at,
-        }),
-    );
+    add("tasks.gc", tasks.gc.map(|gc| gc.generations));
+    add("tasks.gc_permanent", tasks.gc.map(|gc| gc.permanent));
     let (values, top) = match tasks.coroutine.top {
         StackTop::Pointer { offset } | StackTop::Index { offset } => (None, offset),
         StackTop::Depth { values, depth } => (Some(values), depth),

@@ -30,7 +30,8 @@ pub use debug_offsets::{DEBUG_OFFSETS_SIZE_LIMIT, from_debug_offsets};
 pub use values::{DequeLayout, GeneratorLayout, GeneratorState, OldStyleLayout, ValueLayout};
 
 pub use tasks::{
-    Awaiting, CoroutineLayout, CoroutineSource, GcSource, StackTop, TaskForm, TaskLayout, TaskLists,
+    Awaiting, CoroutineLayout, CoroutineSource, GcLayout, GcOwner, StackTop, TaskForm, TaskLayout,
+    TaskLists,
 };
 
 use crate::model::PythonVersion;

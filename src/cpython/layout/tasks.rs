@@ -3,9 +3,11 @@
 /// What tasks and greenlets are found and read by; from 3.8 on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TaskLayout {
-    /// `PyThreadState.dict`, in which up to 3.13 the running event loop stands.
+    /// `PyThreadState.dict`, in which up to 3.12 the running event loop stands.
     pub thread_dict: u32,
-    /// From 3.14 on: what a thread state and an interpreter state have for asyncio.
+    /// `_PyThreadStateImpl.asyncio_running_loop`; from 3.13 on.
+    pub running_loop: Option<u32>,
+    /// From 3.14 on.
     pub lists: Option<TaskLists>,
     pub coroutine: CoroutineLayout,
     /// `PyFunctionObject.func_closure`, a tuple of cells or NULL.
@@ -14,7 +16,7 @@ pub struct TaskLayout {
     /// `PyTypeObject.tp_base`.
     pub type_base: u32,
     /// `None` in free-threaded builds, whose collector keeps no lists.
-    pub gc: Option<GcSource>,
+    pub gc: Option<GcLayout>,
     /// `_asyncio.Task`, in each form that releases of this branch have had.
     pub forms: &'static [TaskForm],
 }
@@ -23,8 +25,6 @@ pub struct TaskLayout {
 /// `struct llist_node`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TaskLists {
-    /// `_PyThreadStateImpl.asyncio_running_loop`.
-    pub running_loop: u32,
     /// `_PyThreadStateImpl.asyncio_tasks_head`.
     pub of_thread: u32,
     /// `PyInterpreterState.asyncio_tasks_head`: tasks whose threads have ended.
@@ -104,12 +104,20 @@ pub struct TaskForm {
     pub awaited_by: Option<u32>,
 }
 
-/// Where the collector's lists begin: three generations and then the permanent one, 24 bytes each, that
-/// begin with a `PyGC_Head` (`struct gc_generation`).
+/// Where the collector's lists are: three generations, one after the other, and the permanent one. Each is a
+/// `struct gc_generation`, which begins with a `PyGC_Head`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum GcSource {
-    /// 3.8: in `_PyRuntime`.
-    Runtime(u32),
-    /// 3.9 on: in the interpreter state.
-    Interpreter(u32),
+pub struct GcLayout {
+    pub within: GcOwner,
+    pub generations: u32,
+    pub permanent: u32,
+}
+
+/// What holds the collector's lists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GcOwner {
+    /// 3.8: `_PyRuntime`.
+    Runtime,
+    /// 3.9 on: the interpreter state.
+    Interpreter,
 }

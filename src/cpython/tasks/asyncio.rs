@@ -476,8 +476,8 @@ impl<M: Memory> TaskReader<'_, '_, M> {
     }
 
     fn running_loop(&mut self, thread: &ThreadState) -> Option<Addr> {
-        if let Some(lists) = self.tasks.lists {
-            let place = thread.address.plus(lists.running_loop.into());
+        if let Some(running_loop) = self.tasks.running_loop {
+            let place = thread.address.plus(running_loop.into());
             let running = self.memory.read_addr(place).ok()?;
             return (!running.is_null()).then_some(running);
         }
@@ -488,10 +488,10 @@ impl<M: Memory> TaskReader<'_, '_, M> {
         }
         let key = "__asyncio_running_event_loop__";
         let holder = dict_get(self.memory, &self.layout.object, dict, key).ok()??;
-        // A `PyRunningLoopHolder`; None where no loop runs.
+        // Up to 3.11 a holder of the loop, in 3.12 the loop itself; None where none runs.
         match self.kinds.of(self.memory, holder).ok()? {
             Kind::LoopHolder => self.word(holder, 0).ok(),
-            _ => None,
+            _ => Some(holder),
         }
     }
 }

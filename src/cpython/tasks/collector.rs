@@ -1,7 +1,7 @@
 //! The objects that the garbage collector knows, by its own lists.
 
 use super::super::chain::Ring;
-use super::super::layout::{GcSource, Layout};
+use super::super::layout::{GcOwner, Layout};
 use super::super::locate::RuntimeAddress;
 use crate::memory::{Memory, Paged};
 use crate::model::Addr;
@@ -12,8 +12,7 @@ const MAX_OBJECTS: usize = 2_000_000;
 /// `PyGC_Head` (Include/internal/pycore_gc.h, from 3.8 on): next and previous.
 const HEAD: u64 = 16;
 
-/// Three generations, each of `struct gc_generation`: a head, and two ints. The permanent one comes behind
-/// them, in most versions after `generation0`, which is a pointer to the first.
+/// Each is a `struct gc_generation`: a head, and two ints.
 const GENERATIONS: u64 = 3;
 const GENERATION: u64 = 24;
 
@@ -29,23 +28,20 @@ pub fn for_each<M: Memory>(
     interpreter: Addr,
     mut judge: impl FnMut(&mut Paged<'_, M>, Addr),
 ) -> bool {
-    let source = layout.tasks.as_ref().and_then(|tasks| tasks.gc);
-    let first = match (source, runtime) {
-        (Some(GcSource::Interpreter(offset)), _) => interpreter.plus(offset.into()),
-        (Some(GcSource::Runtime(offset)), RuntimeAddress::Runtime(runtime)) => {
-            runtime.plus(offset.into())
-        }
-        _ => return false,
+    let Some(gc) = layout.tasks.as_ref().and_then(|tasks| tasks.gc) else {
+        return false;
     };
-    let behind = first.plus(GENERATIONS * GENERATION);
-    let permanent = match memory.read_addr(behind) {
-        Ok(generation) if generation == first => behind.plus(8),
-        _ => behind,
+    let owner = match (gc.within, runtime) {
+        (GcOwner::Interpreter, _) => interpreter,
+        (GcOwner::Runtime, RuntimeAddress::Runtime(runtime)) => *runtime,
+        (GcOwner::Runtime, RuntimeAddress::Variables { .. }) => return false,
     };
-    let generations = (0..GENERATIONS).map(|number| first.plus(number * GENERATION));
+    let generations = (0..GENERATIONS).map(|it| u64::from(gc.generations) + it * GENERATION);
+    let lists = generations.chain([gc.permanent.into()]);
     let mut left = MAX_OBJECTS;
     let mut is_whole = true;
-    for head in generations.chain([permanent]) {
+    for list in lists {
+        let head = owner.plus(list);
         let mut ring = Ring::default();
         let mut at = head;
         loop {

@@ -273,7 +273,7 @@ pub fn values<M: Memory>(
         }
     };
     let len = end.0.wrapping_sub(locals.0);
-    let makes_sense = len % 8 == 0 && (1..=MAX_VALUES).contains(&(len / 8));
+    let makes_sense = len.is_multiple_of(8) && (1..=MAX_VALUES).contains(&(len / 8));
     Ok(makes_sense.then_some((locals, end)))
 }
 

@@ -13,11 +13,13 @@ use super::super::frames::read_one;
 use super::super::layout::Layout;
 use super::super::locate::RuntimeAddress;
 use super::super::objects::{ObjectError, dict_get};
+use super::super::words::word;
 use super::collector;
 use super::kinds::{Kind, Kinds};
 use super::{MAX_FRAMES, SuspendedStack};
 use crate::memory::{Memory, Paged};
 use crate::model::Addr;
+use crate::model::little_endian::u64_at;
 
 /// As many greenlets are read.
 const MAX_GREENLETS: usize = 100_000;
@@ -118,16 +120,13 @@ impl Body {
         // From 2.0 on: weak references, the dict, and `pimpl`. Before, `stack_copy` is the third word,
         // NULL or a copy of a stack, and `parent` a greenlet or NULL.
         let words = memory.read_vec(head, 80).ok()?;
-        let at_parent = Addr(super::super::words::word(&words, PARENT_IN_OBJECT as u32));
-        let top = Addr(super::super::words::word(
-            &words,
-            PARENT_IN_OBJECT as u32 + 16,
-        ));
+        let at_parent = Addr(word(&words, PARENT_IN_OBJECT as u32));
+        let top = Addr(word(&words, PARENT_IN_OBJECT as u32 + 16));
         let is_object = is_kind(memory, kinds, at_parent, Kind::Greenlet)
             && (top.is_null() || is_kind(memory, kinds, top, Kind::Frame));
         let start = match is_object {
             true => head,
-            false => Addr(super::super::words::word(&words, 16)),
+            false => Addr(word(&words, 16)),
         };
         let bytes = read_most(memory, start)?;
         let mut body = Body {
@@ -144,7 +143,7 @@ impl Body {
     }
 
     fn word(&self, at: usize) -> Option<Addr> {
-        crate::model::little_endian::u64_at(&self.bytes, at).map(Addr)
+        u64_at(&self.bytes, at).map(Addr)
     }
 
     fn parent<M: Memory>(

@@ -45,7 +45,7 @@ pub enum Kind {
     Int,
     /// `asyncio.TaskGroup`.
     TaskGroup,
-    /// `asyncio.PyRunningLoopHolder` of the C module.
+    /// `_RunningLoopHolder` of `_asyncio`.
     LoopHolder,
     Frame,
     Greenlet,
@@ -85,7 +85,7 @@ impl Kind {
             b"str" => Kind::Text,
             b"int" => Kind::Int,
             b"TaskGroup" => Kind::TaskGroup,
-            b"_asyncio.PyRunningLoopHolder" | b"PyRunningLoopHolder" => Kind::LoopHolder,
+            b"_RunningLoopHolder" => Kind::LoopHolder,
             b"frame" => Kind::Frame,
             b"greenlet.greenlet" => Kind::Greenlet,
             _ => return None,

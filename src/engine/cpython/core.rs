@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::Suspended;
 use super::code_table::CodeTable;
 use super::halting::USUAL_TID_OFFSETS;
 use super::once::{Doing, Once};
@@ -14,8 +13,8 @@ use super::open::{OpenError, layout_of};
 use super::reading::{KernelSide, KernelThread, Motion, Patience, Reader, Scope};
 use super::resolving::{RawSample, Resolver, WorkSearch};
 use super::short_file::{FileSystem, ShortFiles};
-use super::stack_of;
 use super::variables::{VariableOptions, Variables};
+use super::{stack_of, suspended};
 use crate::cpython::locate;
 use crate::cpython::threads::ThreadState;
 use crate::engine::{EngineReport, TickError};
@@ -92,6 +91,9 @@ pub fn look_at_core(
         resolver.name_threads(&names, &mut interner);
     }
     let gils = reader.gil_memory();
+    let mut memory = CoreMemory::new(Arc::clone(core));
+    let files = FileSystem::Core(Arc::clone(core));
+    let suspended = suspended::read_still(&reader, &mut memory, files, &mut interner);
     let doings = samples.iter().map(|sample| {
         let tid = interner.thread(sample.thread).key.tid;
         let thread = tid.and_then(|tid| kernel.threads.get(&tid));
@@ -106,10 +108,10 @@ pub fn look_at_core(
         frames: frames.collect(),
         variables_are_cut: variables.is_cut(),
         variables_may_have_moved: false,
-        suspended: Suspended::default(),
         doings: doings.collect(),
         interner,
         samples,
+        suspended,
         report: EngineReport::default(),
         failure,
     })

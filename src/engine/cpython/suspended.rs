@@ -10,13 +10,14 @@ use rustc_hash::FxHashMap;
 
 use super::CpythonEngine;
 use super::code_table::intern_function;
+use super::reading::Reader;
 use super::short_file::{FileSystem, ShortFiles};
 use crate::cpython::code::Code;
 use crate::cpython::layout::Layout;
 use crate::cpython::tasks::asyncio::{self, TaskDoing};
 use crate::cpython::tasks::{SuspendedStack, greenlets};
 use crate::cpython::threads::ThreadState;
-use crate::memory::LiveMemory;
+use crate::memory::{LiveMemory, Memory, Moments};
 use crate::model::{Addr, CodeAddr, Frame, FrameId, FunctionId, Interner, Pid, TargetStr, Tid};
 use crate::sys::linux::tasks::TaskFiles;
 
@@ -76,41 +77,61 @@ pub struct SuspendedGreenlet {
 
 /// Reads what is suspended, after a look at the threads.
 pub fn read(engine: &CpythonEngine, interner: &mut Interner) -> Suspended {
-    let layout = engine.reader.layout();
-    let mut memory = LiveMemory::new(engine.process.pid());
-    let look = engine.reader.last_look();
-    let states: Vec<ThreadState> = look.threads.iter().map(|thread| thread.state).collect();
-    let threads = look.threads.iter();
+    let threads = engine.reader.last_look().threads.iter();
     let threads = threads.filter_map(|thread| Some((thread.state.address, thread.tid?)));
     let mut watch = Watch::new(engine.process.pid(), threads);
+    let mut memory = LiveMemory::new(engine.process.pid());
+    let files = FileSystem::Process(Arc::clone(&engine.process));
+    read_watched(&engine.reader, &mut memory, files, &mut watch, interner)
+}
+
+/// The same where nothing runs.
+pub fn read_still<S: Moments, M: Memory>(
+    reader: &Reader<S>,
+    memory: &mut M,
+    files: FileSystem,
+    interner: &mut Interner,
+) -> Suspended {
+    read_watched(reader, memory, files, &mut Watch::nothing_runs(), interner)
+}
+
+fn read_watched<S: Moments, M: Memory>(
+    reader: &Reader<S>,
+    memory: &mut M,
+    files: FileSystem,
+    watch: &mut Watch,
+    interner: &mut Interner,
+) -> Suspended {
+    let (layout, look) = (reader.layout(), reader.last_look());
+    let states: Vec<ThreadState> = look.threads.iter().map(|thread| thread.state).collect();
     let mut names = Functions {
         layout,
         codes: FxHashMap::default(),
-        short_files: ShortFiles::new(FileSystem::Process(Arc::clone(&engine.process))),
+        short_files: ShortFiles::new(files),
         interner,
     };
     let mut suspended = Suspended::default();
     for &interpreter in &look.interpreters {
         read_tasks(
-            &mut memory,
+            memory,
             &mut names,
             interpreter,
             &states,
-            &mut watch,
+            watch,
             &mut suspended,
         );
     }
     for &interpreter in &look.interpreters {
         watch.begin();
-        let runtime = engine.reader.runtime();
-        let Ok(found) = greenlets::read(&mut memory, layout, runtime, interpreter) else {
+        let runtime = reader.runtime();
+        let Ok(found) = greenlets::read(memory, layout, runtime, interpreter) else {
             continue;
         };
         for greenlet in &found.greenlets {
             suspended.greenlets.push(SuspendedGreenlet {
                 address: greenlet.address,
                 parent: greenlet.parent,
-                frames: names.frames(&mut memory, &greenlet.stack),
+                frames: names.frames(memory, &greenlet.stack),
                 is_cut: greenlet.stack.is_cut,
             });
         }
@@ -120,8 +141,8 @@ pub fn read(engine: &CpythonEngine, interner: &mut Interner) -> Suspended {
     suspended
 }
 
-fn read_tasks(
-    memory: &mut LiveMemory,
+fn read_tasks<M: Memory>(
+    memory: &mut M,
     names: &mut Functions<'_>,
     interpreter: Addr,
     states: &[ThreadState],
@@ -186,6 +207,8 @@ struct Watch {
     threads: Vec<Watched>,
     /// There are threads that are not watched.
     is_partial: bool,
+    /// None can run.
+    nothing_runs: bool,
 }
 
 struct Watched {
@@ -206,6 +229,15 @@ impl Watch {
         Watch {
             threads: threads.by_ref().take(MAX_WATCHED).collect(),
             is_partial: threads.next().is_some(),
+            nothing_runs: false,
+        }
+    }
+
+    fn nothing_runs() -> Watch {
+        Watch {
+            threads: Vec::new(),
+            is_partial: false,
+            nothing_runs: true,
         }
     }
 
@@ -218,7 +250,7 @@ impl Watch {
     /// Whether the thread of this state has slept since the beginning.
     fn slept(&self, address: Addr) -> bool {
         let thread = self.threads.iter().find(|it| it.address == address);
-        thread.is_some_and(Watched::slept)
+        self.nothing_runs || thread.is_some_and(Watched::slept)
     }
 
     fn all_slept(&self) -> bool {
@@ -249,7 +281,7 @@ struct Functions<'a> {
 
 impl Functions<'_> {
     /// A stack's frames, outermost first; those that cannot be read are left out.
-    fn frames(&mut self, memory: &mut LiveMemory, stack: &SuspendedStack) -> Vec<FrameId> {
+    fn frames<M: Memory>(&mut self, memory: &mut M, stack: &SuspendedStack) -> Vec<FrameId> {
         let frames = stack.frames.iter().filter_map(|frame| {
             if self.codes.len() >= MAX_CODES && !self.codes.contains_key(&frame.code) {
                 return None;

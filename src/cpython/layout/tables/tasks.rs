@@ -5,7 +5,8 @@
 // for free-threaded builds.
 
 use crate::cpython::layout::{
-    Awaiting, CoroutineLayout, CoroutineSource, GcSource, StackTop, TaskForm, TaskLayout, TaskLists,
+    Awaiting, CoroutineLayout, CoroutineSource, GcLayout, GcOwner, StackTop, TaskForm, TaskLayout,
+    TaskLists,
 };
 use crate::model::PythonVersion;
 
@@ -179,38 +180,52 @@ const fn coroutine_3_15(more: u32) -> CoroutineLayout {
     }
 }
 
+const fn gc_of(generations: u32, permanent: u32) -> Option<GcLayout> {
+    Some(GcLayout {
+        within: GcOwner::Interpreter,
+        generations,
+        permanent,
+    })
+}
+
 const TASKS_3_8: TaskLayout = TaskLayout {
     thread_dict: 152,
+    running_loop: None,
     lists: None,
     coroutine: COROUTINE_3_8,
     function_closure: 48,
     function_name: 64,
     type_base: 256,
-    gc: Some(GcSource::Runtime(368)),
+    gc: Some(GcLayout {
+        within: GcOwner::Runtime,
+        generations: 368,
+        permanent: 448,
+    }),
     forms: &[FORM_3_8],
 };
 
 const TASKS_3_9: TaskLayout = TaskLayout {
-    gc: Some(GcSource::Interpreter(640)),
+    gc: gc_of(640, 720),
     forms: &[FORM_3_9],
     ..TASKS_3_8
 };
 
 const TASKS_3_10: TaskLayout = TaskLayout {
     thread_dict: 152,
+    running_loop: None,
     lists: None,
     coroutine: COROUTINE_3_10,
     function_closure: 72,
     function_name: 32,
     type_base: 256,
-    gc: Some(GcSource::Interpreter(640)),
+    gc: gc_of(640, 720),
     forms: &[FORM_3_9, FORM_3_10_LATER],
 };
 
 const TASKS_3_11: TaskLayout = TaskLayout {
     thread_dict: 128,
     coroutine: COROUTINE_3_11,
-    gc: Some(GcSource::Interpreter(672)),
+    gc: gc_of(672, 752),
     forms: &[FORM_3_11],
     ..TASKS_3_10
 };
@@ -218,14 +233,15 @@ const TASKS_3_11: TaskLayout = TaskLayout {
 const TASKS_3_12: TaskLayout = TaskLayout {
     thread_dict: 112,
     coroutine: COROUTINE_3_12,
-    gc: Some(GcSource::Interpreter(136)),
+    gc: gc_of(136, 216),
     ..TASKS_3_11
 };
 
 const TASKS_3_13: TaskLayout = TaskLayout {
     thread_dict: 128,
+    running_loop: Some(304),
     coroutine: coroutine_3_13(0, StackTop::Index { offset: 64 }),
-    gc: Some(GcSource::Interpreter(7424)),
+    gc: gc_of(7424, 7504),
     forms: &[form_3_13(0)],
     ..TASKS_3_12
 };
@@ -241,20 +257,20 @@ const TASKS_3_13T: TaskLayout = TaskLayout {
 };
 
 const TASKS_3_14: TaskLayout = TaskLayout {
+    running_loop: Some(864),
     lists: Some(TaskLists {
-        running_loop: 864,
         of_thread: 880,
         of_interpreter: 10880,
     }),
     coroutine: coroutine_3_13(0, StackTop::Pointer { offset: 64 }),
-    gc: Some(GcSource::Interpreter(7432)),
+    gc: gc_of(7432, 7504),
     forms: &[form_3_14(0, 0)],
     ..TASKS_3_13
 };
 
 const TASKS_3_14T: TaskLayout = TaskLayout {
+    running_loop: Some(864),
     lists: Some(TaskLists {
-        running_loop: 864,
         of_thread: 880,
         of_interpreter: 17304,
     }),
@@ -265,20 +281,20 @@ const TASKS_3_14T: TaskLayout = TaskLayout {
 
 const TASKS_3_15: TaskLayout = TaskLayout {
     thread_dict: 152,
+    running_loop: Some(1024),
     lists: Some(TaskLists {
-        running_loop: 1024,
         of_thread: 1048,
         of_interpreter: 10856,
     }),
     coroutine: coroutine_3_15(0),
-    gc: Some(GcSource::Interpreter(7408)),
+    gc: gc_of(7408, 7480),
     ..TASKS_3_14
 };
 
 const TASKS_3_15T: TaskLayout = TaskLayout {
     thread_dict: 152,
+    running_loop: Some(1024),
     lists: Some(TaskLists {
-        running_loop: 1024,
         of_thread: 1048,
         of_interpreter: 17256,
     }),

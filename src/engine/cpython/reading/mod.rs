@@ -116,11 +116,11 @@ impl<M: Moments> Reader<M> {
         &self.layout
     }
 
-    /// The result of the last look.
     pub fn runtime(&self) -> &RuntimeAddress {
         &self.runtime
     }
 
+    /// The result of the last look.
     pub fn last_look(&self) -> &Look {
         &self.look
     }
