@@ -13,7 +13,7 @@ use crate::profile::Profile;
 use crate::record::{
     Caller, Ending, Launch, Output, PeriodicFile, Recorded, Recorder, Updates, Written,
 };
-use crate::sampler::{Follow, Report, Stop};
+use crate::sampler::{Follow, Report};
 use crate::survey::Choice;
 
 /// Records, writes the file, and returns the exit code.
@@ -171,20 +171,9 @@ impl Recording<'_> {
         }: &Recorded,
         by_itself: Option<Ending>,
     ) -> Result<u8, anyhow::Error> {
-        match (self.recorder.control().stopped_by(), report.stop) {
-            (Some(signal), _) => {
-                let why = words::stopped_by(signal);
-                terminal::say(format_args!("Stopped sampling because {why}"));
-            }
-            (None, Stop::TargetEnded) => {
-                let how = by_itself.map_or(String::new(), |ending| {
-                    format!(" {}", words::ending(ending))
-                });
-                terminal::say(format_args!(
-                    "Stopped sampling because the process ended{how}"
-                ));
-            }
-            (None, Stop::Asked | Stop::Duration) => {}
+        let signal = self.recorder.control().stopped_by();
+        if let Some(why) = words::why_it_stopped("sampling", signal, report.stop, by_itself) {
+            terminal::say(why);
         }
         let own_code = by_itself.and_then(Ending::exit_code).unwrap_or(0);
         if profile.is_empty() {

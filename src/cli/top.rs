@@ -144,20 +144,9 @@ impl Watching<'_> {
         by_itself: Option<Ending>,
     ) -> Result<u8, anyhow::Error> {
         feed.result().context("nothing more can be shown")?;
-        match (self.recorder.control().stopped_by(), report.stop) {
-            (Some(signal), _) => {
-                let why = words::stopped_by(signal);
-                terminal::say(format_args!("Stopped watching because {why}"));
-            }
-            (None, Stop::TargetEnded) => {
-                let how = by_itself.map_or(String::new(), |ending| {
-                    format!(" {}", words::ending(ending))
-                });
-                terminal::say(format_args!(
-                    "Stopped watching because the process ended{how}"
-                ));
-            }
-            (None, Stop::Asked | Stop::Duration) => {}
+        let signal = self.recorder.control().stopped_by();
+        if let Some(why) = words::why_it_stopped("watching", signal, report.stop, by_itself) {
+            terminal::say(why);
         }
         let own_code = by_itself.and_then(Ending::exit_code).unwrap_or(0);
         let rate = self.recorder.options().rate;

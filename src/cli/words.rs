@@ -8,7 +8,7 @@ use super::{exit, explain, terminal};
 use crate::model::Pid;
 use crate::profile::Recording;
 use crate::record::{Ending, Event, OutputName, Telling, Written};
-use crate::sampler::{News, Outage, OutageKind};
+use crate::sampler::{News, Outage, OutageKind, Stop};
 use crate::target::Halted;
 
 /// How a program ended: `with exit code 1`, `by SIGTERM`.
@@ -25,12 +25,31 @@ pub fn ending(ending: Ending) -> String {
 }
 
 /// Why a recording was stopped.
-#[must_use]
-pub fn stopped_by(signal: Signal) -> String {
+fn stopped_by(signal: Signal) -> String {
     match signal {
         Signal::SIGINT => "Control-C was pressed".into(),
         other => format!("{other} came"),
     }
+}
+
+/// Why it ended before anybody asked for that: `Stopped sampling because ...`, where `doing` is what was
+/// stopped. `None` if it was to end then.
+#[must_use]
+pub fn why_it_stopped(
+    doing: &str,
+    signal: Option<Signal>,
+    stop: Stop,
+    by_itself: Option<Ending>,
+) -> Option<String> {
+    let why = match (signal, stop) {
+        (Some(signal), _) => stopped_by(signal),
+        (None, Stop::TargetEnded) => {
+            let how = by_itself.map_or(String::new(), |end| format!(" {}", ending(end)));
+            format!("the process ended{how}")
+        }
+        (None, Stop::Asked | Stop::Duration) => return None,
+    };
+    Some(format!("Stopped {doing} because {why}"))
 }
 
 /// What exists of an incomplete recording.

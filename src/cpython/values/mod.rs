@@ -106,13 +106,7 @@ impl<'a> Values<'a> {
     pub fn show(&mut self, memory: &mut dyn Memory, object: Addr) -> String {
         let allowed = self.limits.reads.min(self.reads_left);
         let mut metered = Metered::new(memory, allowed);
-        let mut writer = Writer::new(
-            &mut metered,
-            self.layout,
-            &mut self.classes,
-            self.limits,
-            self.secrets,
-        );
+        let mut writer = self.writer(&mut metered);
         writer.value(object);
         let shown = writer.finish();
         self.reads_left = self.reads_left.saturating_sub(allowed - metered.left());
@@ -124,20 +118,15 @@ impl<'a> Values<'a> {
 
     /// The same of the value of a variable, unless its name is that of a secret.
     fn show_named(&mut self, memory: &mut dyn Memory, name: &str, object: Addr) -> String {
-        let hides = {
-            let mut metered = Metered::new(memory, self.limits.reads);
-            let mut writer = Writer::new(
-                &mut metered,
-                self.layout,
-                &mut self.classes,
-                self.limits,
-                self.secrets,
-            );
-            writer.hides(name, object)
-        };
-        match hides {
+        let mut metered = Metered::new(memory, self.limits.reads);
+        match self.writer(&mut metered).hides(name, object) {
             true => MASK.to_owned(),
             false => self.show(memory, object),
         }
+    }
+
+    fn writer<'w, 'm>(&'w mut self, metered: &'w mut Metered<'m>) -> Writer<'w, 'm> {
+        let (limits, secrets) = (self.limits, self.secrets);
+        Writer::new(metered, self.layout, &mut self.classes, limits, secrets)
     }
 }

@@ -1,5 +1,6 @@
 //! Draws the screen, from 40 columns and 10 rows on; on less as much as there is room for.
 
+mod busy;
 mod code;
 mod flame;
 mod functions;
@@ -16,9 +17,7 @@ use ratatui::style::{Modifier, Style};
 
 use super::app::{App, Mode};
 use super::keys::View;
-use super::rows::{BusyRow, Part, Rows};
-use super::seen::Seen;
-use crate::output::Names;
+use super::rows::Rows;
 
 /// From so many rows on there is room for more than the necessary.
 const ROOMY: u16 = 16;
@@ -120,29 +119,4 @@ fn nothing(app: &App) -> &'static str {
         (Some(_), false) => "Nothing is named so; Esc shows all",
         (Some(_), true) => "No thread was seen at work",
     }
-}
-
-/// Rows of threads or of processes.
-fn busy_rows(
-    app: &App,
-    first: usize,
-    most: usize,
-    fetch: fn(&Seen, Names<'_>, Part<'_>) -> Rows<BusyRow>,
-) -> Rows<BusyRow> {
-    let Some(interner) = app.seen.interner() else {
-        return Rows {
-            rows: Vec::new(),
-            count: 0,
-        };
-    };
-    let names = Names {
-        interner,
-        options: &app.options,
-    };
-    let part = Part {
-        first,
-        most,
-        filter: &app.wanted(),
-    };
-    fetch(&app.seen, names, part)
 }
