@@ -13,7 +13,7 @@ use common::interpreters::{interpreters, one_of_each_version};
 use common::look::{mark, script, with_each};
 use common::watchdog::watch;
 use common::{Interpreter, Target, lacking, skipped};
-use harness::{Place, assert_code, python, stderr, stdout, wait_until};
+use harness::{Place, assert_code, dump, python, stderr, stdout, wait_until};
 use serde_json::Value;
 use spyhole::Core;
 use spyhole::dump::{Dump, DumpOptions, Locals};
@@ -113,12 +113,6 @@ fn spyhole(words: &[&str]) -> Output {
     let place = Place::new();
     let mut command = place.spyhole(["dump"]);
     command.args(words).output().expect("spyhole")
-}
-
-fn dump(words: &[&str]) -> String {
-    let output = spyhole(words);
-    assert_code(&output, 0);
-    stdout(&output)
 }
 
 fn threads(json: &str) -> Vec<Value> {

@@ -26,16 +26,6 @@ fn moment(python: &Interpreter, argument: Option<&str>) -> (Target, Child) {
     (target, silence)
 }
 
-fn dump(words: &[&str]) -> String {
-    let output = Place::new()
-        .spyhole(["dump"])
-        .args(words)
-        .output()
-        .expect("spyhole");
-    assert_code(&output, 0);
-    stdout(&output)
-}
-
 fn threads(pid: u32) -> Vec<Value> {
     let text = dump(&["--json", "--pid", &pid.to_string()]);
     serde_json::from_str(&text).expect("JSON")

@@ -22,15 +22,8 @@ fn telling(python: &Interpreter, name: &str) -> (Target, Vec<Fact>) {
     (target.asleep(), facts)
 }
 
-fn dump(target: &Target, words: &[&str]) -> String {
-    let pid = target.id().to_string();
-    let output = Place::new()
-        .spyhole(["dump", "--pid", &pid])
-        .args(words)
-        .output()
-        .expect("spyhole");
-    assert_code(&output, 0);
-    stdout(&output)
+fn dump_of(target: &Target, words: &[&str]) -> String {
+    dump(&[&["--pid", &target.id().to_string()], words].concat())
 }
 
 /// The variables of a dump by function and name; functions without what they are within.
@@ -55,7 +48,7 @@ fn variables(json: &str) -> HashMap<(String, String), Value> {
 fn each_kind_of_value_is_shown_as_python_writes_it() {
     with_each(&one_of_each_version(), |python| {
         let (target, facts) = telling(python, "locals.py");
-        let json = dump(&target, &["-l", "--json"]);
+        let json = dump_of(&target, &["-l", "--json"]);
         let found = variables(&json);
         let mut wrong = Vec::new();
         for (function, name, kind, expected) in facts {
@@ -78,7 +71,7 @@ fn each_kind_of_value_is_shown_as_python_writes_it() {
 fn variables_stand_below_their_frame() {
     let python = &one_of_each_version()[0];
     let (target, _) = telling(python, "locals.py");
-    let text = dump(&target, &["-l"]);
+    let text = dump_of(&target, &["-l"]);
     let frame = text.split("    outer (").nth(1);
     let frame = frame.unwrap_or_else(|| panic!("{text}"));
     let (_, variables) = frame.split_once('\n').expect("lines");
@@ -109,7 +102,7 @@ fn variables_stand_below_their_frame() {
 fn variables_are_left_out_unless_they_are_asked_for() {
     let python = &one_of_each_version()[0];
     let (target, _) = telling(python, "locals.py");
-    let threads: Vec<Value> = serde_json::from_str(&dump(&target, &["-j"])).expect("JSON");
+    let threads: Vec<Value> = serde_json::from_str(&dump_of(&target, &["-j"])).expect("JSON");
     let frames = threads[0]["frames"].as_array().expect("frames");
     assert!(frames.len() > 3, "{threads:#?}");
     for frame in frames {
@@ -117,7 +110,7 @@ fn variables_are_left_out_unless_they_are_asked_for() {
         assert!(frame["is_entry"].is_boolean(), "{frame:#}");
     }
     assert_eq!(frames[frames.len() - 1]["is_shim_entry"], true);
-    assert!(!dump(&target, &[]).contains("Locals:"));
+    assert!(!dump_of(&target, &[]).contains("Locals:"));
 }
 
 #[test]
@@ -125,11 +118,11 @@ fn secrets_are_masked_unless_they_are_asked_for() {
     with_each(&one_of_each_version(), |python| {
         let (target, _) = telling(python, "locals.py");
         for masked in [&["-l"][..], &["-ll"], &["-lj"], &["-llj"]] {
-            let shown = dump(&target, masked);
+            let shown = dump_of(&target, masked);
             assert!(shown.contains("'***'"), "{shown}");
             assert!(!shown.contains("hidden"), "{shown}");
         }
-        let shown = dump(&target, &["-l", "--show-secrets"]);
+        let shown = dump_of(&target, &["-l", "--show-secrets"]);
         assert!(shown.contains("password: 'hidden'\n"), "{shown}");
         assert!(shown.contains("'PASSWORD': 'hidden'"), "{shown}");
         assert!(!shown.contains("'***'"), "{shown}");
@@ -148,7 +141,7 @@ fn values_that_lie_are_shown_within_bounds() {
         command.arg(script("hostile_values.py")).arg(head);
         let target = Target::start(&mut command).expect("a target").asleep();
         for (words, longest) in [(&["-l"][..], LONGEST_LINE), (&["-ll"], LONGEST_WHOLE)] {
-            let text = dump(&target, words);
+            let text = dump_of(&target, words);
             let is_odd = |c: char| c != '\n' && spyhole::model::is_unsafe_to_show(c);
             assert!(!text.contains(is_odd), "{text:?}");
             let line = text.lines().map(|line| line.chars().count()).max();
@@ -214,7 +207,7 @@ fn values_of_threads_that_run_are_of_one_moment() {
         for _ in 0..10 {
             let mut threads: Vec<Value> = Vec::new();
             wait_until("all is of one moment", || {
-                let json = dump(&target, &["-l", "--json"]);
+                let json = dump_of(&target, &["-l", "--json"]);
                 threads = serde_json::from_str(&json).expect("JSON");
                 threads.iter().all(|thread| thread["proven"] == true)
             });
@@ -257,8 +250,8 @@ lock.acquire()
 ",
     );
     let target = target.asleep();
-    assert!(dump(&target, &[]).contains("; 2 more with the same stack"));
-    let text = dump(&target, &["-l"]);
+    assert!(dump_of(&target, &[]).contains("; 2 more with the same stack"));
+    let text = dump_of(&target, &["-l"]);
     assert!(!text.contains("with the same stack"), "{text}");
     for number in 0..3 {
         let line = format!("        Arguments:\n            number: {number}\n");
@@ -298,7 +291,7 @@ fn where_not_all_can_be_shown_the_thread_that_works_is() {
     let target = place.target(CROWD);
     let mut text = String::new();
     wait_until("it is caught at work", || {
-        text = dump(&target, &["-l"]);
+        text = dump_of(&target, &["-l"]);
         text.contains(" (active+gil): \"MainThread\"")
     });
     assert!(
@@ -324,9 +317,9 @@ fn a_dump_without_halting_says_that_values_may_have_moved() {
     let python = &one_of_each_version()[0];
     let (target, _) = telling(python, "locals.py");
     let note = "\nNote: variables were read while the program ran";
-    assert!(dump(&target, &["-l", "--nonblocking"]).contains(note));
-    assert!(!dump(&target, &["--nonblocking"]).contains(note));
-    assert!(!dump(&target, &["-l"]).contains(note));
+    assert!(dump_of(&target, &["-l", "--nonblocking"]).contains(note));
+    assert!(!dump_of(&target, &["--nonblocking"]).contains(note));
+    assert!(!dump_of(&target, &["-l"]).contains(note));
 }
 
 #[test]
@@ -353,7 +346,7 @@ fn within_a_request_of_django_request_serializer_and_query_are_shown() {
             .env("PYTHONPATH", packages(python))
             .env("RECIPES_DATABASE", place.path("recipes.sqlite3"));
         let target = Target::start(&mut command).expect("a target").asleep();
-        let text = dump(&target, &["-ll"]);
+        let text = dump_of(&target, &["-ll"]);
         let below = |frame: &str| {
             let mut frames = text.split("\n    ").skip_while(|it| !it.starts_with(frame));
             assert!(frames.next().is_some(), "no {frame}: {text}");
@@ -403,7 +396,7 @@ fn arrays_frames_and_rows_are_shown() {
     let mut target = Target::start(&mut command).expect("a target");
     let facts: Vec<Fact> = serde_json::from_str(&target.line().expect("facts")).expect("facts");
     let target = target.asleep();
-    let found = variables(&dump(&target, &["-l", "--json"]));
+    let found = variables(&dump_of(&target, &["-l", "--json"]));
     for (function, name, _, expected) in facts {
         let shown = &found[&(function, name.clone())]["repr"];
         assert_eq!(shown, expected.as_str(), "{name}");

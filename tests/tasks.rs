@@ -29,16 +29,6 @@ fn scene(python: &Interpreter, arguments: &[&str]) -> (Target, BTreeMap<String, 
     (target, serde_json::from_str(&account).expect("JSON"))
 }
 
-fn dump(words: &[&str]) -> String {
-    let output = Place::new()
-        .spyhole(["dump"])
-        .args(words)
-        .output()
-        .expect("spyhole");
-    assert_code(&output, 0);
-    stdout(&output)
-}
-
 /// All that is under this key of the threads.
 fn all(target: &Target, key: &str) -> Vec<Value> {
     let text = dump(&["--json", "--pid", &target.id().to_string()]);

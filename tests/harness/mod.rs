@@ -196,6 +196,16 @@ pub fn assert_code(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
 }
 
+/// What `spyhole dump` says of that, if it succeeds.
+#[track_caller]
+pub fn dump(words: &[&str]) -> String {
+    let place = Place::new();
+    let mut command = place.spyhole(["dump"]);
+    let output = command.args(words).output().expect("spyhole");
+    assert_code(&output, 0);
+    stdout(&output)
+}
+
 /// The sum of the counts of collapsed stacks, and of those that contain `text`.
 pub fn counts(collapsed: &str, text: &str) -> (u64, u64) {
     let mut sums = (0, 0);
