@@ -249,11 +249,7 @@ impl FrameHead {
         };
         FrameHead {
             previous: Addr(word(head, frame.previous)),
-            code: Addr(if frame.tagged {
-                code_word & !3
-            } else {
-                code_word
-            }),
+            code: frame.untagged(code_word),
             code_word,
             instruction: match frame.instruction {
                 InstructionSource::LastIndex { offset, .. } => half_word(head, offset).into(),

@@ -8,6 +8,7 @@ pub mod code;
 mod eval_loop;
 pub mod fingerprint;
 pub mod frames;
+pub mod generators;
 pub mod layout;
 pub mod linetable;
 pub mod locate;

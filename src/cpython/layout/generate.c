@@ -356,6 +356,7 @@ static void print_values(void)
     PRINT("value.dict_size", sizeof(PyDictObject));
 #if AT_LEAST(3, 11)
     FIELD("value.generator_qualname", PyGenObject, gi_qualname);
+    FIELD("value.generator_frame", PyGenObject, gi_iframe);
     FIELD("value.generator_state", PyGenObject, gi_frame_state);
     PRINT("value.generator_created", FRAME_CREATED);
     PRINT("value.generator_executing", FRAME_EXECUTING);
@@ -397,15 +398,6 @@ static void print_tasks(void)
     FIELD("tasks.of_interpreter", PyInterpreterState, asyncio_tasks_head);
 #endif
 #if AT_LEAST(3, 11)
-    FIELD("tasks.coroutine_frame", PyGenObject, gi_iframe);
-    FIELD("tasks.coroutine_state", PyGenObject, gi_frame_state);
-    PRINT("tasks.created", FRAME_CREATED);
-    PRINT("tasks.executing", FRAME_EXECUTING);
-#if AT_LEAST(3, 15)
-    PRINT("tasks.ended", FRAME_CLEARED);
-#else
-    PRINT("tasks.ended", FRAME_COMPLETED);
-#endif
 #if AT_LEAST(3, 14)
     FIELD("tasks.top", _PyInterpreterFrame, stackpointer);
 #else
@@ -415,13 +407,10 @@ static void print_tasks(void)
     PRINT("tasks.awaiting_first", FRAME_SUSPENDED_YIELD_FROM);
 #endif
 #else
-    FIELD("tasks.coroutine_frame", PyGenObject, gi_frame);
 #if AT_LEAST(3, 10)
-    FIELD("tasks.coroutine_state", PyFrameObject, f_state);
     FIELD("tasks.values", PyFrameObject, f_valuestack);
     FIELD("tasks.top", PyFrameObject, f_stackdepth);
 #else
-    FIELD("tasks.coroutine_state", PyGenObject, gi_running);
     FIELD("tasks.top", PyFrameObject, f_stacktop);
 #endif
     FIELD("tasks.code", PyCodeObject, co_code);

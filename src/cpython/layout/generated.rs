@@ -7,9 +7,9 @@ use std::process::Command;
 
 use super::words::{GIL_WORDS, WORDS, Word};
 use super::{
-    AttributeSource, Awaiting, CoroutineSource, DictLayout, GeneratorState, GilLayout, GilSource,
-    InstructionSource, IntLayout, Layout, LeafFrame, StackTop, TaskLayout, TextLayout, ValueLayout,
-    builtin, from_debug_offsets,
+    AttributeSource, Awaiting, DictLayout, GeneratorState, GilLayout, GilSource, InstructionSource,
+    IntLayout, Layout, LeafFrame, StackTop, TaskLayout, TextLayout, ValueLayout, builtin,
+    from_debug_offsets,
 };
 use crate::model::PythonVersion;
 
@@ -468,11 +468,13 @@ fn add_values(fields: &mut Fields, value: &ValueLayout) {
             add("value.frame_state", Some(state));
         }
         GeneratorState::Own {
+            frame,
             state,
             created,
             executing,
             cleared,
         } => {
+            add("value.generator_frame", Some(frame));
             add("value.generator_state", Some(state));
             fields.insert("value.generator_created", created.into());
             fields.insert("value.generator_executing", executing.into());
@@ -504,26 +506,8 @@ fn tasks_fields(tasks: &TaskLayout, fields: &mut Fields) {
     };
     add("tasks.values", values);
     add("tasks.top", Some(top));
-    let (frame, state) = match tasks.coroutine.source {
-        CoroutineSource::Linked { frame, running } => (frame, running),
-        CoroutineSource::LinkedWithState { frame, state }
-        | CoroutineSource::Embedded { frame, state, .. } => (frame, state),
-    };
-    add("tasks.coroutine_frame", Some(frame));
-    add("tasks.coroutine_state", Some(state));
     if let Awaiting::Opcode { code, .. } = tasks.coroutine.awaiting {
         add("tasks.code", Some(code));
-    }
-    if let CoroutineSource::Embedded {
-        created,
-        executing,
-        ended,
-        ..
-    } = tasks.coroutine.source
-    {
-        fields.insert("tasks.created", created.into());
-        fields.insert("tasks.executing", executing.into());
-        fields.insert("tasks.ended", ended.into());
     }
     if let Awaiting::States { first, .. } = tasks.coroutine.awaiting {
         fields.insert("tasks.awaiting_first", first.into());

@@ -30,11 +30,10 @@ pub use debug_offsets::{DEBUG_OFFSETS_SIZE_LIMIT, from_debug_offsets};
 pub use values::{DequeLayout, GeneratorLayout, GeneratorState, OldStyleLayout, ValueLayout};
 
 pub use tasks::{
-    Awaiting, CoroutineLayout, CoroutineSource, GcLayout, GcOwner, StackTop, TaskForm, TaskLayout,
-    TaskLists,
+    Awaiting, CoroutineLayout, GcLayout, GcOwner, StackTop, TaskForm, TaskLayout, TaskLists,
 };
 
-use crate::model::PythonVersion;
+use crate::model::{Addr, PythonVersion};
 
 /// The layout of `version` from the built-in tables. From 3.13 on the interpreter's states may lie
 /// elsewhere than the table says: use [`from_debug_offsets`].
@@ -365,6 +364,17 @@ pub enum DictLayout {
         /// Where the values of a split dict begin in `PyDictValues`.
         split_values: u32,
     },
+}
+
+impl FrameLayout {
+    /// A pointer of a frame without the tag that it may have.
+    #[must_use]
+    pub fn untagged(&self, pointer: u64) -> Addr {
+        Addr(match self.tagged {
+            true => pointer & !3,
+            false => pointer,
+        })
+    }
 }
 
 impl DictLayout {

@@ -31,33 +31,14 @@ pub struct TaskLists {
     pub of_interpreter: u32,
 }
 
-/// Coroutines, generators and asynchronous generators.
+/// What a suspended coroutine, generator or asynchronous generator awaits, besides what
+/// [`GeneratorLayout`](super::GeneratorLayout) tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CoroutineLayout {
-    pub source: CoroutineSource,
     pub top: StackTop,
     /// How many values, from the top of a suspended frame's stack, lead to the one that it awaits.
     pub awaited_depth: u32,
     pub awaiting: Awaiting,
-}
-
-/// Where a coroutine has its frame and its state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CoroutineSource {
-    /// Up to 3.9: a pointer, NULL at the end, and a char that is 1 while it runs.
-    Linked { frame: u32, running: u32 },
-    /// 3.10: a pointer, and a signed char in the frame (`enum _framestate`).
-    LinkedWithState { frame: u32, state: u32 },
-    /// 3.11 on: within the coroutine; the state is a signed char beside it (`enum _framestate` in
-    /// `Include/internal/pycore_frame.h`).
-    Embedded {
-        frame: u32,
-        state: u32,
-        created: i8,
-        executing: i8,
-        /// From this value on it has ended.
-        ended: i8,
-    },
 }
 
 /// How a frame tells where the top of its stack is.

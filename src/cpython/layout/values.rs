@@ -52,16 +52,18 @@ pub struct GeneratorLayout {
     pub state: GeneratorState,
 }
 
-/// How a generator tells what it does. Each `frame` is a pointer that is null once it has ended.
+/// Where a generator has its frame, and how it tells what it does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GeneratorState {
-    /// Up to 3.9: a byte in the generator, and the frame's last instruction.
+    /// Up to 3.9: a pointer that is null once it has ended, a byte in the generator, and the frame's last
+    /// instruction.
     Running { frame: u32, running: u32 },
-    /// 3.10: a signed byte in the frame (`PyFrameState` in `Include/cpython/frameobject.h`).
+    /// 3.10: the same pointer, and a signed byte in the frame (`PyFrameState` in `Include/cpython/frameobject.h`).
     InFrame { frame: u32, state: u32 },
-    /// 3.11 on: a signed byte in the generator (`PyFrameState` in
+    /// 3.11 on: the frame is within the generator, and so is a signed byte (`PyFrameState` in
     /// `Include/internal/pycore_frame.h`); what is between `created` and `executing` is suspended.
     Own {
+        frame: u32,
         state: u32,
         created: i8,
         executing: i8,

@@ -2,7 +2,8 @@
 
 use super::super::chain::Ring;
 use super::super::frames::{RawFrame, read_one};
-use super::super::layout::{Awaiting, CoroutineLayout, CoroutineSource, Layout, StackTop};
+use super::super::generators::{self, Generator, Phase};
+use super::super::layout::{Awaiting, CoroutineLayout, Layout, StackTop};
 use super::super::objects::ObjectError;
 use super::super::words::{half_word, word};
 use super::kinds::{Kind, Kinds};
@@ -120,7 +121,11 @@ fn of_coroutine<M: Memory>(
         });
     };
     let coroutine = &tasks.coroutine;
-    let (at, phase, state) = place(memory, coroutine, object)?;
+    let Generator {
+        phase,
+        frame: at,
+        state,
+    } = generators::read(memory, layout, object)?;
     let frame = match at {
         Some(at) => Some(read_one(memory, layout, at)?.0),
         None => None,
@@ -136,76 +141,10 @@ fn of_coroutine<M: Memory>(
             CoroutineState::Suspended { awaits }
         }
         (Phase::Suspended, Some(_), _) => CoroutineState::Created,
-        (Phase::Suspended, None, _) | (Phase::Ended, ..) => CoroutineState::Ended,
+        (Phase::Suspended, None, _) | (Phase::Ended | Phase::Unknown, ..) => CoroutineState::Ended,
     };
     let frame = frame.filter(|_| state != CoroutineState::Ended);
     Ok(Step { frame, state })
-}
-
-#[derive(Clone, Copy)]
-enum Phase {
-    Created,
-    Suspended,
-    Runs,
-    Ended,
-}
-
-/// Where a coroutine's frame is, and its state, also as the number that the version has for it.
-fn place<M: Memory>(
-    memory: &mut M,
-    layout: &CoroutineLayout,
-    object: Addr,
-) -> Result<(Option<Addr>, Phase, i8), ObjectError> {
-    let byte = |memory: &mut M, at: Addr| -> Result<i8, ObjectError> {
-        let [byte] = memory.read_array::<1>(at)?;
-        Ok(byte.cast_signed())
-    };
-    match layout.source {
-        CoroutineSource::Linked { frame, running } => {
-            let frame = memory.read_addr(object.plus(frame.into()))?;
-            let state = byte(memory, object.plus(running.into()))?;
-            Ok(match (frame.is_null(), state) {
-                (true, _) => (None, Phase::Ended, state),
-                (false, 0) => (Some(frame), Phase::Suspended, state),
-                (false, _) => (Some(frame), Phase::Runs, state),
-            })
-        }
-        CoroutineSource::LinkedWithState { frame, state } => {
-            let frame = memory.read_addr(object.plus(frame.into()))?;
-            if frame.is_null() {
-                return Ok((None, Phase::Ended, 0));
-            }
-            // `enum _framestate` of 3.10 (Include/cpython/frameobject.h).
-            let state = byte(memory, frame.plus(state.into()))?;
-            let phase = match state {
-                ..=-2 => Phase::Created,
-                -1 => Phase::Suspended,
-                0 => Phase::Runs,
-                1.. => Phase::Ended,
-            };
-            Ok((Some(frame), phase, state))
-        }
-        CoroutineSource::Embedded {
-            frame,
-            state,
-            created,
-            executing,
-            ended,
-        } => {
-            let state = byte(memory, object.plus(state.into()))?;
-            let phase = match state {
-                _ if state >= ended => Phase::Ended,
-                _ if state == executing => Phase::Runs,
-                _ if state <= created => Phase::Created,
-                _ => Phase::Suspended,
-            };
-            let frame = match phase {
-                Phase::Ended => None,
-                _ => Some(object.plus(frame.into())),
-            };
-            Ok((frame, phase, state))
-        }
-    }
 }
 
 /// Whether a suspended frame awaits what is on its stack.
@@ -248,7 +187,7 @@ fn awaited<M: Memory>(
         return Ok(None);
     };
     let place = Addr(end.0.wrapping_sub(8 * u64::from(coroutine.awaited_depth)));
-    let value = untagged(layout, memory.read_addr(place)?);
+    let value = layout.frame.untagged(memory.read_u64(place)?);
     Ok((!value.is_null()).then_some(value))
 }
 
@@ -275,12 +214,4 @@ pub fn values<M: Memory>(
     let len = end.0.wrapping_sub(locals.0);
     let makes_sense = len.is_multiple_of(8) && (1..=MAX_VALUES).contains(&(len / 8));
     Ok(makes_sense.then_some((locals, end)))
-}
-
-/// A value of a frame without the tag that it may have.
-pub fn untagged(layout: &Layout, value: Addr) -> Addr {
-    match layout.frame.tagged {
-        true => Addr(value.0 & !3),
-        false => value,
-    }
 }

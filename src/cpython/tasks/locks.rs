@@ -10,7 +10,7 @@ use super::super::frames::RawFrame;
 use super::super::layout::{CoroutineLayout, Layout};
 use super::super::objects::{read_text, text_equals};
 use super::asyncio::{Task, TaskReader};
-use super::coroutine::{untagged, values};
+use super::coroutine::values;
 use super::kinds::Kind;
 use crate::memory::Memory;
 use crate::model::Addr;
@@ -108,7 +108,10 @@ fn lock_of<M: Memory>(
         return None;
     }
     let first = frame.address.plus(reader.layout.frame.locals.into());
-    let lock = untagged(reader.layout, reader.memory.read_addr(first).ok()?);
+    let lock = reader
+        .layout
+        .frame
+        .untagged(reader.memory.read_u64(first).ok()?);
     // `Lock` has this, semaphores do not.
     reader.attribute(lock, "_locked").map(|_| lock)
 }
@@ -127,10 +130,10 @@ fn within<M: Memory>(
     let mut found = Vec::new();
     let count = (end.0.wrapping_sub(first.0) / 8).min(MAX_VALUES);
     for place in (0..count).map(|place| first.plus(8 * place)) {
-        let Ok(value) = reader.memory.read_addr(place) else {
+        let Ok(value) = reader.memory.read_u64(place) else {
             break;
         };
-        let value = untagged(layout, value);
+        let value = layout.frame.untagged(value);
         if value.is_null() {
             continue;
         }
@@ -144,8 +147,8 @@ fn within<M: Memory>(
             }
             // 3.14 on: the function, and then the object itself (LOAD_SPECIAL in Python/bytecodes.c).
             Kind::Function if names.is_exit(reader, value) => {
-                let next = reader.memory.read_addr(place.plus(8));
-                found.extend(next.ok().map(|next| untagged(layout, next)));
+                let next = reader.memory.read_u64(place.plus(8));
+                found.extend(next.ok().map(|next| layout.frame.untagged(next)));
             }
             _ => {}
         }

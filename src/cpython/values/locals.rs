@@ -118,11 +118,10 @@ impl Values<'_> {
     }
 
     fn held(&self, memory: &mut Metered<'_>, word: u64, is_cell: bool) -> Option<Held> {
-        let object = match self.layout.frame.tagged {
-            true if word & 3 == 3 => return Some(Held::Int(word.cast_signed() >> 2)),
-            true => Addr(word & !3),
-            false => Addr(word),
-        };
+        if self.layout.frame.tagged && word & 3 == 3 {
+            return Some(Held::Int(word.cast_signed() >> 2));
+        }
+        let object = self.layout.frame.untagged(word);
         if object.is_null() {
             return None;
         }

@@ -5,8 +5,7 @@
 // for free-threaded builds.
 
 use crate::cpython::layout::{
-    Awaiting, CoroutineLayout, CoroutineSource, GcLayout, GcOwner, StackTop, TaskForm, TaskLayout,
-    TaskLists,
+    Awaiting, CoroutineLayout, GcLayout, GcOwner, StackTop, TaskForm, TaskLayout, TaskLists,
 };
 use crate::model::PythonVersion;
 
@@ -89,10 +88,6 @@ const fn form_3_14(more: u32, tid: u32) -> TaskForm {
 }
 
 const COROUTINE_3_8: CoroutineLayout = CoroutineLayout {
-    source: CoroutineSource::Linked {
-        frame: 16,
-        running: 24,
-    },
     top: StackTop::Pointer { offset: 72 },
     awaited_depth: 1,
     awaiting: Awaiting::Opcode {
@@ -105,10 +100,6 @@ const COROUTINE_3_8: CoroutineLayout = CoroutineLayout {
 const YIELD_FROM: u8 = 72;
 
 const COROUTINE_3_10: CoroutineLayout = CoroutineLayout {
-    source: CoroutineSource::LinkedWithState {
-        frame: 16,
-        state: 108,
-    },
     top: StackTop::Depth {
         values: 64,
         depth: 80,
@@ -121,40 +112,13 @@ const COROUTINE_3_10: CoroutineLayout = CoroutineLayout {
 };
 
 const COROUTINE_3_11: CoroutineLayout = CoroutineLayout {
-    source: CoroutineSource::Embedded {
-        frame: 80,
-        state: 75,
-        created: -2,
-        executing: 0,
-        ended: 1,
-    },
     top: StackTop::Index { offset: 64 },
     awaited_depth: 1,
     awaiting: Awaiting::ResumeArgument,
 };
 
-const COROUTINE_3_12: CoroutineLayout = CoroutineLayout {
-    source: CoroutineSource::Embedded {
-        frame: 72,
-        state: 67,
-        created: -2,
-        executing: 0,
-        ended: 1,
-    },
-    top: StackTop::Index { offset: 64 },
-    awaited_depth: 1,
-    awaiting: Awaiting::ResumeArgument,
-};
-
-const fn coroutine_3_13(more: u32, top: StackTop) -> CoroutineLayout {
+const fn coroutine_3_13(top: StackTop) -> CoroutineLayout {
     CoroutineLayout {
-        source: CoroutineSource::Embedded {
-            frame: 72 + more,
-            state: 67 + more,
-            created: -3,
-            executing: 0,
-            ended: 1,
-        },
         top,
         awaited_depth: 1,
         awaiting: Awaiting::States {
@@ -165,20 +129,11 @@ const fn coroutine_3_13(more: u32, top: StackTop) -> CoroutineLayout {
 }
 
 /// A delegating frame keeps an index above the iterator (`_PyGen_yf` in Objects/genobject.c).
-const fn coroutine_3_15(more: u32) -> CoroutineLayout {
-    CoroutineLayout {
-        source: CoroutineSource::Embedded {
-            frame: 72 + more,
-            state: 67 + more,
-            created: 0,
-            executing: 4,
-            ended: 5,
-        },
-        top: StackTop::Pointer { offset: 64 },
-        awaited_depth: 2,
-        awaiting: Awaiting::States { first: 2, last: 3 },
-    }
-}
+const COROUTINE_3_15: CoroutineLayout = CoroutineLayout {
+    top: StackTop::Pointer { offset: 64 },
+    awaited_depth: 2,
+    awaiting: Awaiting::States { first: 2, last: 3 },
+};
 
 const fn gc_of(generations: u32, permanent: u32) -> Option<GcLayout> {
     Some(GcLayout {
@@ -232,7 +187,6 @@ const TASKS_3_11: TaskLayout = TaskLayout {
 
 const TASKS_3_12: TaskLayout = TaskLayout {
     thread_dict: 112,
-    coroutine: COROUTINE_3_12,
     gc: gc_of(136, 216),
     ..TASKS_3_11
 };
@@ -240,14 +194,14 @@ const TASKS_3_12: TaskLayout = TaskLayout {
 const TASKS_3_13: TaskLayout = TaskLayout {
     thread_dict: 128,
     running_loop: Some(304),
-    coroutine: coroutine_3_13(0, StackTop::Index { offset: 64 }),
+    coroutine: coroutine_3_13(StackTop::Index { offset: 64 }),
     gc: gc_of(7424, 7504),
     forms: &[form_3_13(0)],
     ..TASKS_3_12
 };
 
 const TASKS_3_13T: TaskLayout = TaskLayout {
-    coroutine: coroutine_3_13(MORE, StackTop::Index { offset: 64 }),
+    coroutine: coroutine_3_13(StackTop::Index { offset: 64 }),
     function_closure: 72 + MORE,
     function_name: 32 + MORE,
     type_base: 256 + MORE,
@@ -262,7 +216,7 @@ const TASKS_3_14: TaskLayout = TaskLayout {
         of_thread: 880,
         of_interpreter: 10880,
     }),
-    coroutine: coroutine_3_13(0, StackTop::Pointer { offset: 64 }),
+    coroutine: coroutine_3_13(StackTop::Pointer { offset: 64 }),
     gc: gc_of(7432, 7504),
     forms: &[form_3_14(0, 0)],
     ..TASKS_3_13
@@ -274,7 +228,7 @@ const TASKS_3_14T: TaskLayout = TaskLayout {
         of_thread: 880,
         of_interpreter: 17304,
     }),
-    coroutine: coroutine_3_13(MORE, StackTop::Pointer { offset: 64 }),
+    coroutine: coroutine_3_13(StackTop::Pointer { offset: 64 }),
     forms: &[form_3_14(MORE, 8)],
     ..TASKS_3_13T
 };
@@ -286,7 +240,7 @@ const TASKS_3_15: TaskLayout = TaskLayout {
         of_thread: 1048,
         of_interpreter: 10856,
     }),
-    coroutine: coroutine_3_15(0),
+    coroutine: COROUTINE_3_15,
     gc: gc_of(7408, 7480),
     ..TASKS_3_14
 };
@@ -298,7 +252,7 @@ const TASKS_3_15T: TaskLayout = TaskLayout {
         of_thread: 1048,
         of_interpreter: 17256,
     }),
-    coroutine: coroutine_3_15(MORE),
+    coroutine: COROUTINE_3_15,
     ..TASKS_3_14T
 };
 

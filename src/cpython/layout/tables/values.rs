@@ -142,6 +142,7 @@ pub(super) const VALUES_3_11: ValueLayout = values_3_10(
     GeneratorLayout {
         name: 40,
         state: GeneratorState::Own {
+            frame: 80,
             state: 75,
             created: -2,
             executing: 0,
@@ -154,6 +155,7 @@ const fn generator_3_12(more: u32, created: i8) -> GeneratorLayout {
     GeneratorLayout {
         name: 32 + more,
         state: GeneratorState::Own {
+            frame: 72 + more,
             state: 67 + more,
             created,
             executing: 0,
@@ -170,6 +172,7 @@ const fn generator_3_15(more: u32) -> GeneratorLayout {
     GeneratorLayout {
         name: 32 + more,
         state: GeneratorState::Own {
+            frame: 72 + more,
             state: 67 + more,
             created: 0,
             executing: 4,
