@@ -9,9 +9,9 @@ use rustc_hash::FxHashMap;
 use super::super::frames::RawFrame;
 use super::super::layout::{CoroutineLayout, Layout};
 use super::super::objects::{read_text, text_equals};
-use super::asyncio::{Task, TaskReader};
 use super::coroutine::values;
 use super::kinds::Kind;
+use super::reader::{Task, TaskReader};
 use crate::memory::Memory;
 use crate::model::Addr;
 

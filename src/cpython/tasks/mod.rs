@@ -9,6 +9,7 @@ mod coroutine;
 pub mod greenlets;
 mod kinds;
 mod locks;
+mod reader;
 mod waits;
 
 use super::frames::RawFrame;

@@ -5,8 +5,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::asyncio::TaskReader;
 use super::kinds::Kind;
+use super::reader::TaskReader;
 use crate::memory::Memory;
 use crate::model::Addr;
 
