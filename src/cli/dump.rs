@@ -5,7 +5,7 @@ mod core;
 use anyhow::bail;
 
 use super::args::Dump as Arguments;
-use super::{exit, explain, target, terminal};
+use super::{exit, explain, target, terminal, words};
 use crate::dump::{self, Dump, DumpError, DumpOptions, Locals};
 use crate::model::{Pid, TargetStr};
 use crate::survey::{Choice, Survey};
@@ -16,13 +16,8 @@ use crate::target::Process;
 /// # Errors
 /// When none of them can be read, or standard output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
-    for (asked, option) in [(arguments.native, "--native")] {
-        if asked {
-            terminal::say(format_args!(
-                "Error: {option} is not in this version of spyhole yet; leave it out"
-            ));
-            return Ok(exit::USAGE);
-        }
+    if arguments.native {
+        return Ok(words::native_is_to_come());
     }
     if let Some(path) = &arguments.core {
         return core::run(path, arguments);

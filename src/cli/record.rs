@@ -22,8 +22,7 @@ use crate::survey::Choice;
 /// When nothing was written, unless that is because nothing was sampled.
 pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     if arguments.native {
-        terminal::say("Error: --native is not in this version of spyhole yet; leave it out");
-        return Ok(exit::USAGE);
+        return Ok(words::native_is_to_come());
     }
     let mut recorder = Recorder::following_signals(
         args::options(&arguments.sampling, &arguments.keeping),

@@ -25,8 +25,7 @@ use crate::top::{App, Feed, Message, Palette, Plain, Screen, restore_terminal};
 /// When the process cannot be watched, or nothing be shown.
 pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
     if arguments.native {
-        terminal::say("Error: --native is not in this version of spyhole yet; leave it out");
-        return Ok(exit::USAGE);
+        return Ok(words::native_is_to_come());
     }
     let watching = Watching {
         arguments,

@@ -24,6 +24,12 @@ pub fn ending(ending: Ending) -> String {
     }
 }
 
+/// The message for an option that is known and does not work yet. Returns the exit code.
+pub fn native_is_to_come() -> u8 {
+    terminal::say("Error: --native is not in this version of spyhole yet; leave it out");
+    exit::USAGE
+}
+
 /// Why a recording was stopped.
 fn stopped_by(signal: Signal) -> String {
     match signal {

@@ -41,17 +41,7 @@ impl Dump {
         let signal = core.signal();
         let interner = once.interner;
         let tid = |thread: &DumpedThread| interner.thread(thread.sample.thread).key.tid;
-        let mut threads: Vec<DumpedThread> = once
-            .samples
-            .into_iter()
-            .zip(once.doings.into_iter().zip(once.frames))
-            .filter(|(sample, _)| interner.stack(sample.stack).is_some())
-            .map(|(sample, (doing, frames))| DumpedThread {
-                sample,
-                doing,
-                frames,
-            })
-            .collect();
+        let mut threads = DumpedThread::all(once.samples, once.doings, once.frames, &interner);
         for thread in &mut threads {
             // To get a signal that it raised itself, it had to run.
             if signal.is_some_and(|signal| tid(thread) == Some(signal.thread)) {

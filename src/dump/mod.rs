@@ -117,6 +117,25 @@ pub enum DumpError {
 }
 
 impl DumpedThread {
+    /// Those that have a stack, of all that a look gave: its samples, and for each what its thread did and
+    /// the facts of its frames.
+    fn all(
+        samples: Vec<Sample>,
+        doings: Vec<Doing>,
+        frames: Vec<Vec<FrameFacts>>,
+        interner: &Interner,
+    ) -> Vec<DumpedThread> {
+        let threads = samples.into_iter().zip(doings.into_iter().zip(frames));
+        threads
+            .filter(|(sample, _)| interner.stack(sample.stack).is_some())
+            .map(|(sample, (doing, frames))| DumpedThread {
+                sample,
+                doing,
+                frames,
+            })
+            .collect()
+    }
+
     /// Whether it had a CPU, or was ready to run.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -162,16 +181,7 @@ impl Dump {
         if let Some(error) = failure {
             return Err(error.into());
         }
-        let mut threads: Vec<DumpedThread> = samples
-            .into_iter()
-            .zip(doings.into_iter().zip(frames))
-            .filter(|(sample, _)| interner.stack(sample.stack).is_some())
-            .map(|(sample, (doing, frames))| DumpedThread {
-                sample,
-                doing,
-                frames,
-            })
-            .collect();
+        let mut threads = DumpedThread::all(samples, doings, frames, &interner);
         threads.sort_by_key(|thread| {
             let key = interner.thread(thread.sample.thread).key;
             (key.started, key.tid)

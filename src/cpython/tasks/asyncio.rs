@@ -8,6 +8,7 @@ use super::super::objects::{AttributeReader, ObjectError, attribute, dict_get, r
 use super::super::threads::ThreadState;
 use super::kinds::{Kind, Kinds};
 use super::locks;
+use super::module;
 use super::reader::TaskReader;
 pub use super::reader::{Task, TaskDoing};
 use super::waits::{self, Waits};
@@ -102,12 +103,7 @@ impl<M: Memory> TaskReader<'_, '_, M> {
         found: &mut Tasks,
     ) -> Result<Option<Vec<Addr>>, ObjectError> {
         let objects = &self.layout.object;
-        let modules = interpreter.plus(self.layout.interpreter.modules.into());
-        let modules = self.memory.read_addr(modules)?;
-        if modules.is_null() {
-            return Ok(None);
-        }
-        let Some(module) = dict_get(self.memory, objects, modules, "asyncio.tasks")? else {
+        let Some(module) = module(self.memory, self.layout, interpreter, "asyncio.tasks")? else {
             return Ok(None);
         };
         let mut seen = FxHashSet::default();

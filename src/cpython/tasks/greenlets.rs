@@ -12,11 +12,11 @@ use super::super::chain::Ring;
 use super::super::frames::read_one;
 use super::super::layout::Layout;
 use super::super::locate::RuntimeAddress;
-use super::super::objects::{ObjectError, dict_get};
+use super::super::objects::ObjectError;
 use super::super::words::word;
 use super::collector;
 use super::kinds::{Kind, Kinds};
-use super::{MAX_FRAMES, SuspendedStack};
+use super::{MAX_FRAMES, SuspendedStack, module};
 use crate::memory::{Memory, Paged};
 use crate::model::Addr;
 use crate::model::little_endian::u64_at;
@@ -62,8 +62,7 @@ pub fn read<M: Memory>(
         return Ok(found);
     }
     let memory = &mut Paged::new(memory, MAX_READS);
-    let modules = memory.read_addr(interpreter.plus(layout.interpreter.modules.into()))?;
-    if modules.is_null() || dict_get(memory, &layout.object, modules, "greenlet")?.is_none() {
+    if module(memory, layout, interpreter, "greenlet")?.is_none() {
         return Ok(found);
     }
     let mut kinds = Kinds::new(layout);

@@ -15,7 +15,7 @@ use super::short_file::{FileSystem, ShortFiles};
 use crate::cpython::code::Code;
 use crate::cpython::layout::Layout;
 use crate::cpython::tasks::asyncio::{self, TaskDoing};
-use crate::cpython::tasks::{SuspendedStack, greenlets};
+use crate::cpython::tasks::{self, SuspendedStack, greenlets};
 use crate::cpython::threads::ThreadState;
 use crate::memory::{LiveMemory, Memory, Moments};
 use crate::model::{Addr, CodeAddr, Frame, FrameId, FunctionId, Interner, Pid, TargetStr, Tid};
@@ -77,10 +77,16 @@ pub struct SuspendedGreenlet {
 
 /// Reads what is suspended, after a look at the threads.
 pub fn read(engine: &CpythonEngine, interner: &mut Interner) -> Suspended {
-    let threads = engine.reader.last_look().threads.iter();
+    let mut memory = LiveMemory::new(engine.process.pid());
+    let (layout, look) = (engine.reader.layout(), engine.reader.last_look());
+    // Watching threads takes open files, which most programs need not cost.
+    let mut interpreters = look.interpreters.iter();
+    if !interpreters.any(|at| tasks::may_be_there(&mut memory, layout, *at)) {
+        return Suspended::default();
+    }
+    let threads = look.threads.iter();
     let threads = threads.filter_map(|thread| Some((thread.state.address, thread.tid?)));
     let mut watch = Watch::new(engine.process.pid(), threads);
-    let mut memory = LiveMemory::new(engine.process.pid());
     let files = FileSystem::Process(Arc::clone(&engine.process));
     read_watched(&engine.reader, &mut memory, files, &mut watch, interner)
 }
