@@ -4,14 +4,16 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::maps::{Mapping, parse_maps};
-use crate::model::{Pid, TargetStr, Tid};
+use crate::model::{Nanos, Pid, TargetStr, Tid};
 use crate::sys::linux::files::{FileId, file_id_at};
+use crate::sys::linux::monotonic;
 use crate::sys::linux::pidfd::PidFd;
 use crate::sys::linux::processes;
 use crate::sys::linux::status::{Stat, Status};
@@ -22,6 +24,10 @@ use crate::sys::linux::tasks::living_thread;
 const MAX_MAPS_SIZE: u64 = 32 << 20;
 /// The most that is read of other files in `/proc/PID`. Only `cmdline` and `environ` can be long.
 const MAX_TEXT_SIZE: u64 = 4 << 20;
+
+/// For so long, a main thread that was seen to live is taken to live on. Many files are opened through it one
+/// after the other; one of a thread that has ended meanwhile cannot be opened.
+const LIVES_ON: Nanos = Nanos(1_000_000);
 
 /// What identifies a process, so that a later one with the same pid is not taken for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -38,6 +44,8 @@ pub struct Process {
     handle: Option<PidFd>,
     /// The directory of its main thread, through which it is read.
     main: Arc<Directory>,
+    /// When the main thread was last seen to live, in nanoseconds of the monotonic clock.
+    main_lived: AtomicU64,
     /// The directory of another thread, in case the main thread has ended before the others.
     other: Mutex<Option<Arc<Directory>>>,
     /// `/proc/PID/maps`, opened once: it belongs to the memory that the process had then and gives
@@ -131,6 +139,7 @@ impl Process {
             pid,
             handle,
             main: Arc::new(main),
+            main_lived: AtomicU64::new(0),
             other: Mutex::new(None),
             memory_token: None,
             started: stat.started,
@@ -167,7 +176,9 @@ impl Process {
     /// The directory of a thread that lives, most often the main thread. If none lives, that of the main
     /// thread.
     pub(super) fn living(&self) -> Arc<Directory> {
-        if self.main.lives() {
+        let seen = Nanos(self.main_lived.load(Ordering::Relaxed));
+        let is_recent = monotonic::now().saturating_sub(seen) < LIVES_ON;
+        if is_recent || self.main_stat().is_ok_and(|stat| !stat.is_ending()) {
             return Arc::clone(&self.main);
         }
         let mut other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,6 +189,17 @@ impl Process {
             Some(found) => Arc::clone(other.insert(Arc::new(found))),
             None => Arc::clone(&self.main),
         }
+    }
+
+    /// The state of the main thread as it is now.
+    fn main_stat(&self) -> io::Result<Stat> {
+        let stat = self.main.stat();
+        let lived = match &stat {
+            Ok(stat) if !stat.is_ending() => monotonic::now(),
+            _ => Nanos::ZERO,
+        };
+        self.main_lived.store(lived.0, Ordering::Relaxed);
+        stat
     }
 
     fn another_living(&self) -> Option<Directory> {
@@ -263,14 +285,18 @@ impl Process {
     /// Whether it is still the process that was opened and runs the same program.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let Ok(main) = self.main.stat() else {
+        let Ok(main) = self.main_stat() else {
             return Standing::Ended;
         };
         if self.has_ended(main) {
             return Standing::Ended;
         }
         let living = self.living();
-        let stack_start = living.stat().map_or(0, |stat| stat.stack_start);
+        let stat = match living.tid == self.main.tid {
+            true => Some(main),
+            false => living.stat().ok(),
+        };
+        let stack_start = stat.map_or(0, |stat| stat.stack_start);
         let both_known = self.stack_start != 0 && stack_start != 0;
         if both_known && self.stack_start != stack_start {
             return Standing::Replaced;
