@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::suspended::{self, Greenlet, Task};
 use super::{Dump, DumpedThread};
-use crate::cpython::values::{Local, LocalKind};
+use crate::cpython::values::Local;
+use crate::cpython::variables::LocalKind;
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, Proof, TargetStr, TextId};
 use crate::output::visible;

@@ -26,7 +26,8 @@
 use std::io::{self, Write};
 
 use super::{Dump, DumpOptions, DumpedThread, Ended, suspended};
-use crate::cpython::values::{Local, LocalKind};
+use crate::cpython::values::Local;
+use crate::cpython::variables::LocalKind;
 use crate::engine::cpython::Doing;
 use crate::model::{GilState, TargetStr};
 use crate::output::{Names, PathElement, RenderOptions, visible, visible_text};

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{Fault, Memory, Source};
+use crate::model::little_endian::u64_at;
 use crate::model::{Addr, Pid, Tid};
 use crate::sys::linux::mem_file::MemFile;
 use crate::sys::linux::tasks::{has_ended, living_thread};
@@ -61,6 +62,25 @@ impl Memory for LiveMemory {
                 at,
                 len: into.len(),
             })
+        }
+    }
+
+    /// As many in one call as it takes.
+    fn read_words(&mut self, places: &[Addr], words: &mut Vec<u64>) {
+        words.clear();
+        let mut bytes = Vec::new();
+        let mut ranges = Vec::new();
+        while let Some(rest) = places.get(words.len()..).filter(|rest| !rest.is_empty()) {
+            let now = rest.get(..vm::MAX_RANGES).unwrap_or(rest);
+            ranges.clear();
+            ranges.extend(now.iter().map(|at| (*at, 8)));
+            bytes.resize(now.len() * 8, 0);
+            let read = self.read_ranges(&ranges, &mut bytes) / 8;
+            words.extend((0..read).map(|index| u64_at(&bytes, index * 8).unwrap_or(0)));
+            // The one at which the kernel stopped cannot be read.
+            if read < now.len() {
+                words.push(0);
+            }
         }
     }
 }

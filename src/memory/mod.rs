@@ -79,6 +79,17 @@ pub trait Memory {
         }
     }
 
+    /// Reads many words of 8 bytes into `words`, in order; 0 for one that cannot be read.
+    fn read_words(&mut self, places: &[Addr], words: &mut Vec<u64>)
+    where
+        Self: Sized,
+    {
+        words.clear();
+        for at in places {
+            words.push(self.read_u64(*at).unwrap_or(0));
+        }
+    }
+
     /// Reads `len` bytes. The caller has to make sure that `len` is not too large.
     fn read_vec(&mut self, at: Addr, len: usize) -> Result<Vec<u8>, Fault>
     where

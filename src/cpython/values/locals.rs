@@ -6,25 +6,9 @@ use super::Values;
 use super::metered::Metered;
 use crate::cpython::frames::RawFrame;
 use crate::cpython::objects::{self, ObjectError};
+use crate::cpython::variables::{self, LocalKind, MAX_VARIABLES, Variable};
 use crate::memory::Memory;
 use crate::model::{Addr, CodeAddr, TargetStr};
-
-/// Bits of `co_flags` (`Include/code.h`). Without the first, names are looked up in a dict, as those of
-/// modules and class bodies are.
-const OPTIMIZED: u32 = 1;
-const VARIABLE_ARGUMENTS: u32 = 4;
-const VARIABLE_KEYWORDS: u32 = 8;
-
-/// Bits of `co_localspluskinds` (`Include/internal/pycore_code.h`).
-const FAST_LOCAL: u8 = 0x20;
-const FAST_CELL: u8 = 0x40;
-const FAST_FREE: u8 = 0x80;
-
-/// The most variables of a function that are read.
-const MAX_VARIABLES: usize = 1000;
-
-/// A longer name is cut.
-const MAX_NAME: usize = 200;
 
 /// What finding the variables of a frame may take, in reads.
 const READS: u64 = 3 * MAX_VARIABLES as u64;
@@ -38,26 +22,6 @@ pub struct Local {
     pub address: Addr,
     /// The value, as `repr` would write it; it can be shown as it is.
     pub shown: String,
-}
-
-/// What a variable is to its function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LocalKind {
-    Argument,
-    Local,
-    /// It belongs to a function around this one.
-    Free,
-}
-
-/// A variable of a code object.
-#[derive(Clone, Debug)]
-pub(super) struct Variable {
-    name: TargetStr,
-    kind: LocalKind,
-    /// Its place in the frame.
-    slot: usize,
-    /// The place may hold a cell, which holds the value.
-    is_cell: bool,
 }
 
 /// What a frame's place for a variable holds.
@@ -152,108 +116,10 @@ impl Values<'_> {
         if let Some(known) = self.variables.get(&code) {
             return Ok(Rc::clone(known));
         }
-        let mut found = self.read_variables(memory, code)?;
+        let mut found = variables::read(memory, self.layout, code)?;
         found.sort_by_key(|variable| variable.kind != LocalKind::Argument);
         let found: Rc<[Variable]> = found.into();
         self.variables.insert(code, Rc::clone(&found));
         Ok(found)
-    }
-
-    fn read_variables(
-        &self,
-        memory: &mut Metered<'_>,
-        code: CodeAddr,
-    ) -> Result<Vec<Variable>, ObjectError> {
-        let fields = &self.layout.code;
-        let at = |offset: u32| code.0.plus(offset.into());
-        let mut int = |offset: u32| memory.read_u32(at(offset));
-        let flags = int(fields.flags)?;
-        let has = |bit: u32| usize::from(flags & bit != 0);
-        let keyword_only = fields.keyword_only_count.map_or(Ok(0), &mut int)? as usize;
-        let arguments = (int(fields.arg_count)? as usize)
-            .saturating_add(keyword_only)
-            .saturating_add(has(VARIABLE_ARGUMENTS) + has(VARIABLE_KEYWORDS));
-        let is_optimized = flags & OPTIMIZED != 0;
-        let mut variables = Vec::new();
-        if let Some(kinds) = fields.local_kinds {
-            let kinds = memory.read_addr(at(kinds))?;
-            let kinds = objects::read_bytes(memory, &self.layout.object, kinds, MAX_VARIABLES)?;
-            let names = self.names(memory, at(fields.local_names))?;
-            for (slot, (name, kind)) in names.into_iter().zip(kinds).enumerate() {
-                // Of a module or a class body only what a comprehension within it has (3.12 on).
-                if !is_optimized && kind & FAST_LOCAL == 0 {
-                    continue;
-                }
-                variables.push(Variable {
-                    name,
-                    kind: match kind {
-                        _ if kind & FAST_FREE != 0 => LocalKind::Free,
-                        _ if kind & FAST_LOCAL != 0 && slot < arguments => LocalKind::Argument,
-                        _ => LocalKind::Local,
-                    },
-                    slot,
-                    is_cell: kind & (FAST_CELL | FAST_FREE) != 0,
-                });
-            }
-            return Ok(variables);
-        }
-        if !is_optimized {
-            return Ok(variables);
-        }
-        // Locals, then cells, then free variables, all in the same array.
-        let names = self.names(memory, at(fields.local_names))?;
-        for (slot, name) in names.into_iter().enumerate() {
-            variables.push(Variable {
-                name,
-                kind: match slot < arguments {
-                    true => LocalKind::Argument,
-                    false => LocalKind::Local,
-                },
-                slot,
-                is_cell: false,
-            });
-        }
-        let mut slot = variables.len();
-        let cells = [
-            (fields.cell_names, LocalKind::Local),
-            (fields.free_names, LocalKind::Free),
-        ];
-        for (names, kind) in cells {
-            let Some(names) = names else {
-                continue;
-            };
-            for name in self.names(memory, at(names))? {
-                // An argument that inner functions use is moved to its cell.
-                let argument = variables.iter_mut().find(|it| it.name == name);
-                let kind = match argument {
-                    Some(local) if kind != LocalKind::Free => local.kind,
-                    _ => kind,
-                };
-                variables.push(Variable {
-                    name,
-                    kind,
-                    slot,
-                    is_cell: true,
-                });
-                slot += 1;
-            }
-        }
-        Ok(variables)
-    }
-
-    /// The texts of a tuple of names to which there is a pointer.
-    fn names(&self, memory: &mut Metered<'_>, at: Addr) -> Result<Vec<TargetStr>, ObjectError> {
-        let layout = &self.layout.object;
-        let tuple = memory.read_addr(at)?;
-        let count = memory.read_u64(tuple.plus(layout.bytes.size.into()))?;
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let count = count.min(MAX_VARIABLES);
-        let mut names = Vec::new();
-        for index in 0..count {
-            let item = tuple.plus(u64::from(layout.tuple_items) + 8 * index as u64);
-            let name = memory.read_addr(item)?;
-            names.push(objects::read_text(memory, layout, name, MAX_NAME)?);
-        }
-        Ok(names)
     }
 }

@@ -16,18 +16,18 @@ mod notation;
 mod secrets;
 mod writer;
 
-pub use self::locals::{Local, LocalKind};
+pub use self::locals::Local;
 pub use self::secrets::Secrets;
 
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 use self::class::Classes;
-use self::locals::Variable;
 use self::metered::Metered;
 use self::secrets::MASK;
 use self::writer::Writer;
 use super::layout::Layout;
+use super::variables::Variable;
 use crate::memory::Memory;
 use crate::model::{Addr, CodeAddr};
 
