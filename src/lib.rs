@@ -35,6 +35,7 @@
 //!
 //! - `cli`: arguments, one file a command, and words for people
 //! - [`check`]: judges profiles by rules, and reports to CI
+//! - [`insight`]: says what a profile means: mistakes that it proves
 //! - [`dump`]: one moment of a process, or its last, every thread with its stack
 //! - `top`: what a process does from moment to moment, on a screen or as tables
 //! - [`output`]: one file a format
@@ -42,7 +43,8 @@
 //! - `sampler`: the clock and the loop
 //! - `survey`: which Python processes there are, what each is for, which one is meant
 //! - `engine`: what a sampler drives, and its two kinds
-//! - `frameworks`: all that is known of Django, Flask, gunicorn and others: data, a file a framework
+//! - `frameworks`: all that is known of Django, Flask, gunicorn and others, what is read of their variables
+//!   and which mistakes are made with them: data, a file a framework
 //! - [`profile`]: call tree, values, labels, timeline, and the file that holds them
 //! - `cpython`: all knowledge of CPython
 //! - `target`: processes: find, describe, permissions, children; core files, which are what is left of them
@@ -69,6 +71,7 @@ pub mod engine;
 #[cfg(not(feature = "internals"))]
 mod engine;
 mod frameworks;
+pub mod insight;
 #[cfg(feature = "internals")]
 pub mod memory;
 #[cfg(not(feature = "internals"))]

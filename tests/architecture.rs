@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&str] = &[
     "cli",
     "check",
+    "insight",
     "dump",
     "top",
     "output",

@@ -39,6 +39,7 @@ fn a_thread_that_is_met_for_the_first_time_counts_as_running() {
         let process = Process::open(target.pid()).expect("it runs");
         let mut interner = Interner::default();
         let options = EngineOptions {
+            watches: None,
             halting: Halting::WhenNeeded,
             thread_names: false,
             counting: Counting::Wall,

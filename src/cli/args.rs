@@ -1,6 +1,7 @@
 //! The command line: every command and option, and what `--help` says of them.
 
 mod check;
+mod labels;
 mod top;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use crate::record::RecordOptions;
 use crate::sampler::EngineChoice;
 
 pub use check::{Annotations, Check};
+use labels::Labels;
 pub use top::Top;
 
 /// The version, with the commit where it was built from a checkout: `0.1.0 (1a2b3c4d5e6f)`.
@@ -77,6 +79,10 @@ pub enum Command {
     #[command(aliases = ["d", "du", "dum"], after_help = DUMP_HELP)]
     Dump(Dump),
 
+    /// Say what a mistake is that spyhole has found, how it is found, and when that is wrong
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(Explain),
+
     /// Write completions for a shell to standard output
     #[command(hide = true)]
     Completions { shell: clap_complete::Shell },
@@ -100,6 +106,13 @@ pub struct Ps {
     /// Write JSON, with whole command lines
     #[arg(long)]
     pub json: bool,
+}
+
+/// `spyhole explain`.
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// The id of a rule; without one, all are listed
+    pub rule: Option<String>,
 }
 
 /// `spyhole doctor`.
@@ -196,6 +209,9 @@ pub struct Record {
 
     #[command(flatten)]
     pub keeping: Keeping,
+
+    #[command(flatten)]
+    pub labels: Labels,
 
     /// Where to write, - for standard output [default: PID or PROGRAM and the time, here]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -349,8 +365,9 @@ pub struct Running {
 }
 
 /// What a recorder is told, for something that is kept.
-pub fn options(sampling: &Sampling, keeping: &Keeping) -> RecordOptions {
+pub fn options(sampling: &Sampling, keeping: &Keeping, labels: &Labels) -> RecordOptions {
     RecordOptions {
+        labels: labels.options(),
         outside_of_python: !keeping.python_only,
         ..sampling.options()
     }
@@ -584,6 +601,13 @@ Exit codes:
   130  given up at a second ^C
 If a program that spyhole started fails by itself, its code takes the place of 0 or 3: its exit code, or \
 128 and the number of the signal that ended it.";
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  spyhole explain                 which mistakes spyhole finds
+  spyhole explain n-plus-one      what one of them is
+
+A comment in the source silences a rule at one line: # spyhole: ignore[n-plus-one]";
 
 const PS_HELP: &str = "\
 A process's role is read off the frames that it is in. Its children stand below it. CPU is measured over \

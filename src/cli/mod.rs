@@ -6,7 +6,9 @@ mod doctor;
 mod dump;
 mod empty;
 mod explain;
+mod explain_rule;
 mod file_name;
+mod findings;
 mod progress;
 mod ps;
 mod record;
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
+        Command::Explain(arguments) => explain_rule::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::command(), "spyhole", &mut script);

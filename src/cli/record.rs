@@ -6,7 +6,8 @@ use anyhow::{Context, anyhow};
 
 use super::args::{self, Record};
 use super::progress::{Line, Progress};
-use super::{empty, exit, explain, file_name, summary, target, terminal, words};
+use super::{empty, exit, explain, file_name, findings, summary, target, terminal, words};
+use crate::insight::{self, SourceFiles};
 use crate::model::{Interner, TOO_MANY};
 use crate::output::{self, FORMATS, Format, LineMode, OutputError, RenderOptions};
 use crate::profile::Profile;
@@ -25,7 +26,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
         return Ok(words::native_is_to_come());
     }
     let mut recorder = Recorder::following_signals(
-        args::options(&arguments.sampling, &arguments.keeping),
+        args::options(&arguments.sampling, &arguments.keeping, &arguments.labels),
         words::give_up,
     )?;
     let (output, format) = check_output(arguments, recorder.caller())?;
@@ -260,6 +261,10 @@ impl Recording<'_> {
                  not be written: {error}. TMPDIR chooses another place",
                 profile.timeline().dropped()
             ));
+        }
+        let found = insight::find(profile, &mut SourceFiles::of(&profile.interner));
+        for line in findings::lines(&found) {
+            terminal::say(line);
         }
         if let Some(hint) = about.hint {
             terminal::say(hint);

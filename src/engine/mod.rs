@@ -8,21 +8,25 @@ pub mod pyspy;
 mod several;
 
 use std::ops::AddAssign;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::several::Several;
+use crate::frameworks::Watches;
 use crate::model::{
     Counting, HaltMethod, Halting, Interner, ProcessId, PythonVersion, Sample, Tick, TickOutcome,
 };
 
 /// What to read of a target, and how.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
     pub halting: Halting,
     /// Whether names of threads are wanted; looking them up costs many reads.
     pub thread_names: bool,
     /// Which threads will count. Others may be left out where reading them costs more than it is worth.
     pub counting: Counting,
+    /// What is read of the variables of some functions, as labels; nothing by default.
+    pub watches: Option<Arc<Watches>>,
 }
 
 /// Reads the stacks of one process.

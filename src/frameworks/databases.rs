@@ -1,6 +1,34 @@
 //! Database drivers and object mappers of which only the place of their code is known.
 
-use super::Framework;
+use super::watch::{Shape, part, read};
+use super::{Framework, Watch};
+
+const WATCHES: &[Watch] = &[
+    Watch::of(
+        "psycopg/cursor.py",
+        &["execute", "executemany"],
+        "sql",
+        &[read(&[part("query", &[], Shape::Sql)])],
+    ),
+    Watch::of(
+        "psycopg/cursor_async.py",
+        &["execute", "executemany"],
+        "sql",
+        &[read(&[part("query", &[], Shape::Sql)])],
+    ),
+    Watch::of(
+        "asyncpg/connection.py",
+        &["execute", "fetch", "fetchrow", "fetchval"],
+        "sql",
+        &[read(&[part("query", &[], Shape::Sql)])],
+    ),
+    Watch::of(
+        "aiosqlite/core.py",
+        &["execute", "executemany"],
+        "sql",
+        &[read(&[part("sql", &[], Shape::Sql)])],
+    ),
+];
 
 pub(super) const DATABASES: Framework = Framework {
     packages: &["psycopg", "psycopg2", "pymongo"],
@@ -38,5 +66,6 @@ pub(super) const DATABASES: Framework = Framework {
         "sqlite3/",
         "tortoise/",
     ],
+    watches: WATCHES,
     ..Framework::NOTHING
 };

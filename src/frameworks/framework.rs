@@ -1,12 +1,9 @@
 //! What can be known of a framework.
 
-use super::Role;
+use super::{Mistake, Role, Watch};
 
 /// What spyhole knows of one framework, server or library. Paths are separated by `/` and begin with the
 /// outermost package.
-///
-/// Two things belong here but have no field yet: local variables to read with a stack, such as a
-/// request's route, and rules that recognise a mistake by a stack.
 #[derive(Debug)]
 pub struct Framework {
     /// Packages that are recognised wherever they lie: vendored, or installed by `pip install --target`.
@@ -20,6 +17,10 @@ pub struct Framework {
     pub command_marks: &'static [CommandMark],
     /// Frames within which a thread answers a request or does a task.
     pub work_frames: &'static [WorkFrame],
+    /// What is read of its functions' variables, as labels.
+    pub watches: &'static [Watch],
+    /// How mistakes in its use show.
+    pub mistakes: &'static [Mistake],
     /// Environment variables that its autoreloader sets for the child that it starts.
     pub reload_variables: &'static [&'static str],
     /// Words in the command line of a child that its autoreloader starts, where the child has another
@@ -41,6 +42,8 @@ impl Framework {
         role_marks: &[],
         command_marks: &[],
         work_frames: &[],
+        watches: &[],
+        mistakes: &[],
         reload_variables: &[],
         reload_child_words: &[],
         reload_command: None,

@@ -4,10 +4,13 @@
 //! This module only looks the data up. `survey` decides how marks are weighed against each other,
 //! `engine` what they mean for a sample.
 
+mod aiohttp;
 mod asgiref;
+mod asyncio;
 mod celery;
 mod databases;
 mod django;
+mod django_mistakes;
 mod dramatiq;
 mod drf;
 mod fastapi;
@@ -19,13 +22,18 @@ mod jupyter;
 mod libraries;
 mod mod_wsgi;
 mod multiprocessing;
+mod pandas;
 mod pytest;
 mod role;
 mod rq;
+mod rule;
+pub mod shape;
 mod sqlalchemy;
 mod uvicorn;
 mod uwsgi;
 mod waitress;
+mod watch;
+mod watch_file;
 mod werkzeug;
 mod wsgiref;
 
@@ -37,6 +45,9 @@ pub use framework::{
     CommandMark, Framework, ReloadCommand, RoleMark, RoleName, ServerProgram, WorkFrame,
 };
 pub use role::{Role, RoleKind};
+pub use rule::{Called, FramePattern, Mistake, RULES, Rule, mistakes, rule};
+pub use watch::{Counts, Part, Shape, Step, Watch, Watches};
+pub use watch_file::{WatchFileError, parse as parse_watches};
 
 /// All frameworks. If the command marks of two of them fit the same process, the first counts.
 pub const ALL: &[&Framework] = &[
@@ -61,6 +72,9 @@ pub const ALL: &[&Framework] = &[
     &pytest::PYTEST,
     &sqlalchemy::SQLALCHEMY,
     &databases::DATABASES,
+    &aiohttp::AIOHTTP,
+    &asyncio::ASYNCIO,
+    &pandas::PANDAS,
     &libraries::LIBRARIES,
 ];
 

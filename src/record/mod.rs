@@ -7,6 +7,7 @@
 
 mod control;
 mod error;
+mod labels;
 mod output;
 mod output_name;
 mod periodic;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use self::control::{Control, GiveUp, Written};
 pub use self::error::RecordError;
+pub use self::labels::LabelOptions;
 pub use self::output::Output;
 pub use self::output_name::OutputName;
 pub use self::periodic::{Encode, PeriodicFile, Telling, Updates};
@@ -62,6 +64,8 @@ pub struct RecordOptions {
     /// Whether the profile keeps the order in time, which some formats need. Its size on disk grows with
     /// time.
     pub order_in_time: bool,
+    /// What is read of the program's variables.
+    pub labels: LabelOptions,
     /// Under sudo, whether a program is started as root instead of as the user who called sudo.
     pub run_as_root: bool,
 }
@@ -78,6 +82,7 @@ impl Default for RecordOptions {
             thread_names: false,
             outside_of_python: true,
             order_in_time: true,
+            labels: LabelOptions::default(),
             run_as_root: false,
         }
     }
@@ -352,6 +357,7 @@ impl Recorder {
             halting: self.options.halting,
             counting,
             thread_names: self.options.thread_names,
+            watches: self.options.labels.watches(),
         };
         // After the program was started, so that it keeps the limit and the capabilities that we were
         // given, and before the threads of the recording are started, so that they get the changed ones.

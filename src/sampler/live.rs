@@ -108,9 +108,9 @@ impl<'a> LiveWorld<'a> {
         }
         #[cfg(feature = "py-spy")]
         if self.choice == EngineChoice::PySpy {
-            return open_py_spy(process, parent, self.options, interner);
+            return open_py_spy(process, parent, self.options.clone(), interner);
         }
-        match cpython::open_each(process, parent, self.options, interner) {
+        match cpython::open_each(process, parent, self.options.clone(), interner) {
             Ok(engines) => {
                 self.versionless.forget(who);
                 let engine = Several::new(engines).ok_or_else(|| Refusal {
@@ -219,7 +219,7 @@ impl LiveWorld<'_> {
         interner: &mut Interner,
     ) -> Result<Box<dyn Engine>, Refusal> {
         let process = open_process(who)?;
-        let engine = open_py_spy(process, parent, self.options, interner)?;
+        let engine = open_py_spy(process, parent, self.options.clone(), interner)?;
         self.tell_once(News::FellBack { pid: who.pid, why });
         Ok(engine)
     }

@@ -34,6 +34,17 @@ pub fn open_file(process: &Process, path: &Path) -> io::Result<File> {
     open_regular_in_root(std::os::fd::AsFd::as_fd(&root), path)
 }
 
+/// Opens, for reading, the regular file that `path` leads to in our own root: for a program that has ended and
+/// was in the same.
+///
+/// # Errors
+/// `InvalidInput` when it is no regular file; else what the system says.
+pub fn open_in_own_root(path: &Path) -> io::Result<File> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open("/", flags, Mode::empty())?;
+    open_regular_in_root(std::os::fd::AsFd::as_fd(&root), path)
+}
+
 /// Opens the file behind a mapping. With the necessary rights, this works even if the file is deleted
 /// or another one has its name now. Without them, the result says that it may be another file.
 ///

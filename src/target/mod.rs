@@ -8,7 +8,7 @@ mod halted;
 mod maps;
 mod process;
 
-pub use files::{MappedFile, open_file, open_mapping};
+pub use files::{MappedFile, open_file, open_in_own_root, open_mapping};
 pub use halted::Halted;
 pub use maps::Mapping;
 #[cfg(any(test, feature = "internals"))]

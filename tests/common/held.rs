@@ -148,6 +148,7 @@ impl Observer<cpython::CpythonEngine> {
 
     pub fn own_with_names(pid: Pid, thread_names: bool) -> Result<Self, String> {
         let options = EngineOptions {
+            watches: None,
             halting: Halting::WhenNeeded,
             thread_names,
             counting: Counting::Wall,
@@ -162,6 +163,7 @@ impl Observer<pyspy::PySpyEngine> {
     /// py-spy on a process that the test holds: tracing a stopped process is an error for it.
     pub fn pyspy(pid: Pid) -> Result<Self, String> {
         let options = EngineOptions {
+            watches: None,
             halting: Halting::Never,
             thread_names: false,
             counting: Counting::Wall,

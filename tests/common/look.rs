@@ -89,6 +89,7 @@ impl Look {
     /// As a recording without `--idle` looks.
     pub fn at_running(pid: Pid) -> Look {
         let options = EngineOptions {
+            watches: None,
             counting: Counting::Cpu,
             ..EngineOptions::default()
         };
@@ -97,6 +98,7 @@ impl Look {
 
     pub fn with(pid: Pid, halting: Halting) -> Result<Look, String> {
         let options = EngineOptions {
+            watches: None,
             halting,
             thread_names: true,
             counting: Counting::Wall,

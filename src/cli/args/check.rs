@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
-use super::{Keeping, Running, Sampling};
+use super::{Keeping, Labels, Running, Sampling};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What to record")]
@@ -34,6 +34,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub sampling: Sampling,
+
+    #[command(flatten)]
+    pub labels: Labels,
 
     #[command(flatten)]
     pub keeping: Keeping,

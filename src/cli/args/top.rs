@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Sampling, Subject};
-use crate::record::RecordOptions;
+use crate::record::{LabelOptions, RecordOptions};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What to watch")]
@@ -32,7 +32,10 @@ pub struct Top {
 impl Top {
     /// What a recorder is told. It may be watched for days, by someone who wants to know names.
     pub fn options(&self) -> RecordOptions {
+        let mut labels = LabelOptions::default();
+        labels.read = false;
         RecordOptions {
+            labels,
             thread_names: true,
             outside_of_python: false,
             order_in_time: false,

@@ -58,7 +58,7 @@ fn check(arguments: &Check) -> Result<u8, Failure> {
         .map(inputs::baseline)
         .transpose()?;
     let recorder = Recorder::following_signals(
-        args::options(&arguments.sampling, &arguments.keeping),
+        args::options(&arguments.sampling, &arguments.keeping, &arguments.labels),
         words::give_up,
     )
     .code(exit::FAILED)?;

@@ -17,13 +17,17 @@
 //! they arrive, against what is at the address by then. That is right if no code object was freed in
 //! between, which the counter passed to [`CodeTable::begin_look`] tells from 3.12 on.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::short_file::ShortFiles;
+use super::watching::{PlacedWatch, place};
 use crate::cpython::code::Code;
 use crate::cpython::fingerprint::{self, Fingerprint};
 use crate::cpython::frames::RawFrame;
 use crate::cpython::layout::Layout;
+use crate::frameworks::Watches;
 use crate::memory::{Fault, Memory};
 use crate::model::{
     Addr, CodeAddr, Frame, FrameId, FrameKind, Function, FunctionId, Interner, TargetStr,
@@ -61,6 +65,18 @@ pub struct CodeTable {
     until_all: u32,
     /// Whether different content was found behind the same pointers.
     is_remade: bool,
+    /// What is read of the variables of some functions; nothing by default.
+    watches: Option<Arc<Watches>>,
+}
+
+/// What is known of a frame's code object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verified {
+    /// It cannot be read, or there is no room for it.
+    No,
+    Yes,
+    /// And variables of it are watched.
+    Watched,
 }
 
 /// How much of a code object is compared with what was there before.
@@ -80,12 +96,26 @@ struct CachedCode {
     beneath_in: u64,
     fingerprint: Fingerprint,
     code: Code,
+    watches: Box<[PlacedWatch]>,
     /// Interned on first use after the code object was read.
     function: Option<FunctionId>,
     frames: FxHashMap<i32, FrameId>,
 }
 
 impl CodeTable {
+    /// A table that also tells which variables are watched.
+    pub fn watching(watches: Arc<Watches>) -> CodeTable {
+        CodeTable {
+            watches: Some(watches),
+            ..CodeTable::default()
+        }
+    }
+
+    /// What is watched of a function whose code object was verified.
+    pub fn watches(&self, code: CodeAddr) -> &[PlacedWatch] {
+        self.cached.get(&code).map_or(&[], |cached| &cached.watches)
+    }
+
     /// Changes when frames that were resolved earlier may have another meaning now.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -117,48 +147,52 @@ impl CodeTable {
     }
 
     /// Ensures that the table has the code object as it is in `memory`, which must be of the frame's own
-    /// moment. Its function is the `depth`th from the leaf (from 0). `false` if it cannot be read, or there
-    /// is no room for it.
+    /// moment. Its function is the `depth`th from the leaf (from 0).
     pub fn verify<M: Memory>(
         &mut self,
         memory: &mut M,
         layout: &Layout,
         code: CodeAddr,
         depth: usize,
-    ) -> bool {
+    ) -> Verified {
         let (epoch, is_everywhere) = (self.epoch, self.until_all == 0);
         if let Some(cached) = self.cached.get_mut(&code) {
             let check = cached.check(depth, epoch, is_everywhere);
             match cached.holds(memory, layout, code, check, epoch) {
-                Ok(Found::Same) => return true,
+                Ok(Found::Same) => return cached.verified(),
                 Ok(Found::Other) => self.generation += 1,
                 Ok(Found::OtherBeneath) => {
                     self.generation += 1;
                     self.is_remade = true;
                 }
-                Err(_) => return false,
+                Err(_) => return Verified::No,
             }
         }
         if self.kept > MAX_KEPT {
-            return false;
+            return Verified::No;
         }
         let Ok(fingerprint) = Fingerprint::read(memory, layout, code) else {
-            return false;
+            return Verified::No;
         };
         let Ok(code_object) = Code::read(memory, layout, code) else {
-            return false;
+            return Verified::No;
         };
+        let watches = self.watches.as_ref().map_or_else(Box::default, |watches| {
+            place(memory, layout, code, &code_object, watches)
+        });
         self.kept += RECORD + fingerprint.size() + code_object.size();
         let cached = CachedCode {
             verified_in: self.epoch,
             beneath_in: self.epoch,
             fingerprint,
             code: code_object,
+            watches,
             function: None,
             frames: FxHashMap::default(),
         };
+        let verified = cached.verified();
         self.cached.insert(code, cached);
-        true
+        verified
     }
 
     /// The ranges (address, length) that [`verify`](Self::verify) will read and did not read in the last
@@ -223,6 +257,13 @@ enum Found {
 }
 
 impl CachedCode {
+    fn verified(&self) -> Verified {
+        match self.watches.is_empty() {
+            true => Verified::Yes,
+            false => Verified::Watched,
+        }
+    }
+
     /// How much of it to check this time. The innermost functions are the most likely to have changed, and
     /// so is code that was not on a stack in the look before.
     fn check(&self, depth: usize, epoch: u64, is_everywhere: bool) -> Check {

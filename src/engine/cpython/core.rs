@@ -71,6 +71,7 @@ pub fn look_at_core(
             continue;
         };
         let raw = RawSample {
+            labels: None,
             root: thread.root,
             thread: ThreadKey {
                 pid: core.pid(),

@@ -33,6 +33,7 @@ mod suspended;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,7 @@ use self::code_table::CodeTable;
 use self::doubts::Doubts;
 use self::halting::{Activity, Halted, Halter, LiveReader, Strategy, Verdict};
 use self::reading::{KernelSide, KernelThread, Motion, Patience, RawThread, ReadStack, Scope};
-use self::resolving::{RawSample, Reading, Resolver};
+use self::resolving::{RawLabels, RawSample, Reading, Resolver};
 use self::variables::Variables;
 use super::{Engine, EngineOptions, EngineReport, TickError};
 use crate::cpython::threads::ThreadState;
@@ -352,6 +353,7 @@ impl CpythonEngine {
                     started: times.started,
                 },
                 stack,
+                labels: raw_labels(&self.reader, &self.options, thread),
                 proof: thread.proof,
                 on_cpu: times.on_cpu,
                 cpu: times.cpu,
@@ -383,6 +385,20 @@ impl CpythonEngine {
             ..TickOutcome::default()
         }
     }
+}
+
+/// The labels of a thread of the last look.
+fn raw_labels<'a>(
+    reader: &'a LiveReader,
+    options: &'a EngineOptions,
+    thread: &RawThread,
+) -> Option<RawLabels<'a>> {
+    let (watcher, watches) = (reader.watcher()?, options.watches.as_deref()?);
+    Some(RawLabels {
+        labels: watcher.labels(&thread.labels),
+        watches,
+        values: watcher.values(),
+    })
 }
 
 /// The reading of a thread for the resolver; `None` if the thread is gone, or is part of another.

@@ -76,6 +76,7 @@ pub enum Doing {
 pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenError> {
     let pid = process.pid();
     let engine_options = EngineOptions {
+        watches: None,
         halting: options.halting,
         thread_names: options.thread_names,
         counting: Counting::Wall,

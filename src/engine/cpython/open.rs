@@ -9,6 +9,7 @@ use super::halting::Halter;
 use super::reading::{Reader, Scope};
 use super::resolving::{Resolver, WorkSearch};
 use super::short_file::{FileSystem, ShortFiles};
+use super::watching::Watcher;
 use crate::cpython::layout::{self, Layout, LayoutError};
 use crate::cpython::locate::{self, LocateError, Located};
 use crate::engine::EngineOptions;
@@ -57,7 +58,7 @@ pub fn open_each(
     let mut engines = Vec::new();
     for located in found {
         let process = Arc::clone(&process);
-        match open_located(process, located, parent, options, interner) {
+        match open_located(process, located, parent, options.clone(), interner) {
             Ok(engine) => engines.push(engine),
             Err(error) if engines.is_empty() => return Err(error),
             Err(_) => {}
@@ -92,18 +93,24 @@ fn open_located(
         _ => WorkSearch::Off,
     };
     let short_files = ShortFiles::new(FileSystem::Process(Arc::clone(&process)));
+    let mut reader = Reader::new(Snapshot::new(memory), layout, located.runtime);
+    let mut codes = CodeTable::default();
+    if let Some(watches) = &options.watches {
+        reader.watch(Watcher::new(Arc::clone(watches)));
+        codes = CodeTable::watching(Arc::clone(watches));
+    }
     let mut engine = CpythonEngine {
         process_id,
-        options,
         halter: Halter::new(
             process.pid(),
             options.halting,
             options.counting,
             located.cpu_id,
         ),
-        reader: Reader::new(Snapshot::new(memory), layout, located.runtime),
+        options,
+        reader,
         resolver: Resolver::new(process_id, short_files, work),
-        codes: CodeTable::default(),
+        codes,
         doubts: Doubts::default(),
         variables: None,
         scope: Scope::default(),

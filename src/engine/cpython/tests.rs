@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::code_table::CodeTable;
+use super::code_table::{CodeTable, Verified};
 use super::reading::{KernelSide, KernelThread, Look, Motion, Patience, ReadStack, Reader, Scope};
 use super::resolving::{MISSING_FRAMES, RawSample, Reading, Resolver, WorkSearch};
 use super::short_file::{FileSystem, ShortFiles};
@@ -154,6 +154,7 @@ fn recorded_memory_becomes_named_stacks_of_named_threads() {
         for thread in &reader.last_look().threads {
             assert_eq!(thread.proof, Proof::Proven);
             let raw = RawSample {
+                labels: None,
                 root: thread.root,
                 thread: key(thread.state.thread_id, thread.tid),
                 stack: stack_of(thread).expect("a stack"),
@@ -236,7 +237,7 @@ impl ByHand {
         let mut codes = CodeTable::default();
         codes.begin_look(None);
         for frame in &frames {
-            assert!(codes.verify(&mut memory, &roots.layout(), frame.code, 0));
+            assert!(codes.verify(&mut memory, &roots.layout(), frame.code, 0) != Verified::No);
         }
         let mut interner = Interner::default();
         ByHand {
@@ -250,6 +251,7 @@ impl ByHand {
     /// Resolves a stack of thread 5 and returns its lines.
     fn resolve(&mut self, stack: Reading<'_>, tick: Tick, cpu: Nanos) -> Option<Sample> {
         let raw = RawSample {
+            labels: None,
             root: Addr(0x5000),
             thread: key(5, None),
             stack,

@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use crate::cpython::frames::RawStack;
 use crate::cpython::threads::{Gil, ThreadState};
+use crate::engine::cpython::watching::ThreadLabels;
 use crate::model::{Addr, GilState, Proof, Tid};
 
 /// One look. It is of one moment if the threads stood still.
@@ -35,6 +36,8 @@ pub struct RawThread {
     pub proof: Proof,
     pub stack: ReadStack,
     pub patience: Patience,
+    /// What watched functions of the stack have in their variables, if it was read.
+    pub labels: ThreadLabels,
     /// Whether a word that identifies the stack has changed since it was read.
     pub ran_on: bool,
     /// Its range in the reader's witnesses, if these are kept.

@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::code_table::CodeTable;
+use super::code_table::{CodeTable, Verified};
+use super::watching::{ThreadLabels, Watcher};
 use crate::cpython::frames::{self, Anchor, RawStack, Witness};
 use crate::cpython::layout::Layout;
 use crate::cpython::locate::RuntimeAddress;
@@ -49,6 +50,10 @@ pub struct Reader<M> {
     kernel_threads: Vec<KernelThread>,
     sharing: Sharing,
     spare_stacks: Vec<RawStack>,
+    /// Reads labels, if any are wanted.
+    watcher: Option<Watcher>,
+    /// The places of the watched frames of one stack.
+    watched: Vec<usize>,
 }
 
 /// The kernel thread of a Python thread.
@@ -109,7 +114,19 @@ impl<M: Moments> Reader<M> {
             kernel_threads: Vec::new(),
             sharing: Sharing::default(),
             spare_stacks: Vec::new(),
+            watcher: None,
+            watched: Vec::new(),
         }
+    }
+
+    /// Lets each look read labels, too.
+    pub fn watch(&mut self, watcher: Watcher) {
+        self.watcher = Some(watcher);
+    }
+
+    /// What reads the labels, and knows those of the last look.
+    pub fn watcher(&self) -> Option<&Watcher> {
+        self.watcher.as_ref()
     }
 
     pub fn layout(&self) -> &Layout {
@@ -147,6 +164,9 @@ impl<M: Moments> Reader<M> {
             }
         }
         self.witnesses.clear();
+        if let Some(watcher) = &mut self.watcher {
+            watcher.begin_look();
+        }
         self.look.frames_left = FRAMES_A_LOOK;
         self.memory.refresh();
         self.list_threads(scope)?;
@@ -256,6 +276,9 @@ impl<M: Moments> Reader<M> {
                 let mut witnesses = witnesses.unwrap_or_default().iter();
                 thread.ran_on |= !now.is_ok_and(|now| now.leaf == leaf)
                     || !witnesses.all(|(at, value)| memory.read_u64(*at) == Ok(*value));
+                if let Some(watcher) = &self.watcher {
+                    thread.ran_on |= !watcher.is_unchanged(memory, &thread.labels);
+                }
             }
         }
         self.look.mark_joined_that_ran_on();
@@ -326,6 +349,7 @@ impl<M: Moments> Reader<M> {
             proof: Proof::Unproven,
             stack: ReadStack::Lost,
             patience: Patience::Full,
+            labels: ThreadLabels::default(),
             witnesses: 0..0,
             ran_on: false,
         };
@@ -371,6 +395,13 @@ impl<M: Moments> Reader<M> {
         self.look.frames_left -= limit.min(stack.functions().count().max(1));
         thread.witnesses = first_witness..self.witnesses.len();
         let all_verified = self.verify_codes(&mut stack, codes);
+        if let Some(watcher) = &mut self.watcher
+            && !self.watched.is_empty()
+        {
+            let is_still = motion == Motion::Halted;
+            let (memory, layout, watched) = (&mut self.memory, &self.layout, &self.watched);
+            thread.labels = watcher.read(memory, layout, &stack, watched, codes, is_still);
+        }
         match walked {
             Ok(anchor) if all_verified => {
                 // A stack that is cut only at the maximum depth has all frames that are ever shown.
@@ -397,13 +428,20 @@ impl<M: Moments> Reader<M> {
             functions.flat_map(|(depth, frame)| codes.new_places(layout, frame.code, depth)),
         );
         let mut depths = 0..;
+        let watched = &mut self.watched;
+        watched.clear();
         let verified = stack
             .frames
             .iter()
-            .take_while(|frame| {
+            .enumerate()
+            .take_while(|(place, frame)| {
                 !frame.is_function() || {
                     let depth = depths.next().unwrap_or(0);
-                    codes.verify(memory, layout, frame.code, depth)
+                    let verified = codes.verify(memory, layout, frame.code, depth);
+                    if verified == Verified::Watched {
+                        watched.push(*place);
+                    }
+                    verified != Verified::No
                 }
             })
             .count();

@@ -407,6 +407,7 @@ mod tests {
             frames.extend(shim.map(|shim| frame(shim, FrameKind::Shim)));
         }
         RawThread {
+            labels: crate::engine::cpython::watching::ThreadLabels::default(),
             state,
             tid: Some(Tid(1)),
             root: state.address,

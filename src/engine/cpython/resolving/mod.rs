@@ -8,11 +8,14 @@
 //! It remembers each thread's last stack. The part that a new stack shares with it, from the root on, is
 //! not resolved again.
 
+mod labels;
 mod thread;
 mod work_functions;
 
 use rustc_hash::FxHashMap;
 
+use self::labels::LabelSets;
+pub use self::labels::RawLabels;
 use self::thread::ResolvedThread;
 use self::work_functions::WorkFunctions;
 pub use self::work_functions::WorkSearch;
@@ -41,6 +44,7 @@ pub struct Resolver {
     round: u64,
     short_files: ShortFiles,
     work_functions: WorkFunctions,
+    label_sets: LabelSets,
     names_asked: Option<Nanos>,
 }
 
@@ -51,6 +55,8 @@ pub struct RawSample<'a> {
     pub root: Addr,
     pub thread: ThreadKey,
     pub stack: Reading<'a>,
+    /// Of a stack that was read; of one that is unchanged the labels are, too.
+    pub labels: Option<RawLabels<'a>>,
     pub proof: Proof,
     pub on_cpu: bool,
     /// CPU time since the thread's last sample.
@@ -79,6 +85,7 @@ impl Resolver {
             round: 0,
             short_files,
             work_functions: WorkFunctions::new(work),
+            label_sets: LabelSets::default(),
             names_asked: None,
         }
     }
@@ -124,6 +131,10 @@ impl Resolver {
             Reading::Stack(stack) => {
                 let (files, work) = (&mut self.short_files, &mut self.work_functions);
                 thread.update(stack, codes, interner, files, work);
+                let sets = &mut self.label_sets;
+                thread.labels = raw
+                    .labels
+                    .map_or(LabelSetId::EMPTY, |labels| sets.resolve(&labels, interner));
             }
             Reading::Lost => return None,
         }
@@ -132,7 +143,7 @@ impl Resolver {
         Some(Sample {
             thread: thread.id,
             stack,
-            labels: LabelSetId::EMPTY,
+            labels: thread.labels,
             at: raw.tick.at,
             wall: raw.tick.stands_for,
             cpu: raw.cpu,
@@ -153,7 +164,7 @@ impl Resolver {
                 Some(Sample {
                     thread: thread.id,
                     stack: thread.stack()?,
-                    labels: LabelSetId::EMPTY,
+                    labels: thread.labels,
                     at: tick.at,
                     wall: tick.stands_for,
                     cpu: Nanos::ZERO,

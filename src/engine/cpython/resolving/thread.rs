@@ -5,7 +5,7 @@ use super::work_functions::WorkFunctions;
 use crate::cpython::frames::{RawFrame, RawStack};
 use crate::engine::cpython::code_table::{CodeTable, Meaning};
 use crate::engine::cpython::short_file::ShortFiles;
-use crate::model::{CodeAddr, Interner, ProcessId, StackId, ThreadId, ThreadKey};
+use crate::model::{CodeAddr, Interner, LabelSetId, ProcessId, StackId, ThreadId, ThreadKey};
 
 #[derive(Debug)]
 pub(super) struct ResolvedThread {
@@ -17,6 +17,8 @@ pub(super) struct ResolvedThread {
     generation: u64,
     /// Whether the root of the stack is the mark for missing frames.
     cut: bool,
+    /// The labels of its last stack.
+    pub(super) labels: LabelSetId,
     /// Whether the last stack was proven.
     pub(super) proven: bool,
     /// The number of searches for its name, successful or not.
@@ -58,6 +60,7 @@ impl ResolvedThread {
             frames: Vec::new(),
             generation: 0,
             cut: false,
+            labels: LabelSetId::EMPTY,
             proven: false,
             times_asked_for_name: 0,
             seen_in: 0,
