@@ -1,7 +1,7 @@
 //! Django. Looked up in 1.11 to 5.2.
 
 use super::django_mistakes::MISTAKES;
-use super::watch::{Reading, Shape, Step, attribute, item, part, read};
+use super::watch::{Reading, Shape, Step, attribute, item, lasting, part, read};
 use super::{Framework, ReloadCommand, Role, RoleMark, Watch, WorkFrame};
 
 const RELOADER: Role = Role::reloader("Django autoreloader");
@@ -40,7 +40,7 @@ const WATCHES: &[Watch] = &[
         "relation",
         &[read(&[
             part("instance", &[Step::Class], Shape::ClassName),
-            part(
+            lasting(
                 "self",
                 &[attribute("field"), attribute("name")],
                 Shape::Plain,
@@ -53,7 +53,7 @@ const WATCHES: &[Watch] = &[
         "relation",
         &[read(&[
             part("instance", &[Step::Class], Shape::ClassName),
-            part(
+            lasting(
                 "self",
                 &[attribute("related"), attribute("related_model")],
                 Shape::ClassName,
@@ -67,7 +67,7 @@ const WATCHES: &[Watch] = &[
         &[
             read(&[
                 part("instance", &[Step::Class], Shape::ClassName),
-                part(
+                lasting(
                     "self",
                     &[attribute("field"), attribute("attname")],
                     Shape::Plain,
@@ -76,7 +76,7 @@ const WATCHES: &[Watch] = &[
             // Before 3.0.
             read(&[
                 part("instance", &[Step::Class], Shape::ClassName),
-                part("self", &[attribute("field_name")], Shape::Plain),
+                lasting("self", &[attribute("field_name")], Shape::Plain),
             ]),
         ],
     ),
@@ -93,7 +93,7 @@ const WATCHES: &[Watch] = &[
     .outermost(),
     Watch::of(
         QUERY,
-        QUERY_FUNCTIONS,
+        &["QuerySet.__bool__", "QuerySet.__nonzero__"],
         "model",
         &[read(&[part(
             "self",
@@ -128,7 +128,7 @@ const WATCHES: &[Watch] = &[
         "django/template/base.py",
         &["Template._render"],
         "template",
-        &[read(&[part("self", &[attribute("name")], Shape::Plain)])],
+        &[read(&[lasting("self", &[attribute("name")], Shape::Plain)])],
     ),
     Watch::of(
         "django/core/management/__init__.py",

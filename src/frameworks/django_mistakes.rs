@@ -79,8 +79,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
         rule: "queryset-length",
         frames: &[FramePattern::new(QUERY, &["__len__"]), FETCH],
         called: Called::ForLength,
-        verb: "fetches all rows of",
-        subject: Some("model"),
+        verb: "fetches all rows",
         remedy: "ask with .count()",
         ..Mistake::NOTHING
     },

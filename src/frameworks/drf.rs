@@ -8,13 +8,17 @@ const WATCHES: &[Watch] = &[Watch::of(
     &["to_representation", "run_validation"],
     "serializer",
     &[
+        read(&[part(
+            "self",
+            &[Step::Unless(&["ListSerializer"]), Step::Class],
+            Shape::ClassName,
+        )]),
         // Of a list, that of its items.
         read(&[part(
             "self",
             &[attribute("child"), Step::Class],
             Shape::ClassName,
         )]),
-        read(&[part("self", &[Step::Class], Shape::ClassName)]),
     ],
 )];
 

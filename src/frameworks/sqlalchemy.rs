@@ -1,6 +1,6 @@
 //! SQLAlchemy, and SQLModel on top of it.
 
-use super::watch::{Shape, Step, attribute, part, read};
+use super::watch::{Shape, Step, attribute, lasting, part, read};
 use super::{FramePattern, Framework, Mistake, Watch};
 
 const WATCHES: &[Watch] = &[
@@ -20,7 +20,7 @@ const WATCHES: &[Watch] = &[
         "relation",
         &[read(&[
             part("instance", &[Step::Class], Shape::ClassName),
-            part("self", &[attribute("key")], Shape::Plain),
+            lasting("self", &[attribute("key")], Shape::Plain),
         ])],
     ),
     Watch::of(

@@ -52,6 +52,9 @@ pub struct Part {
     /// From the variable's object on.
     pub steps: &'static [Step],
     pub shape: Shape,
+    /// Whether the variable's object is made once and kept, such as a class's descriptor. What it leads to is
+    /// then not read anew in each look, but only now and then.
+    pub lasts: bool,
 }
 
 /// How to go from one object to the next.
@@ -65,6 +68,8 @@ pub enum Step {
     Class,
     /// Nowhere else, but only if the name of its class is one of these.
     OnlyIf(&'static [&'static str]),
+    /// Nowhere else, but only if it is none of these.
+    Unless(&'static [&'static str]),
 }
 
 /// How an object becomes the text of a label.
@@ -133,6 +138,15 @@ pub(super) const fn part(variable: &'static str, steps: &'static [Step], shape: 
         variable,
         steps,
         shape,
+        lasts: false,
+    }
+}
+
+/// A part whose object is made once and kept.
+pub(super) const fn lasting(variable: &'static str, steps: &'static [Step], shape: Shape) -> Part {
+    Part {
+        lasts: true,
+        ..part(variable, steps, shape)
     }
 }
 

@@ -81,13 +81,14 @@ fn watch(entry: Entry) -> Result<Watch, WatchFileError> {
     };
     let last = steps.iter().rev().find_map(|step| match step {
         Step::Attribute(name) | Step::Item(name) => Some(name.to_string()),
-        Step::Class | Step::OnlyIf(_) => None,
+        Step::Class | Step::OnlyIf(_) | Step::Unless(_) => None,
     });
     let label = entry.label.or(last).unwrap_or_else(|| entry.local.clone());
     let part = Part {
         variable: entry.local.leak(),
         steps: steps.leak(),
         shape,
+        lasts: false,
     };
     Ok(Watch {
         place: Place::Function {

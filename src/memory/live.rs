@@ -69,16 +69,24 @@ impl Memory for LiveMemory {
     fn read_words(&mut self, places: &[Addr], words: &mut Vec<u64>) {
         words.clear();
         let mut bytes = Vec::new();
-        let mut ranges = Vec::new();
+        let mut ranges: Vec<(Addr, usize)> = Vec::new();
         while let Some(rest) = places.get(words.len()..).filter(|rest| !rest.is_empty()) {
-            let now = rest.get(..vm::MAX_RANGES).unwrap_or(rest);
+            let mut asked = 0;
             ranges.clear();
-            ranges.extend(now.iter().map(|at| (*at, 8)));
-            bytes.resize(now.len() * 8, 0);
+            for at in rest {
+                let is_full = ranges.len() == vm::MAX_RANGES;
+                match ranges.last_mut() {
+                    Some((first, len)) if first.plus(*len as u64) == *at => *len += 8,
+                    _ if is_full => break,
+                    _ => ranges.push((*at, 8)),
+                }
+                asked += 1;
+            }
+            bytes.resize(asked * 8, 0);
             let read = self.read_ranges(&ranges, &mut bytes) / 8;
             words.extend((0..read).map(|index| u64_at(&bytes, index * 8).unwrap_or(0)));
             // The one at which the kernel stopped cannot be read.
-            if read < now.len() {
+            if read < asked {
                 words.push(0);
             }
         }

@@ -121,6 +121,10 @@ pub trait Moments: Memory {
     /// Begins the next moment: later reads give what the memory holds from now on.
     fn refresh(&mut self);
 
+    /// Whether what is read from now on is taken to be read again in the next moments; it is, unless this says
+    /// otherwise.
+    fn predict_reads(&mut self, _predict: bool) {}
+
     /// Announces which ranges (address, length) are about to be read, so that they can be fetched
     /// together.
     fn prefetch(&mut self, ranges: impl Iterator<Item = (Addr, usize)>);

@@ -37,6 +37,8 @@ pub struct Snapshot<S> {
     data: Vec<u8>,
     /// Which block is at each place of `data`.
     held: Vec<Held>,
+    /// Whether the blocks that are read now are predicted for the next ticks.
+    predicts: bool,
     /// The place that was read last. A reader who moves through memory reads its neighbours next.
     last_place: usize,
     /// The number of the last block missed, and how far to fetch ahead at the next miss near it.
@@ -61,6 +63,7 @@ impl<S: Source> Snapshot<S> {
             places: FxHashMap::default(),
             data: Vec::new(),
             held: Vec::new(),
+            predicts: true,
             last_place: 0,
             last_miss: 0,
             ahead: 1,
@@ -194,7 +197,9 @@ impl<S: Source> Snapshot<S> {
             },
         };
         self.last_place = place;
-        if let Some(held) = self.held.get_mut(place) {
+        if self.predicts
+            && let Some(held) = self.held.get_mut(place)
+        {
             held.used = self.tick;
         }
         Ok(place * BLOCK_LEN)
@@ -360,6 +365,10 @@ impl<S: Source> Moments for Snapshot<S> {
         }
         self.predict();
         self.fetch_wanted();
+    }
+
+    fn predict_reads(&mut self, predict: bool) {
+        self.predicts = predict;
     }
 
     /// Fetches in one call what is missing of ranges (address, length) that are about to be read. What

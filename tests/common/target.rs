@@ -30,6 +30,18 @@ impl Target {
         Target::start_with_input(command, Stdio::null())
     }
 
+    /// Starts a program that says more than `ready`: its lines are for the caller to read.
+    pub fn start_with_lines(command: &mut Command) -> Result<Target, String> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child =
+            patiently(|| command.spawn()).map_err(|error| format!("{command:?}: {error}"))?;
+        let output = child.stdout.take().ok_or("no output")?;
+        Ok(Target {
+            child,
+            output: BufReader::new(output),
+        })
+    }
+
     /// The same of one that reads from its standard input.
     pub fn start_with_input(
         command: &mut Command,

@@ -29,11 +29,20 @@ pub fn attribute<M: Memory>(
 pub struct AttributeReader<'a> {
     layout: &'a ObjectLayout,
     name: &'a str,
+    known: KnownAttribute,
+}
+
+/// What was found out about an attribute while it was read of other objects, so that it is found with few
+/// reads. It is of one process and one name.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct KnownAttribute {
     /// The type of the last object.
     class: Option<Class>,
     /// The text object of the name, once it was found. Since names are interned, every key that is the
     /// same name is this very object.
     interned: Option<Addr>,
+    /// Its place in the dict in which it was found last. Dicts of objects of one class are filled alike.
+    in_dict: Option<u64>,
 }
 
 /// What a type tells about where its instances keep their attributes.
@@ -165,12 +174,27 @@ impl Storage {
 impl<'a> AttributeReader<'a> {
     #[must_use]
     pub fn new(layout: &'a ObjectLayout, name: &'a str) -> AttributeReader<'a> {
+        AttributeReader::with(layout, name, KnownAttribute::default())
+    }
+
+    /// With what was found out about the attribute before.
+    #[must_use]
+    pub fn with(
+        layout: &'a ObjectLayout,
+        name: &'a str,
+        known: KnownAttribute,
+    ) -> AttributeReader<'a> {
         AttributeReader {
             layout,
             name,
-            class: None,
-            interned: None,
+            known,
         }
+    }
+
+    /// What is known of the attribute by now.
+    #[must_use]
+    pub fn known(&self) -> KnownAttribute {
+        self.known
     }
 
     /// The value of the attribute, if `object` has it.
@@ -183,11 +207,11 @@ impl<'a> AttributeReader<'a> {
         object: Addr,
     ) -> Result<Option<Addr>, ObjectError> {
         let class = Addr(field(memory, object, self.layout.ob_type, "ob_type")?);
-        let storage = match self.class {
+        let storage = match self.known.class {
             Some(known) if known.at == class => known.storage,
             _ => {
                 let storage = self.storage_of(memory, class)?;
-                self.class = Some(Class {
+                self.known.class = Some(Class {
                     at: class,
                     storage,
                     place: None,
@@ -263,9 +287,17 @@ impl<'a> AttributeReader<'a> {
             return Ok(None);
         }
         let mut entries = dict_entries(memory, self.layout, dict, MAX_SEARCH)?;
-        while let Some(entry) = entries.next(memory) {
-            let (key, value) = entry?;
-            if self.is_name(memory, key) {
+        if let (Some(place), Some(interned)) = (self.known.in_dict, self.known.interned)
+            && let Some((key, value)) = entries.at(memory, place)?
+            && key == interned
+            && !value.is_null()
+        {
+            return Ok(Some(value));
+        }
+        while let Some(entry) = entries.next_place(memory) {
+            let (place, key, value) = entry?;
+            if !key.is_null() && !value.is_null() && self.is_name(memory, key) {
+                self.known.in_dict = Some(place);
                 return Ok(Some(value));
             }
         }
@@ -279,7 +311,7 @@ impl<'a> AttributeReader<'a> {
         class: Addr,
         values: Addr,
     ) -> Result<Option<Addr>, ObjectError> {
-        let known = self.class.and_then(|class| class.place);
+        let known = self.known.class.and_then(|class| class.place);
         let place = match known {
             Some(place) => Some(place),
             None => self.place_in(memory, class)?,
@@ -287,7 +319,7 @@ impl<'a> AttributeReader<'a> {
         let Some(place) = place else {
             return Ok(None);
         };
-        if let Some(class) = &mut self.class {
+        if let Some(class) = &mut self.known.class {
             class.place = Some(place);
         }
         let first = values.plus(self.layout.dict.first_value().into());
@@ -315,14 +347,14 @@ impl<'a> AttributeReader<'a> {
     }
 
     fn is_name<M: Memory>(&mut self, memory: &mut M, key: Addr) -> bool {
-        if let Some(interned) = self.interned {
+        if let Some(interned) = self.known.interned {
             // Names that are written in a program are interned, so this finds them. A name that was
             // made at run time is not interned, and is not found.
             return interned == key;
         }
         let equal = text_equals(memory, self.layout, key, self.name);
         if equal {
-            self.interned = Some(key);
+            self.known.interned = Some(key);
         }
         equal
     }

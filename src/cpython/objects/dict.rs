@@ -203,6 +203,34 @@ impl DictEntries {
         Some(entry)
     }
 
+    /// The key and the value at one place of the table, by themselves; `None` if it has no such place.
+    pub(super) fn at<M: Memory>(
+        &self,
+        memory: &mut M,
+        place: u64,
+    ) -> Result<Option<(Addr, Addr)>, ObjectError> {
+        if place >= self.count {
+            return Ok(None);
+        }
+        let mut bytes = [0; HASH_KEY_VALUE.size as usize];
+        let entry = bytes
+            .get_mut(..self.shape.size as usize)
+            .unwrap_or_default();
+        let at = self.table.plus(place * u64::from(self.shape.size));
+        read_field(memory, at, 0, entry, "dk_entries")?;
+        let key = Addr(number_in(entry, self.shape.key, 8));
+        let value = match self.values {
+            None => Addr(number_in(entry, self.shape.value, 8)),
+            Some(values) => Addr(field(
+                memory,
+                values.plus(place * u64::from(POINTER)),
+                0,
+                "values",
+            )?),
+        };
+        Ok(Some((key, value)))
+    }
+
     fn entry<M: Memory>(
         &mut self,
         memory: &mut M,

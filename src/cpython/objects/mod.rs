@@ -8,7 +8,7 @@ mod attribute;
 mod dict;
 mod text;
 
-pub use attribute::{AttributeReader, attribute, attributes};
+pub use attribute::{AttributeReader, KnownAttribute, attribute, attributes};
 #[cfg(any(test, feature = "internals"))]
 pub use dict::DictEntries;
 pub use dict::{dict_entries, dict_get};

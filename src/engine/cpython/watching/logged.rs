@@ -16,25 +16,13 @@ impl Log {
         self.bytes.clear();
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// How many bytes were read.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// The same without what was read more than once.
-    pub fn compact(&self) -> Log {
-        let mut compact = Log::default();
-        let mut start = 0;
-        for &(at, len) in &self.places {
-            let bytes = self.bytes.get(start..start + len).unwrap_or_default();
-            start += len;
-            let is_known = compact.places.contains(&(at, len));
-            if !is_known {
-                compact.places.push((at, len));
-                compact.bytes.extend_from_slice(bytes);
-            }
-        }
-        compact
     }
 
     /// Whether all of it is still there.
@@ -81,8 +69,11 @@ impl<M: Memory> Memory for Logged<'_, M> {
             return Err(fault);
         }
         self.memory.read(at, into)?;
-        self.log.places.push((at, len));
-        self.log.bytes.extend_from_slice(into);
+        // Many things are read twice, such as the type of an object.
+        if !self.log.places.contains(&(at, len)) {
+            self.log.places.push((at, len));
+            self.log.bytes.extend_from_slice(into);
+        }
         Ok(())
     }
 }

@@ -11,12 +11,13 @@ mod logged;
 mod placed;
 mod values;
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 
-use self::chain::Chain;
+use self::chain::{Chain, Known};
 use self::logged::{Log, Logged};
 pub use self::placed::{PlacedWatch, place};
 pub use self::values::{LabelKey, LabelValue, LabelValues};
@@ -41,8 +42,11 @@ const REMEMBERED: usize = 16 << 10;
 /// A loop is looked for each time until it was found so often at one place, and then once in so many times.
 /// It takes as long as a look at a short stack.
 const LOOPS_AT_FIRST: u32 = 16;
-const LOOPS_FAILED_AT_FIRST: u32 = 64;
-const LOOPS_BETWEEN: u32 = 32;
+const LOOPS_FAILED_AT_FIRST: u32 = 24;
+const LOOPS_BETWEEN: u32 = 128;
+
+/// So much of an object is fetched before it is known what of it is needed: the head of most, and short texts.
+const BEGINNING: usize = 384;
 
 /// With more places remembered than this, all are forgotten.
 const MAX_PLACES: usize = 10_000;
@@ -56,6 +60,7 @@ pub struct Watcher {
     watches: Arc<Watches>,
     values: LabelValues,
     memos: FxHashMap<MemoKey, Memo>,
+    known: Known,
     loops: LoopSearch,
     tries: FxHashMap<CallPlace, Tries>,
     /// The labels and the memos of all threads of this look.
@@ -63,18 +68,22 @@ pub struct Watcher {
     used: Vec<MemoKey>,
     /// Working space.
     log: Log,
+    objects: Vec<(Addr, usize)>,
 }
 
-type MemoKey = (Addr, CodeAddr);
+type MemoKey = (Addr, CodeAddr, usize);
 
-/// A function that was called from one instruction of another.
-type CallPlace = (CodeAddr, CodeAddr, i32);
+/// A hash of where a function was called from: of the functions next further out, and their instructions.
+type CallPlace = u64;
 
-/// What a frame's variables led to, and the bytes that decided it.
-#[derive(Debug)]
+/// So many functions tell one call from others: more than lie between a query and the program's own code.
+const FUNCTIONS_OF_A_PLACE: usize = 24;
+
+/// What a frame's variable led to, and the bytes that decided it.
+#[derive(Debug, Default)]
 struct Memo {
     log: Log,
-    labels: Box<[RawLabel]>,
+    value: Option<LabelValue>,
 }
 
 /// How often a loop was looked for.
@@ -108,11 +117,13 @@ impl Watcher {
             watches,
             values: LabelValues::default(),
             memos: FxHashMap::default(),
+            known: Known::default(),
             loops: LoopSearch::default(),
             tries: FxHashMap::default(),
             labels: Vec::new(),
             used: Vec::new(),
             log: Log::default(),
+            objects: Vec::new(),
         }
     }
 
@@ -130,6 +141,7 @@ impl Watcher {
     pub fn begin_look(&mut self) {
         self.labels.clear();
         self.used.clear();
+        self.known.begin_look();
         if self.memos.len() > MAX_MEMOS {
             self.memos.clear();
         }
@@ -140,6 +152,8 @@ impl Watcher {
 
     /// Reads the labels of a stack. `watched` are the places of its watched frames, in order from the leaf.
     /// Loops are looked for only if the thread stands still.
+    ///
+    /// A frame is read only where no other has given a value for the label that it would give.
     pub fn read<M: Moments>(
         &mut self,
         memory: &mut M,
@@ -150,36 +164,26 @@ impl Watcher {
         is_still: bool,
     ) -> ThreadLabels {
         let (first_label, first_used) = (self.labels.len(), self.used.len());
-        for &at in watched.iter().rev() {
-            let Some(frame) = stack.frames.get(at) else {
-                continue;
-            };
-            let placed = codes.watches(frame.code);
-            let is_known =
-                |watch: &PlacedWatch| watch.is_outermost && self.has(first_label, watch.label);
-            if placed.iter().all(is_known) {
-                continue;
-            }
-            let key = (frame.address, frame.code);
-            if !self.is_remembered(memory, key) {
-                self.read_frame(memory, layout, frame, placed);
-            }
-            let memo = self.memos.get(&key);
-            let labels: Vec<RawLabel> = memo.map_or_else(Vec::new, |memo| memo.labels.to_vec());
-            self.used.push(key);
-            for (index, watch) in placed.iter().enumerate() {
-                let value = match watch.loop_over {
-                    Some(_) if !is_still || self.has(first_label, watch.label) => None,
-                    Some(_) => self.loop_value(memory, layout, stack, at, watch),
-                    None => {
-                        let found = labels
-                            .iter()
-                            .find(|(place, _)| usize::from(*place) == index);
-                        found.map(|(_, value)| *value)
-                    }
+        self.fetch_objects(memory, layout, stack, watched, codes);
+        for is_outermost in [false, true] {
+            let inwards = watched.iter().rev().take_while(|_| is_outermost);
+            let outwards = watched.iter().take_while(|_| !is_outermost);
+            for &at in inwards.chain(outwards) {
+                let Some(frame) = stack.frames.get(at) else {
+                    continue;
                 };
-                if let Some(value) = value {
-                    self.set(first_label, watch, value);
+                for (index, watch) in codes.watches(frame.code).iter().enumerate() {
+                    if watch.is_outermost != is_outermost || self.has(first_label, watch.label) {
+                        continue;
+                    }
+                    let value = match watch.loop_over {
+                        Some(_) if !is_still => None,
+                        Some(_) => self.loop_value(memory, layout, stack, at, watch),
+                        None => self.value(memory, layout, frame, (index, watch)),
+                    };
+                    if let Some(value) = value {
+                        self.labels.push((watch.label, value));
+                    }
                 }
             }
         }
@@ -198,43 +202,62 @@ impl Watcher {
         })
     }
 
-    fn is_remembered<M: Memory>(&self, memory: &mut M, key: MemoKey) -> bool {
-        let memo = self.memos.get(&key);
-        memo.is_some_and(|memo| memo.log.bytes() <= REMEMBERED && memo.log.holds(memory))
+    /// Fetches the beginnings of all objects in watched variables in one call. They change from look to look.
+    fn fetch_objects<M: Moments>(
+        &mut self,
+        memory: &mut M,
+        layout: &Layout,
+        stack: &RawStack,
+        watched: &[usize],
+        codes: &CodeTable,
+    ) {
+        self.objects.clear();
+        let frames = watched.iter().filter_map(|at| stack.frames.get(*at));
+        for frame in frames {
+            let watches = codes.watches(frame.code).iter();
+            let readings = watches.filter_map(|watch| watch.readings.first());
+            let parts = readings.flatten().filter(|part| !part.part.lasts);
+            for part in parts {
+                let at = frame.address.plus(layout.frame.locals.into());
+                let word = memory.read_u64(at.plus(8 * part.slot as u64)).unwrap_or(0);
+                self.objects.push((layout.frame.untagged(word), BEGINNING));
+            }
+        }
+        memory.prefetch(self.objects.iter().copied().filter(|(at, _)| !at.is_null()));
     }
 
-    /// Reads the values of a frame and remembers them by the number of their watch.
-    fn read_frame<M: Memory>(
+    /// The value that a frame gives for a watch, which has a number among those of its function.
+    ///
+    /// What changes from look to look is not worth fetching ahead. So only what was compared is.
+    fn value<M: Moments>(
         &mut self,
         memory: &mut M,
         layout: &Layout,
         frame: &RawFrame,
-        placed: &[PlacedWatch],
-    ) {
-        self.log.clear();
-        let mut labels = Vec::new();
-        for (index, watch) in placed.iter().enumerate() {
-            let mut logged = Logged::new(memory, &mut self.log, READS_A_FRAME, BYTES_A_FRAME);
-            let mut chain = Chain {
-                memory: &mut logged,
-                layout,
-                frame,
-                keeps_values: self.watches.keeps_values(),
-            };
-            let readings = watch.readings.iter();
-            let Some(text) = readings.filter_map(|parts| chain.text(parts)).next() else {
-                continue;
-            };
-            let value = self.values.number(&TargetStr::new(text));
-            if let (Some(value), Ok(place)) = (value, LabelKey::try_from(index)) {
-                labels.push((place, value));
-            }
+        (index, watch): (usize, &PlacedWatch),
+    ) -> Option<LabelValue> {
+        let key = (frame.address, frame.code, index);
+        self.used.push(key);
+        let memo = self.memos.entry(key).or_default();
+        let is_remembered = !memo.log.is_empty() && memo.log.bytes() <= REMEMBERED;
+        if is_remembered && memo.log.holds(memory) {
+            return memo.value;
         }
-        let memo = Memo {
-            log: self.log.compact(),
-            labels: labels.into(),
+        memo.log.clear();
+        memory.predict_reads(false);
+        let mut chain = Chain {
+            memory: &mut Logged::new(memory, &mut memo.log, READS_A_FRAME, BYTES_A_FRAME),
+            layout,
+            frame,
+            known: &mut self.known,
+            keeps_values: self.watches.keeps_values(),
         };
-        self.memos.insert((frame.address, frame.code), memo);
+        let mut readings = watch.readings.iter();
+        let text = readings.find_map(|parts| chain.text(parts));
+        memory.predict_reads(true);
+        let text = text.map(TargetStr::new);
+        memo.value = text.and_then(|text| self.values.number(&text));
+        memo.value
     }
 
     /// How many items the loop has in which the watched object is one of the later ones.
@@ -250,9 +273,7 @@ impl Watcher {
         let [frame, outer @ ..] = frames else {
             return None;
         };
-        let caller = outer.iter().find(|frame| frame.is_function())?;
-        let place = (frame.code, caller.code, caller.instruction);
-        let tries = self.tries.entry(place).or_default();
+        let tries = self.tries.entry(call_place(frame, outer)).or_default();
         if !tries.is_due() {
             return None;
         }
@@ -265,6 +286,7 @@ impl Watcher {
             memory: &mut logged,
             layout,
             frame,
+            known: &mut self.known,
             keeps_values: false,
         };
         let object = chain.object(watch.loop_over.as_ref()?)?;
@@ -281,15 +303,16 @@ impl Watcher {
         let labels = self.labels.get(first..).unwrap_or_default();
         labels.iter().any(|(key, _)| *key == label)
     }
+}
 
-    fn set(&mut self, first: usize, watch: &PlacedWatch, value: LabelValue) {
-        let labels = self.labels.get_mut(first..).unwrap_or_default();
-        match labels.iter_mut().find(|(key, _)| *key == watch.label) {
-            Some(_) if watch.is_outermost => {}
-            Some((_, known)) => *known = value,
-            None => self.labels.push((watch.label, value)),
-        }
+fn call_place(frame: &RawFrame, outer: &[RawFrame]) -> CallPlace {
+    let mut hasher = FxHasher::default();
+    frame.code.hash(&mut hasher);
+    let callers = outer.iter().filter(|frame| frame.is_function());
+    for caller in callers.take(FUNCTIONS_OF_A_PLACE) {
+        (caller.code, caller.instruction).hash(&mut hasher);
     }
+    hasher.finish()
 }
 
 /// A number without all but its first two digits, so that few are told apart.
