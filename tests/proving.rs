@@ -53,6 +53,7 @@ fn some_waited(
 
 fn look(target: &Target, ticks: u64, interner: &mut Interner) -> Outcome {
     let options = EngineOptions {
+        watches: None,
         halting: Halting::WhenNeeded,
         thread_names: false,
         counting: Counting::Wall,

@@ -3,12 +3,13 @@
 //! ```text
 //! never WHAT | always WHAT | WHAT [cpu|wall] < LIMIT
 //! WHAT   total | [self] ITEM [in ITEM]
-//! ITEM   NAME, file:NAME, package:NAME, category:NAME; NAME may stand in double quotes
+//! ITEM   NAME, file:NAME, package:NAME, category:NAME, insight:ID; NAME may stand in double quotes
 //! LIMIT  5%  1.5s  20ms  20ms/unit  +5%  +20ms  +2points
 //! ```
 
 use super::pattern::{Pattern, PatternError};
 use super::rule::{Amount, Clock, Demand, Item, Limit, Rule, Selector};
+use crate::insight;
 
 /// Why a text is not a rule. Each message is worded so that the rule can be quoted after it.
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
@@ -35,6 +36,12 @@ pub enum RuleError {
     TotalPart,
     #[error("the share of 'total' is always 100 %; name a function, file:, package: or category:")]
     TotalShare,
+    #[error(
+        "there is no mistake '{0}'; `spyhole explain` lists those that spyhole finds, * stands for all"
+    )]
+    Insight(String),
+    #[error("a mistake is found in the whole program: leave out 'self' and 'in'")]
+    InsightPart,
     #[error("'never' and 'always' need a function, file:, package: or category:")]
     TotalSeen,
     #[error("its pattern is too long")]
@@ -231,18 +238,28 @@ fn selector(words: &[Word]) -> Result<Selector, RuleError> {
         true => None,
         false => Some(item(first)?),
     };
+    let is_insight = |item: &Option<Item>| matches!(item, Some(Item::Insight(_)));
+    if is_insight(&within) || is_insight(&item) && (own || within.is_some()) {
+        return Err(RuleError::InsightPart);
+    }
     Ok(Selector { item, within, own })
 }
 
 fn item(word: &Word) -> Result<Item, RuleError> {
     let text = word.text.as_str();
     let (kind, name) = match text.split_once(':') {
-        Some((kind @ ("function" | "file" | "package" | "category"), name)) => (kind, name),
+        Some((kind @ ("function" | "file" | "package" | "category" | "insight"), name)) => {
+            (kind, name)
+        }
         _ => ("function", text),
     };
     match kind {
         "file" => Ok(Item::File(Pattern::new(name, "/")?)),
         "package" => Ok(Item::Package(Pattern::new(name, "/")?)),
+        "insight" if name == "*" => Ok(Item::Insight(None)),
+        "insight" => insight::rule(name)
+            .map(|rule| Item::Insight(Some(rule.id)))
+            .ok_or_else(|| RuleError::Insight(name.to_owned())),
         "category" => crate::output::Category::of_name(name)
             .map(Item::Category)
             .ok_or_else(|| RuleError::Category(name.to_owned())),

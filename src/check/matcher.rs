@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::rule::{Item, Selector};
+use crate::insight::{self, SourceFiles};
 use crate::model::{FrameKind, FunctionId, Interner};
 use crate::output::{Category, visible};
 use crate::profile::Profile;
@@ -39,6 +40,8 @@ pub struct Matcher<'a> {
     qualified: bool,
     items: FxHashMap<FunctionId, bool>,
     within: FxHashMap<FunctionId, bool>,
+    /// Of a rule about mistakes: the stacks that show one, and the position of the place in each.
+    mistaken: FxHashMap<Vec<FunctionId>, usize>,
 }
 
 impl<'a> Matcher<'a> {
@@ -51,6 +54,10 @@ impl<'a> Matcher<'a> {
             qualified: python.is_none_or(|it| (it.major, it.minor) >= (3, 11)),
             items: FxHashMap::default(),
             within: FxHashMap::default(),
+            mistaken: match selector.item {
+                Some(Item::Insight(rule)) => mistaken(profile, rule),
+                _ => FxHashMap::default(),
+            },
         }
     }
 
@@ -58,7 +65,8 @@ impl<'a> Matcher<'a> {
     pub fn shown(&self, functions: impl Iterator<Item = FunctionId>) -> Shown {
         let Selector { item, within, .. } = self.selector;
         let mut shown = Shown {
-            item: item.is_none(),
+            // A mistake has no name that could be misspelt.
+            item: matches!(item, None | Some(Item::Insight(_))),
             within: within.is_none(),
         };
         let is = |item: &Option<Item>, function| {
@@ -78,6 +86,9 @@ impl<'a> Matcher<'a> {
     /// The position of the innermost matching function, in a stack given innermost first.
     pub fn find(&mut self, functions: &[FunctionId]) -> Option<usize> {
         let item = self.selector.item.as_ref()?;
+        if let Item::Insight(_) = item {
+            return self.mistaken.get(functions).copied();
+        }
         // Callers have higher positions, so only those before the outermost match of `in` are searched.
         let last = match &self.selector.within {
             None => functions.len(),
@@ -92,6 +103,23 @@ impl<'a> Matcher<'a> {
             *known.or_insert_with(|| is_meant(item, function, self.interner, self.qualified))
         })
     }
+}
+
+/// The stacks that show a mistake of a rule, or of any.
+fn mistaken(profile: &Profile, rule: Option<&str>) -> FxHashMap<Vec<FunctionId>, usize> {
+    let interner = &profile.interner;
+    let found = insight::find(profile, &mut SourceFiles::of(interner));
+    let meant = found
+        .iter()
+        .filter(|finding| rule.is_none_or(|rule| finding.rule.id == rule));
+    let stacks = meant.flat_map(|finding| &finding.stacks);
+    let positions = stacks.filter_map(|(stack, site)| {
+        let frames: Vec<_> = interner.frames_of(*stack).collect();
+        let position = frames.iter().position(|frame| frame == site)?;
+        let functions = frames.iter().map(|frame| interner.frame(*frame).function);
+        Some((functions.collect(), position))
+    });
+    positions.collect()
 }
 
 fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: bool) -> bool {
@@ -116,6 +144,8 @@ fn is_meant(item: &Item, function: FunctionId, interner: &Interner, qualified: b
             pattern.matches(package.strip_suffix(".py").unwrap_or(package))
         }
         Item::Category(category) => Category::of_file(&file, &short_file) == *category,
+        // That is told by whole stacks.
+        Item::Insight(_) => false,
     }
 }
 

@@ -75,7 +75,7 @@ fn alike(item: &Item, profiles: &[&Profile]) -> Vec<String> {
         Item::File(pattern) => ("file:", pattern.text(), false),
         // Names of categories are checked when a rule is parsed, and names of packages are too short to
         // be compared.
-        Item::Package(_) | Item::Category(_) => return Vec::new(),
+        Item::Package(_) | Item::Category(_) | Item::Insight(_) => return Vec::new(),
     };
     let parts = name.split(if is_function { '.' } else { '/' }).count();
     let mut candidates = BTreeSet::new();

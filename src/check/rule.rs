@@ -39,6 +39,8 @@ pub enum Item {
     Package(Pattern),
     /// The category of its code.
     Category(crate::output::Category),
+    /// What mistakes take that the profile proves: those of the rule with this id, or all.
+    Insight(Option<&'static str>),
 }
 
 /// What is demanded of the selected part.
@@ -117,6 +119,12 @@ impl Limit {
 }
 
 impl Rule {
+    /// Whether it is about mistakes that a profile proves.
+    #[must_use]
+    pub fn is_about_mistakes(&self) -> bool {
+        matches!(self.what.item, Some(Item::Insight(_)))
+    }
+
     /// Whether it needs something that was recorded before.
     #[must_use]
     pub fn needs_baseline(&self) -> bool {
@@ -148,6 +156,7 @@ impl fmt::Display for Item {
             Item::File(pattern) => write!(f, "file:{}", pattern.text()),
             Item::Package(pattern) => write!(f, "package:{}", pattern.text()),
             Item::Category(category) => write!(f, "category:{}", category.name()),
+            Item::Insight(rule) => write!(f, "insight:{}", rule.unwrap_or("*")),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What was found in a profile, and what it costs.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::call_site::CallSite;
 use super::matcher::{Match, Matcher};
 use super::source::{self, Sources};
 use crate::frameworks::{Called, Mistake, Rule};
-use crate::model::{Interner, LabelSetId, TargetStr};
+use crate::model::{FrameId, Interner, LabelSetId, StackId, TargetStr};
 use crate::profile::{Profile, Values};
 
 /// The label of a loop whose current item is what is asked about, and how many items it has.
@@ -40,6 +40,8 @@ pub struct Finding {
     pub all_seconds: f64,
     /// The most items that a loop was seen to have; rounded down to two digits.
     pub items: Option<u64>,
+    /// The stacks that show it, each with its frame at the place of the call.
+    pub stacks: Vec<(StackId, FrameId)>,
     /// Under what it was made: key and value of labels, those with the most time of each key.
     pub contexts: Vec<(&'static str, TargetStr)>,
 }
@@ -85,6 +87,7 @@ pub fn find(profile: &Profile, sources: &mut dyn Sources) -> Vec<Finding> {
         };
         let site = CallSite::of(found.site, interner);
         let group = groups.entry((found.rule.id, site)).or_default();
+        group.stacks.insert((entry.stack(), found.site));
         group.add(&found, values, entry.labels(), interner);
     }
     let mut findings: Vec<Finding> = groups
@@ -106,6 +109,7 @@ struct Group {
     values: Values,
     proofs: u64,
     items: Option<u64>,
+    stacks: FxHashSet<(StackId, FrameId)>,
     causes: Vec<(Cause, Values, u64)>,
     contexts: FxHashMap<(&'static str, TargetStr), Values>,
 }
@@ -178,6 +182,7 @@ impl Group {
             share_interval: interval(share, all.count),
             all_seconds: all.wall.as_secs_f64(),
             items: self.items,
+            stacks: self.stacks.into_iter().collect(),
             contexts: CONTEXTS.into_iter().filter_map(of_key).collect(),
         })
     }

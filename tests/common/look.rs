@@ -89,7 +89,6 @@ impl Look {
     /// As a recording without `--idle` looks.
     pub fn at_running(pid: Pid) -> Look {
         let options = EngineOptions {
-            watches: None,
             counting: Counting::Cpu,
             ..EngineOptions::default()
         };

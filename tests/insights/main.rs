@@ -5,6 +5,7 @@ mod common;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod checked;
 mod said;
 
 use std::fs::File;

@@ -173,6 +173,8 @@ Rules:
   get_name < +2points                more of the time than before, in points of percent
   never copy.deepcopy                no sample may show it
   always package:numpy               some sample must show it
+  never insight:n-plus-one           no mistake of this kind may be proven (spyhole explain)
+  never insight:*                    nor any other
 
 A function is named by its module and qualified name, or by the last parts of that; * stands for anything. \
 Instead of a function a rule may name file:views.py, package:django or category:application (also \

@@ -36,6 +36,16 @@ pub fn rules(arguments: &Check, compares: bool) -> Result<Vec<Rule>, Failure> {
             .with_context(|| format!("the rule '{text}' is not understood"));
         rules.push(rule.code(exit::BAD_RULES)?);
     }
+    if arguments.labels.no_labels
+        && let Some(rule) = rules.iter().find(|rule| rule.is_about_mistakes())
+    {
+        return Err(anyhow!(
+            "the rule '{}' would hold whatever the program does: mistakes are proven by labels, \
+             which --no-labels leaves out",
+            rule.text
+        ))
+        .code(exit::USAGE);
+    }
     if compares && !rules.iter().any(Rule::needs_baseline) {
         // Naming something to compare with asks whether this version is slower.
         rules.push("total < +5%".parse::<Rule>().code(exit::BAD_RULES)?);
