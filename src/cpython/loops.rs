@@ -76,6 +76,9 @@ enum Kind {
     Map,
     /// A function and an iterator.
     Filter,
+    /// A dict, how many entries it had, and the place of the next: over its values, or over its items
+    /// (`dictiterobject` in `Objects/dictobject.c`).
+    DictIterator,
     Other,
 }
 
@@ -91,6 +94,7 @@ impl Kind {
             b"zip" => Kind::Zip,
             b"map" => Kind::Map,
             b"filter" => Kind::Filter,
+            b"dict_valueiterator" | b"dict_itemiterator" => Kind::DictIterator,
             _ => Kind::Other,
         }
     }
@@ -257,6 +261,10 @@ impl<M: Memory> CurrentItem<'_, M> {
                 let iterators = Addr(field(0)?);
                 self.side_by_side(iterators, depth)
             }
+            Kind::DictIterator => {
+                let (dict, items, next) = (Addr(field(0)?), field(1)?, field(2)?);
+                self.is_value(dict, items, next.checked_sub(1)?)
+            }
             Kind::List | Kind::Tuple | Kind::Other => None,
         }
     }
@@ -297,6 +305,17 @@ impl<M: Memory> CurrentItem<'_, M> {
         };
         let item = self.memory.read_addr(first.plus(8 * index)).ok()?;
         (item == self.object || self.holds(item)).then_some(LoopOver { items, index })
+    }
+
+    /// The loop over a dict, if the object is the value at this place, or held by it.
+    fn is_value(&mut self, dict: Addr, items: u64, place: u64) -> Option<LoopOver> {
+        let entries = dict_entries(self.memory, &self.layout.object, dict, u64::MAX).ok()?;
+        let (_, value) = entries.at(self.memory, place).ok()??;
+        let is_meant = value == self.object || self.holds(value);
+        (is_meant && place < items && items <= MAX_ITEMS).then_some(LoopOver {
+            items,
+            index: place,
+        })
     }
 
     /// Whether an item has the object as an attribute, or has fetched it: Django's models keep what belongs

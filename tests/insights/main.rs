@@ -58,7 +58,7 @@ fn faults(python: &Interpreter, packages: &PathBuf, group: &str, which: &str) ->
         }
     }
     let output = place
-        .attach(&target, ["-d", "4", "-r", "400", "-o", "r.pb.gz"])
+        .attach(&target, ["-d", "3", "-r", "400", "-o", "r.pb.gz"])
         .output()
         .expect("it runs");
     assert_code(&output, 0);

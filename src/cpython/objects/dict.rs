@@ -204,7 +204,10 @@ impl DictEntries {
     }
 
     /// The key and the value at one place of the table, by themselves; `None` if it has no such place.
-    pub(super) fn at<M: Memory>(
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn at<M: Memory>(
         &self,
         memory: &mut M,
         place: u64,
