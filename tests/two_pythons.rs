@@ -126,3 +126,28 @@ fn each_python_is_recorded_as_a_root_of_its_own() {
         assert_eq!(all, rooted, "{collapsed}");
     }
 }
+
+#[test]
+fn each_python_is_dumped_with_its_own_threads() {
+    for versions in PAIRS {
+        let place = Place::new();
+        let Some(target) = start(&place, versions) else {
+            return lacking("two Pythons", "what .ci/embed makes is absent");
+        };
+        let pid = target.pid().to_string();
+        let output = place.spyhole(["dump", "-p", &pid]).output().expect("runs");
+        assert_code(&output, 0);
+        let said = stdout(&output);
+        assert_eq!(
+            said.matches(&format!("Process {pid}:")).count(),
+            2,
+            "{said}"
+        );
+        for version in versions {
+            assert!(said.contains(&format!("Python v{version}.")), "{said}");
+            let work = format!("work_{}", version.replace('.', "_"));
+            assert!(said.contains(&work), "{said}");
+        }
+        assert!(!said.contains("without Python"), "{said}");
+    }
+}

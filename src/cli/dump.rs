@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, anyhow::Error> {
     let mut dumps = Vec::new();
     for process in named {
         match take(&process, &options) {
-            Ok(dump) => dumps.push(dump),
+            Ok(taken) => dumps.extend(taken),
             // A helper below it that is no Python, or has just ended, is nobody's loss.
             Err(_) if process.is_below => {}
             Err(error) => {
@@ -116,13 +116,15 @@ fn processes(choice: &Choice, subprocesses: bool) -> Vec<Named> {
     named
 }
 
-fn take(named: &Named, options: &DumpOptions) -> Result<Dump, anyhow::Error> {
+fn take(named: &Named, options: &DumpOptions) -> Result<Vec<Dump>, anyhow::Error> {
     let pid = named.pid;
     let process = Process::open(pid).map_err(|error| explain::opening(pid, &error))?;
-    let mut dump = Dump::take(process, options).map_err(|error| match error {
+    let mut dumps = Dump::take(process, options).map_err(|error| match error {
         DumpError::Open(error) => explain::locating(pid, &error),
         DumpError::Tick(error) => explain::symptom(pid, error.into()),
     })?;
-    dump.parent.clone_from(&named.parent);
-    Ok(dump)
+    for dump in &mut dumps {
+        dump.parent.clone_from(&named.parent);
+    }
+    Ok(dumps)
 }

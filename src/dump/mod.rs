@@ -143,28 +143,30 @@ impl DumpedThread {
     }
 }
 
+/// What the dumps of all Pythons of a process have in common.
+struct OfProcess {
+    pid: Pid,
+    command: Vec<TargetStr>,
+    executable: Option<TargetStr>,
+    halted: Option<Halted>,
+    /// How many of its threads no Python has been found to run.
+    others: usize,
+}
+
 impl Dump {
-    /// Looks at a process.
+    /// Looks at a process: at each of its Pythons, if it has several.
     ///
     /// # Errors
     /// When no interpreter that can be read is found in it, or it ends.
-    pub fn take(process: Process, options: &DumpOptions) -> Result<Dump, DumpError> {
-        let (pid, command) = (process.pid(), process.command().to_vec());
-        let executable = process.executable().map(|it| it.path.clone());
-        let kernel_threads = process.living_threads();
-        let halted = Halted::find(pid);
-        let Once {
-            python,
-            interner,
-            samples,
-            doings,
-            frames,
-            variables_are_cut,
-            variables_may_have_moved,
-            suspended,
-            failure,
-            ..
-        } = cpython::look_once(
+    pub fn take(process: Process, options: &DumpOptions) -> Result<Vec<Dump>, DumpError> {
+        let mut of_process = OfProcess {
+            pid: process.pid(),
+            command: process.command().to_vec(),
+            executable: process.executable().map(|it| it.path.clone()),
+            halted: Halted::find(process.pid()),
+            others: process.living_threads(),
+        };
+        let looks = cpython::look_at_each_once(
             process,
             OnceOptions {
                 halting: match options.nonblocking {
@@ -178,27 +180,44 @@ impl Dump {
                 suspended: true,
             },
         )?;
-        if let Some(error) = failure {
+        let mut dumps = Vec::new();
+        for look in looks {
+            let dump = Dump::of(look, &of_process)?;
+            // A thread that another Python has is no other thread there.
+            of_process.others = dump.others;
+            dumps.push(dump);
+        }
+        // Only the last knows which threads have no Python at all.
+        let others = of_process.others;
+        for dump in &mut dumps {
+            dump.others = others;
+        }
+        Ok(dumps)
+    }
+
+    fn of(look: Once, process: &OfProcess) -> Result<Dump, DumpError> {
+        if let Some(error) = look.failure {
             return Err(error.into());
         }
-        let mut threads = DumpedThread::all(samples, doings, frames, &interner);
+        let interner = look.interner;
+        let mut threads = DumpedThread::all(look.samples, look.doings, look.frames, &interner);
         threads.sort_by_key(|thread| {
             let key = interner.thread(thread.sample.thread).key;
             (key.started, key.tid)
         });
         Ok(Dump {
-            pid,
+            pid: process.pid,
             parent: None,
-            command,
-            executable,
-            python,
-            others: kernel_threads.saturating_sub(threads.len()),
+            command: process.command.clone(),
+            executable: process.executable.clone(),
+            python: look.python,
+            others: process.others.saturating_sub(threads.len()),
             threads,
-            halted,
-            variables_are_cut,
-            variables_may_have_moved,
+            halted: process.halted,
+            variables_are_cut: look.variables_are_cut,
+            variables_may_have_moved: look.variables_may_have_moved,
             ended: None,
-            suspended,
+            suspended: look.suspended,
             interner,
         })
     }

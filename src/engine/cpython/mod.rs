@@ -56,7 +56,7 @@ use crate::sys::linux::tasks::own_name;
 use crate::target::{Process, Standing};
 
 pub use self::core::look_at_core;
-pub use self::once::{Doing, Once, OnceOptions, look_once};
+pub use self::once::{Doing, Once, OnceOptions, look_at_each_once, look_once};
 pub use self::open::{OpenError, open, open_each};
 #[cfg(any(test, feature = "internals"))]
 pub use self::resolving::MISSING_FRAMES;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use syscalls::Sysno;
 
+use super::open::Pythons;
 use super::variables::{FrameFacts, VariableOptions, Variables};
 use super::{CpythonEngine, OpenError, Suspended, open, suspended};
 use crate::engine::{Engine, EngineOptions, EngineReport, TickError};
@@ -74,15 +75,32 @@ pub enum Doing {
 /// # Errors
 /// As [`open`].
 pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenError> {
-    let pid = process.pid();
-    let engine_options = EngineOptions {
-        watches: None,
-        halting: options.halting,
-        thread_names: options.thread_names,
-        counting: Counting::Wall,
-    };
     let mut interner = Interner::default();
-    let mut engine: CpythonEngine = open(process, None, engine_options, &mut interner)?;
+    let engine = open(process, None, options.of_engine(), &mut interner)?;
+    Ok(look_with(engine, interner, options))
+}
+
+/// Looks once at every thread of each Python of a process, at one after the other, the most likely first.
+/// Further ones with an unknown layout are left out.
+///
+/// # Errors
+/// As [`open`].
+pub fn look_at_each_once(process: Process, options: OnceOptions) -> Result<Vec<Once>, OpenError> {
+    let mut pythons = Pythons::find(process)?;
+    let mut looks = Vec::new();
+    loop {
+        let mut interner = Interner::default();
+        match pythons.open_next(None, options.of_engine(), &mut interner) {
+            None => return Ok(looks),
+            Some(Ok(engine)) => looks.push(look_with(engine, interner, options)),
+            Some(Err(error)) if looks.is_empty() => return Err(error),
+            Some(Err(_)) => {}
+        }
+    }
+}
+
+fn look_with(mut engine: CpythonEngine, mut interner: Interner, options: OnceOptions) -> Once {
+    let pid = engine.process.pid();
     if options.frames || options.variables.is_some() {
         engine.variables = Some(Variables::new(options.variables));
     }
@@ -114,7 +132,7 @@ pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenErr
         true => suspended::read(&engine, &mut interner),
         false => Suspended::default(),
     };
-    Ok(Once {
+    Once {
         frames,
         variables_are_cut,
         variables_may_have_moved,
@@ -125,7 +143,18 @@ pub fn look_once(process: Process, options: OnceOptions) -> Result<Once, OpenErr
         doings,
         suspended,
         failure,
-    })
+    }
+}
+
+impl OnceOptions {
+    fn of_engine(&self) -> EngineOptions {
+        EngineOptions {
+            watches: None,
+            halting: self.halting,
+            thread_names: self.thread_names,
+            counting: Counting::Wall,
+        }
+    }
 }
 
 impl Doing {

@@ -53,18 +53,46 @@ pub fn open_each(
     options: EngineOptions,
     interner: &mut Interner,
 ) -> Result<Vec<CpythonEngine>, OpenError> {
-    let found = locate::locate_all(&process, &mut LiveMemory::new(process.pid()))?;
-    let process = Arc::new(process);
+    let mut pythons = Pythons::find(process)?;
     let mut engines = Vec::new();
-    for located in found {
-        let process = Arc::clone(&process);
-        match open_located(process, located, parent, options.clone(), interner) {
+    while let Some(opened) = pythons.open_next(parent, options.clone(), interner) {
+        match opened {
             Ok(engine) => engines.push(engine),
             Err(error) if engines.is_empty() => return Err(error),
             Err(_) => {}
         }
     }
     Ok(engines)
+}
+
+/// The Pythons of a process, the most likely first, to be opened one by one.
+pub struct Pythons {
+    process: Arc<Process>,
+    found: std::vec::IntoIter<Located>,
+}
+
+impl Pythons {
+    /// # Errors
+    /// When the process has no interpreter.
+    pub fn find(process: Process) -> Result<Pythons, OpenError> {
+        let found = locate::locate_all(&process, &mut LiveMemory::new(process.pid()))?;
+        Ok(Pythons {
+            process: Arc::new(process),
+            found: found.into_iter(),
+        })
+    }
+
+    /// Makes an engine for the next one, as [`open`] does; `None` after the last.
+    pub fn open_next(
+        &mut self,
+        parent: Option<ProcessId>,
+        options: EngineOptions,
+        interner: &mut Interner,
+    ) -> Option<Result<CpythonEngine, OpenError>> {
+        let located = self.found.next()?;
+        let process = Arc::clone(&self.process);
+        Some(open_located(process, located, parent, options, interner))
+    }
 }
 
 fn open_located(
