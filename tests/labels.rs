@@ -172,3 +172,44 @@ fn a_file_of_watches_that_is_none_is_refused() {
     assert_code(&output, 2);
     assert!(stderr(&output).contains("function"), "{}", stderr(&output));
 }
+
+/// `--by` and `--where`.
+#[test]
+fn samples_are_told_apart_and_kept_by_label() {
+    let place = Place::new();
+    std::fs::write(place.path("watch.toml"), WATCH).expect("written");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/targets/labelled.py");
+    let mut command = Command::new(harness::python());
+    let target = Target::start(command.args([program, "1"])).expect("runs");
+    let record = |options: &[&str]| {
+        let mut attach = place.attach(&target, ["-d", "1", "-r", "1000", "-o", "r.txt"]);
+        let output = attach
+            .args(["--watch", "watch.toml"])
+            .args(options)
+            .output();
+        output.expect("it runs")
+    };
+    let output = record(&["--by", "route", "--where", "route=route_1*"]);
+    assert_code(&output, 0);
+    let collapsed = std::fs::read_to_string(place.path("r.txt")).expect("a file");
+    assert!(collapsed.lines().count() > 10, "{collapsed}");
+    for line in collapsed.lines() {
+        let root = line.split(';').next().expect("a root");
+        let is_meant = root.starts_with("route_1");
+        // Below its root a stack has only functions of that route.
+        let others = line.matches(" (").count() > 0
+            && line.contains("route_")
+            && !line.contains(&format!("{root}_part_"));
+        assert!(is_meant && (!others || !line.contains("_part_")), "{line}");
+    }
+    let said = stderr(&output);
+    assert!(
+        said.contains("ROUTE") && said.contains("route_17"),
+        "{said}"
+    );
+    assert!(!said.contains("route_2 "), "{said}");
+    let output = record(&["--where", "route=nothing"]);
+    assert_code(&output, 3);
+    assert!(stderr(&output).contains("--where"), "{}", stderr(&output));
+    assert_code(&record(&["--where", "route"]), 2);
+}

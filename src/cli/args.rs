@@ -13,7 +13,7 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueH
 
 use crate::model::{Counting, Halting, Pid};
 use crate::output::{self, DEFAULT_FORMAT, FORMATS, Format, Unit};
-use crate::record::RecordOptions;
+use crate::record::{LabelFilter, RecordOptions};
 use crate::sampler::EngineChoice;
 
 pub use check::{Annotations, Check};
@@ -250,6 +250,25 @@ pub struct Record {
     /// Show whole paths of files instead of those below the package
     #[arg(long, help_heading = "Output")]
     pub full_filenames: bool,
+
+    /// Show what the time was spent on for each value of a label, such as route, sql or task: as a table at the
+    /// end, and as roots of the flamegraph
+    #[arg(
+        long,
+        value_name = "LABEL",
+        conflicts_with = "no_labels",
+        help_heading = "Output"
+    )]
+    pub by: Option<String>,
+
+    /// Keep only samples with such a label; * stands for any text: --where route='recipes/*'
+    #[arg(
+        long = "where",
+        value_name = "LABEL=VALUE",
+        conflicts_with = "no_labels",
+        help_heading = "Output"
+    )]
+    pub only: Vec<LabelFilter>,
 
     /// Open the file in the browser when it is written
     #[arg(long, help_heading = "Output")]

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, runs commands, and returns exit codes.
 
 mod args;
+mod by_label;
 mod check;
 mod doctor;
 mod dump;

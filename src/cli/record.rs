@@ -6,9 +6,11 @@ use anyhow::{Context, anyhow};
 
 use super::args::{self, Record};
 use super::progress::{Line, Progress};
-use super::{empty, exit, explain, file_name, findings, summary, target, terminal, words};
+use super::{
+    by_label, empty, exit, explain, file_name, findings, summary, target, terminal, words,
+};
 use crate::insight::{self, SourceFiles};
-use crate::model::{Interner, TOO_MANY};
+use crate::model::{Interner, TOO_MANY, TextId};
 use crate::output::{self, FORMATS, Format, LineMode, OutputError, RenderOptions};
 use crate::profile::Profile;
 use crate::record::{
@@ -31,6 +33,7 @@ pub fn run(arguments: &Record) -> Result<u8, anyhow::Error> {
     )?;
     let (output, format) = check_output(arguments, recorder.caller())?;
     recorder.options_mut().thread_names = arguments.threads || format.about().needs_thread_names;
+    recorder.options_mut().only.clone_from(&arguments.only);
     let recording = Recording {
         arguments,
         recorder,
@@ -142,6 +145,7 @@ impl Recording<'_> {
         let format = self.format;
         let mut tell = progress.teller();
         let rendered = self.rendered();
+        let by = self.arguments.by.clone();
         let updates = match format.about().keeps_up_to_date && self.output.is_regular() {
             true => Updates::Regularly,
             false => Updates::WhenAsked,
@@ -154,6 +158,7 @@ impl Recording<'_> {
                     // Whether only the first Python below a started program counts is known at the end.
                     processes: rendered.processes
                         || are_several(Follow::Children, &profile.interner),
+                    by: by.as_deref().and_then(|by| profile.interner.find_text(by)),
                     ..rendered
                 };
                 output::write(format, profile, &options, out).map_err(OutputError::into_io)
@@ -176,6 +181,17 @@ impl Recording<'_> {
             terminal::say(why);
         }
         let own_code = by_itself.and_then(Ending::exit_code).unwrap_or(0);
+        if profile.is_empty() && !self.arguments.only.is_empty() && report.ticks.samples > 0 {
+            terminal::say(format_args!(
+                "Error: none of {} samples has the labels that --where asks for",
+                report.ticks.samples
+            ));
+            return Ok(if own_code == 0 {
+                exit::NOTHING_SAMPLED
+            } else {
+                own_code
+            });
+        }
         if profile.is_empty() {
             let why = empty::explain(report, self.recorder.options().rate, by_itself);
             terminal::say(format_args!("Error: nothing was sampled: {why}"));
@@ -219,13 +235,20 @@ impl Recording<'_> {
             threads: arguments.threads,
             processes: arguments.sampling.subprocesses,
             unit: arguments.unit.map(Into::into),
+            by: None,
         }
+    }
+
+    /// The key of the label by which samples are told apart, if some sample has it.
+    fn by(&self, interner: &Interner) -> Option<TextId> {
+        interner.find_text(self.arguments.by.as_deref()?)
     }
 
     fn write(&self, report: &Report, profile: &Profile) -> Result<(), OutputError> {
         let rendered = self.rendered();
         let options = RenderOptions {
             processes: rendered.processes || are_several(report.follow, &profile.interner),
+            by: self.by(&profile.interner),
             ..rendered
         };
         self.output.write(self.recorder.control(), |out| {
@@ -239,7 +262,10 @@ impl Recording<'_> {
             "Wrote {} to {}. Samples: {} Errors: {}",
             about.noun,
             self.output.name(),
-            ticks.samples,
+            match self.arguments.only.is_empty() {
+                true => ticks.samples,
+                false => profile.total().count,
+            },
             ticks.lost + ticks.lost_threads,
         ));
         terminal::say(summary::how_well(
@@ -261,6 +287,12 @@ impl Recording<'_> {
                  not be written: {error}. TMPDIR chooses another place",
                 profile.timeline().dropped()
             ));
+        }
+        if let Some(key) = &self.arguments.by {
+            match by_label::table(profile, key) {
+                Some(table) => terminal::say(table),
+                None => terminal::say(format_args!("No sample has the label '{key}'")),
+            }
         }
         let found = insight::find(profile, &mut SourceFiles::of(&profile.interner));
         for line in findings::lines(&found) {

@@ -4,6 +4,7 @@
 //! This module only looks the data up. `survey` decides how marks are weighed against each other,
 //! `engine` what they mean for a sample.
 
+mod activity;
 mod aiohttp;
 mod asgiref;
 mod asyncio;
@@ -41,6 +42,7 @@ use std::sync::LazyLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use activity::{Activity, activity};
 pub use framework::{
     CommandMark, Framework, ReloadCommand, RoleMark, RoleName, ServerProgram, WorkFrame,
 };

@@ -150,6 +150,14 @@ impl Interner {
         named + code + self.threads.len() + self.processes.len()
     }
 
+    /// The handle of a text, if it was interned. Looks through all texts.
+    #[must_use]
+    pub fn find_text(&self, wanted: &str) -> Option<TextId> {
+        let mut texts = self.texts.items.iter();
+        let index = texts.position(|text| text.untrusted() == wanted)?;
+        u32::try_from(index).ok().map(TextId)
+    }
+
     pub fn intern_text(&mut self, text: &TargetStr) -> TextId {
         if let Some(id) = self.texts.get(text) {
             return TextId(id);

@@ -21,9 +21,9 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use crate::model::Nanos;
 pub use crate::model::visible;
 pub(crate) use crate::model::visible_text;
+use crate::model::{Nanos, TextId};
 use crate::profile::{Profile, Values};
 
 pub use category::Category;
@@ -118,6 +118,8 @@ pub struct RenderOptions {
     pub processes: bool,
     /// For formats without times of their own; each has a default.
     pub unit: Option<Unit>,
+    /// Add a root frame for each value of the label with this key, above all others.
+    pub by: Option<TextId>,
 }
 
 /// Why a profile could not be written.

@@ -1,12 +1,16 @@
 //! The names of frames, threads and processes, as in py-spy.
 
-use crate::model::{FrameId, FunctionId, Interner, ProcessId, ThreadId, visible};
+use crate::model::{
+    FrameId, FunctionId, Interner, LabelSetId, ProcessId, TextId, ThreadId, visible,
+};
 
 use super::{Category, LineMode, RenderOptions};
 
 /// An element of a path through the call tree: a box of a flamegraph, or a frame of a collapsed stack.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PathElement {
+    /// The value of the label by which samples are told apart; `None` where a sample has none.
+    Label(Option<TextId>),
     Process(ProcessId),
     Thread(ThreadId),
     Frame(FrameId),
@@ -22,9 +26,23 @@ pub struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// The elements above the frames of a thread, as far as the options ask for them: its process below
-    /// those that started it, the oldest first, then the thread.
-    pub fn roots(&self, thread: ThreadId) -> Vec<PathElement> {
+    /// The elements above the frames of a thread with these labels, as far as the options ask for them: the
+    /// value of a label, its process below those that started it, the oldest first, then the thread.
+    pub fn roots(&self, thread: ThreadId, labels: LabelSetId) -> Vec<PathElement> {
+        let mut above = self.processes(thread);
+        if self.options.threads {
+            above.push(PathElement::Thread(thread));
+        }
+        if let Some(key) = self.options.by {
+            let labels = self.interner.labels(labels).iter();
+            let mut own = labels.filter(|label| label.key == key);
+            let value = own.next().map(|label| label.value);
+            above.insert(0, PathElement::Label(value));
+        }
+        above
+    }
+
+    fn processes(&self, thread: ThreadId) -> Vec<PathElement> {
         let mut roots = Vec::new();
         if self.options.processes {
             let mut next = Some(self.interner.thread(thread).process);
@@ -37,14 +55,13 @@ impl Names<'_> {
             }
             roots.reverse();
         }
-        if self.options.threads {
-            roots.push(PathElement::Thread(thread));
-        }
         roots
     }
 
     pub fn label(&self, element: PathElement) -> String {
         match element {
+            PathElement::Label(Some(value)) => visible(self.interner.text(value)).into_owned(),
+            PathElement::Label(None) => "<without>".to_owned(),
             PathElement::Process(process) => self.process(process),
             PathElement::Thread(thread) => self.thread(thread),
             PathElement::Frame(frame) => self.frame(frame),

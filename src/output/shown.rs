@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::RenderOptions;
 use super::naming::{Names, PathElement};
-use crate::model::{FrameId, ThreadId};
+use crate::model::{FrameId, LabelSetId, ThreadId};
 use crate::profile::Profile;
 use crate::profile::tree::{CallTree, NodeId, TreeKeys};
 
@@ -105,8 +105,8 @@ impl Labels<'_> {
 impl TreeKeys for Labels<'_> {
     type Key = Shown;
 
-    fn above(&mut self, thread: ThreadId) -> Vec<Shown> {
-        let roots = self.names.roots(thread).into_iter();
+    fn above(&mut self, thread: ThreadId, labels: LabelSetId) -> Vec<Shown> {
+        let roots = self.names.roots(thread, labels).into_iter();
         roots.map(|element| self.shown(element)).collect()
     }
 

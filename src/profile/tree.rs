@@ -10,7 +10,7 @@ use std::ops::AddAssign;
 use rustc_hash::FxHashMap;
 
 use super::{EntryKey, Profile, Values};
-use crate::model::{FrameId, Interner, StackId, ThreadId};
+use crate::model::{FrameId, Interner, LabelSetId, StackId, ThreadId};
 
 /// A node of a [`CallTree`]. Callers have smaller ids than their callees.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -48,8 +48,8 @@ pub struct CallTree<K, V = Values> {
 pub trait TreeKeys {
     type Key: Clone + Ord + Hash;
 
-    /// The keys above the frames of a thread, such as its process, outermost first.
-    fn above(&mut self, thread: ThreadId) -> Vec<Self::Key>;
+    /// The keys above the frames of a thread with these labels, such as its process, outermost first.
+    fn above(&mut self, thread: ThreadId, labels: LabelSetId) -> Vec<Self::Key>;
 
     fn frame(&mut self, frame: FrameId) -> Self::Key;
 
@@ -87,7 +87,7 @@ impl<K: Clone + Ord + Hash> CallTree<K, Values> {
             ends: FxHashMap::default(),
         };
         for (key, values) in entries {
-            let node = stacks.node(key.thread, key.stack);
+            let node = stacks.node(key);
             stacks.builder.add(node, values);
         }
         stacks.builder.finish()
@@ -227,16 +227,17 @@ struct Stacks<'a, T: TreeKeys> {
     interner: &'a Interner,
     keys: &'a mut T,
     builder: TreeBuilder<T::Key, Values>,
-    /// The node above the frames of each thread.
-    threads: FxHashMap<ThreadId, NodeId>,
+    /// The node above the frames of each thread with each set of labels.
+    threads: FxHashMap<(ThreadId, LabelSetId), NodeId>,
     /// The node of each stack below such a node, so that common callers are visited once and not once per
     /// callee.
     ends: FxHashMap<(NodeId, StackId), NodeId>,
 }
 
 impl<T: TreeKeys> Stacks<'_, T> {
-    fn node(&mut self, thread: ThreadId, stack: StackId) -> NodeId {
-        let above = self.above(thread);
+    fn node(&mut self, key: EntryKey) -> NodeId {
+        let above = self.above(key.thread, key.labels);
+        let stack = key.stack;
         if self.interner.stack(stack).is_none() {
             return self.builder.child(above, self.keys.no_frame());
         }
@@ -259,15 +260,15 @@ impl<T: TreeKeys> Stacks<'_, T> {
         node
     }
 
-    fn above(&mut self, thread: ThreadId) -> NodeId {
-        if let Some(&node) = self.threads.get(&thread) {
+    fn above(&mut self, thread: ThreadId, labels: LabelSetId) -> NodeId {
+        if let Some(&node) = self.threads.get(&(thread, labels)) {
             return node;
         }
-        let keys = self.keys.above(thread).into_iter();
+        let keys = self.keys.above(thread, labels).into_iter();
         let node = keys.fold(CallTree::<T::Key>::ROOT, |node, key| {
             self.builder.child(node, key)
         });
-        self.threads.insert(thread, node);
+        self.threads.insert((thread, labels), node);
         node
     }
 }

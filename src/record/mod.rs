@@ -7,6 +7,7 @@
 
 mod control;
 mod error;
+mod label_filter;
 mod labels;
 mod output;
 mod output_name;
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 pub use self::control::{Control, GiveUp, Written};
 pub use self::error::RecordError;
+use self::label_filter::LabelFilters;
+pub use self::label_filter::{LabelFilter, NoLabelFilter};
 pub use self::labels::LabelOptions;
 pub use self::output::Output;
 pub use self::output_name::OutputName;
@@ -66,6 +69,8 @@ pub struct RecordOptions {
     pub order_in_time: bool,
     /// What is read of the program's variables.
     pub labels: LabelOptions,
+    /// Samples count only if all of these fit.
+    pub only: Vec<LabelFilter>,
     /// Under sudo, whether a program is started as root instead of as the user who called sudo.
     pub run_as_root: bool,
 }
@@ -83,6 +88,7 @@ impl Default for RecordOptions {
             outside_of_python: true,
             order_in_time: true,
             labels: LabelOptions::default(),
+            only: Vec::new(),
             run_as_root: false,
         }
     }
@@ -397,6 +403,7 @@ impl Recorder {
             &mut world,
             &mut Fan {
                 profile: &mut profile,
+                filters: LabelFilters::new(&self.options.only),
                 sinks,
             },
             &mut watcher,
@@ -406,7 +413,8 @@ impl Recorder {
         }
         let report = result?;
         report.so_far().enter(&mut profile.recording);
-        if counting != Counting::Gil {
+        // What other samples used would count as outside, too.
+        if counting != Counting::Gil && self.options.only.is_empty() {
             count_outside(&mut profile, &report, self.options.outside_of_python);
         }
         Ok(Recorded { profile, report })
@@ -444,6 +452,7 @@ struct Subject {
 /// The sampler's only sink, which passes samples on to the profile and to all other sinks.
 struct Fan<'a, 'b> {
     profile: &'a mut Profile,
+    filters: LabelFilters<'a>,
     sinks: &'a mut [&'b mut dyn Sink],
 }
 
@@ -453,6 +462,9 @@ impl sampler::Sink for Fan<'_, '_> {
     }
 
     fn add(&mut self, sample: &Sample) {
+        if !self.filters.fit(sample.labels, &self.profile.interner) {
+            return;
+        }
         self.profile.add(sample);
         for sink in self.sinks.iter_mut() {
             sink.add(sample, &self.profile.interner);

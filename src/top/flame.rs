@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::keys::Direction;
 use super::seen::Seen;
-use crate::model::{FrameId, FunctionId, Interner, ProcessId, ThreadId};
+use crate::model::{FrameId, FunctionId, Interner, LabelSetId, ProcessId, ThreadId};
 use crate::profile::Values;
 use crate::profile::tree::{CallTree, NodeId, TreeKeys};
 
@@ -45,7 +45,7 @@ impl TreeKeys for Keys<'_> {
     type Key = Part;
 
     /// Processes are told apart where there are several.
-    fn above(&mut self, thread: ThreadId) -> Vec<Part> {
+    fn above(&mut self, thread: ThreadId, _labels: LabelSetId) -> Vec<Part> {
         match self.interner.processes().len() {
             0 | 1 => Vec::new(),
             _ => vec![Part::Process(self.interner.thread(thread).process)],

@@ -30,6 +30,7 @@ const SHOWN: RenderOptions = RenderOptions {
     full_filenames: false,
     threads: false,
     processes: false,
+    by: None,
     unit: None,
 };
 

@@ -287,6 +287,7 @@ mod tests {
         full_filenames: false,
         threads: false,
         processes: false,
+        by: None,
         unit: None,
     };
 

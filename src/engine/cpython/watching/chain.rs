@@ -194,8 +194,9 @@ impl<M: Memory> Chain<'_, M> {
         match as_what {
             Shape::Plain => self.plain(object, MAX_CHARS),
             Shape::ClassName => {
-                // The class of a class is a type.
-                let is_class = self.type_of(object)?.flags & TYPE != 0;
+                // What some object's type was is a class. The class of any other is a type.
+                let is_class = self.known.types.contains_key(&object)
+                    || self.type_of(object)?.flags & TYPE != 0;
                 is_class.then(|| Some(self.type_at(object)?.name.clone()))?
             }
             Shape::UrlPath => {
