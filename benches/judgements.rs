@@ -127,6 +127,7 @@ fn run(cpu: f64) -> Run {
         units: None,
         extent: 1.0,
         shown: vec![Shown::ALL],
+        labels_read: true,
     }
 }
 

@@ -211,6 +211,11 @@ fn notes(rule: &Rule, judgement: &Judgement) -> Vec<String> {
             "{percent} % of what was to be seen of the runs was not: looks failed, or nobody looked. Nothing is \
              said before that is mended"
         ),
+        Lack::Labels => {
+            "labels were not read of all that was recorded, and few mistakes are proven without them: record \
+             without --no-labels, by spyhole's own engine"
+                .to_owned()
+        }
         Lack::Units => {
             "the workload did not tell how many units of work it did: --units or --units-from".to_owned()
         }

@@ -50,6 +50,18 @@ impl Judgement {
         self.verdict == Verdict::Passed || self.lacks == Some(Lack::Gone)
     }
 
+    /// Withdraws a verdict about mistakes that would be the same whatever the program did.
+    fn without_labels(self, demand: Demand) -> Judgement {
+        match (demand, self.verdict) {
+            (Demand::Never, Verdict::Failed) => self,
+            _ => Judgement {
+                verdict: Verdict::Inconclusive,
+                lacks: Some(Lack::Labels),
+                ..self
+            },
+        }
+    }
+
     /// Withdraws a verdict that may be wrong because `percent` of the recording was not seen. A verdict
     /// that follows from a sample that was seen stays.
     pub fn doubt(&mut self, demand: Demand, percent: u32) {
@@ -83,6 +95,8 @@ pub enum Lack {
     Gone,
     /// This percentage of ticks failed, or of the time was not seen.
     Unseen(u32),
+    /// Labels were not read, which prove mistakes.
+    Labels,
 }
 
 /// The most runs that are proposed.
@@ -95,13 +109,17 @@ pub fn judge(rules: &[Rule], runs: &[Run], before: Before<'_>, error: f64) -> Ve
     // Divided among the rules (Bonferroni), since each of them may err.
     let error = error / limits.max(1) as f64;
     let of = |(index, rule): (usize, &Rule)| {
-        Case {
+        let judgement = Case {
             index,
             runs,
             before,
             error,
         }
-        .judge(rule.demand)
+        .judge(rule.demand);
+        match rule.is_about_mistakes() && runs.iter().any(|run| !run.labels_read) {
+            true => judgement.without_labels(rule.demand),
+            false => judgement,
+        }
     };
     rules.iter().enumerate().map(of).collect()
 }

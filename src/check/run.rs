@@ -43,6 +43,8 @@ pub struct Run {
     pub extent: f64,
     /// Which names of each rule some sample shows, in the order of the rules.
     pub shown: Vec<Shown>,
+    /// Whether labels were read, which prove mistakes.
+    pub labels_read: bool,
 }
 
 impl Run {
@@ -67,6 +69,7 @@ impl Run {
             units,
             extent: 1.0,
             shown: counter.shown(),
+            labels_read: profile.recording.labels_read,
         };
         run.enter_totals(rules);
         run

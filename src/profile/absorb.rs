@@ -57,6 +57,7 @@ impl Recording {
         self.started = self.started.min(other.started);
         self.duration = self.duration.saturating_add(other.duration);
         self.ticks += other.ticks;
+        self.labels_read &= other.labels_read;
         self.cpu_outside = match (self.cpu_outside, other.cpu_outside) {
             (Some(own), Some(more)) => Some(own.saturating_add(more)),
             (own, more) => own.or(more),

@@ -34,6 +34,8 @@ pub struct Recording {
     pub halted: Vec<HaltMethod>,
     /// Which threads were counted.
     pub counting: Counting,
+    /// Whether labels were read of all that was recorded. Without them few mistakes are proven.
+    pub labels_read: bool,
     /// Other notes for readers of the profile, a sentence each.
     pub notes: Vec<String>,
 }
@@ -57,6 +59,7 @@ impl Recording {
             ticks: Ticks::default(),
             halted: Vec::new(),
             counting: Counting::default(),
+            labels_read: false,
             notes: Vec::new(),
         }
     }

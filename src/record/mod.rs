@@ -413,6 +413,9 @@ impl Recorder {
         }
         let report = result?;
         report.so_far().enter(&mut profile.recording);
+        // The other engine reads none.
+        profile.recording.labels_read =
+            self.options.labels.read && report.engines.name == Some("cpython");
         // What other samples used would count as outside, too.
         if counting != Counting::Gil && self.options.only.is_empty() {
             count_outside(&mut profile, &report, self.options.outside_of_python);

@@ -17,6 +17,7 @@ fn run(seconds: f64, rest: f64) -> Run {
         units: Some(10.0),
         extent: 1.0,
         shown: vec![Shown::ALL],
+        labels_read: true,
     }
 }
 
@@ -211,4 +212,22 @@ fn more_rules_make_each_more_careful() {
     };
     let (one, ten) = (vec![rule()], vec![rule(); 10]);
     assert!(width(&ten) > 1.2 * width(&one));
+}
+
+#[test]
+fn that_no_mistake_was_found_means_nothing_where_no_labels_were_read() {
+    let with = [run(0.0, 100.0)];
+    let without = [Run {
+        labels_read: false,
+        ..run(0.0, 100.0)
+    }];
+    let rule = "never insight:*";
+    assert_eq!(one(rule, &with, Before::Nothing).verdict, Verdict::Passed);
+    let judged = one(rule, &without, Before::Nothing);
+    assert_eq!(judged.verdict, Verdict::Inconclusive);
+    assert_eq!(judged.lacks, Some(Lack::Labels));
+    assert_eq!(
+        one("never f", &without, Before::Nothing).verdict,
+        Verdict::Passed
+    );
 }

@@ -37,6 +37,7 @@ impl Run {
                 units: units.map(|units| units * (end - start) as f64 / length),
                 extent: (end - start) as f64 / length,
                 shown: Vec::new(),
+                labels_read: profile.recording.labels_read,
             })
             .collect();
         let entries = profile.entries();

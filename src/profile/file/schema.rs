@@ -168,6 +168,8 @@ pub(super) struct Recording {
     /// Index into `Counting::ALL`.
     #[prost(uint32, tag = "19")]
     pub counting: u32,
+    #[prost(bool, tag = "21")]
+    pub labels_read: bool,
     #[prost(int64, repeated, tag = "17")]
     pub notes: Vec<i64>,
 }

@@ -70,6 +70,7 @@ pub(in crate::profile) fn empty() -> Profile {
         duration: Nanos(12_345),
         cpu: Some(Nanos(0)),
         cpu_outside: Some(Nanos(16)),
+        labels_read: true,
         ending: Some(Ending::Signal(9)),
         ticks: Ticks {
             looks: 7,

@@ -199,6 +199,7 @@ impl<'a, W: Write> Writer<'a, W> {
                 .map(|it| place(&HaltMethod::ALL, it))
                 .collect(),
             counting: place(&Counting::ALL, &recording.counting),
+            labels_read: recording.labels_read,
             notes: recording
                 .notes
                 .iter()

@@ -141,6 +141,7 @@ impl Reader {
                 .map(|&at| placed(&HaltMethod::ALL, at))
                 .collect::<Result<_, _>>()?,
             counting: placed(&Counting::ALL, message.counting)?,
+            labels_read: message.labels_read,
             notes: notes
                 .iter()
                 .map(|note| note.untrusted().to_owned())
