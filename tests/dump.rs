@@ -227,3 +227,62 @@ fn a_process_that_is_stopped_is_dumped_and_said_to_be() {
     assert!(text.contains("    main (target.py:"), "{text}");
     drop(held);
 }
+
+/// A lock that knows who has it is told with its owner, whether it is waited for by `with` or by a call.
+#[test]
+fn a_thread_that_waits_for_a_lock_names_who_has_it() {
+    let program = "\
+import sys, threading, time
+
+lock = threading.RLock()
+taken = threading.Event()
+
+def has_it():
+    with lock:
+        taken.set()
+        time.sleep(600)
+
+def wants_it():
+    with lock:
+        pass
+
+def asks_for_it():
+    lock.acquire()
+
+for name, function in [('owner', has_it), ('first', wants_it), ('second', asks_for_it)]:
+    thread = threading.Thread(target=function, name=name)
+    thread.daemon = True
+    thread.start()
+    taken.wait()
+sys.stdout.write('ready\\n')
+sys.stdout.flush()
+time.sleep(600)
+";
+    let place = Place::new();
+    let program = place.program("locks.py", program);
+    for python in one_of_each_version() {
+        // A lock of 2.7 is written in Python; from 3.14 on a thread waits on a word of its own.
+        if python.version < (3, 6) || python.version > (3, 13) {
+            continue;
+        }
+        let target = Target::start(python.command().arg(&program)).expect("runs");
+        let target = target.asleep();
+        let said = dump(&["-p", &target.pid().to_string()]);
+        for waiter in ["first", "second"] {
+            let line = said
+                .lines()
+                .find(|line| line.contains(&format!("\"{waiter}\"")));
+            let line = line.unwrap_or_else(|| panic!("{}: {said}", python.name));
+            assert!(
+                line.contains("waits for a lock of thread"),
+                "{}: {said}",
+                python.name
+            );
+            assert!(line.contains("\"owner\""), "{}: {said}", python.name);
+        }
+        let mut lines = said.lines();
+        let of_owner = lines.find(|line| line.contains(": \"owner\""));
+        let of_owner = of_owner.unwrap_or_else(|| panic!("{}: {said}", python.name));
+        assert!(!of_owner.contains("lock"), "{}: {said}", python.name);
+    }
+}

@@ -12,6 +12,7 @@ pub mod generators;
 pub mod layout;
 pub mod linetable;
 pub mod locate;
+pub mod locks;
 pub mod loops;
 pub mod objects;
 pub mod tasks;

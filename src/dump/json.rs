@@ -29,6 +29,8 @@ struct Thread {
     waits_for_gil: bool,
     /// The system call that it waits in.
     waits_in: Option<&'static str>,
+    /// The `thread_id` of the thread that has the lock which it waits for, where that can be told.
+    waits_for_lock_of: Option<u64>,
     /// Whether the stack is known to be whole and of one moment.
     proven: bool,
     /// In a core file, the signal that ended the process, if this thread got it.
@@ -137,6 +139,12 @@ fn thread(dump: &Dump, thread: &DumpedThread, is_oldest: bool) -> Thread {
         waits_for_gil: thread.doing == Doing::WaitsForGil,
         waits_in: match thread.doing {
             Doing::WaitsIn(call) => Some(call),
+            // What is waited for is told beside it.
+            Doing::WaitsForLockOf(_) => Some("futex"),
+            _ => None,
+        },
+        waits_for_lock_of: match thread.doing {
+            Doing::WaitsForLockOf(owner) => Some(owner),
             _ => None,
         },
         proven: sample.proof == Proof::Proven,

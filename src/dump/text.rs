@@ -68,7 +68,7 @@ pub fn write(dump: &Dump, options: &DumpOptions, out: &mut dyn Write) -> io::Res
         if let Some(name) = names.thread_name(first.sample.thread) {
             write!(out, ": \"{name}\"")?;
         }
-        if let Some(waits) = waits(first) {
+        if let Some(waits) = waits(first, dump, &names) {
             write!(out, ", {waits}")?;
         }
         if let Some(signal) = dump.signal_of(first) {
@@ -205,10 +205,24 @@ fn state(thread: &DumpedThread) -> &'static str {
 }
 
 /// What a thread that is not active waits for, where that is known.
-fn waits(thread: &DumpedThread) -> Option<String> {
+fn waits(thread: &DumpedThread, dump: &Dump, names: &Names<'_>) -> Option<String> {
     match thread.doing {
         _ if thread.is_active() => None,
         Doing::WaitsForGil => Some("waits for the GIL".to_owned()),
+        Doing::WaitsForLockOf(owner) => {
+            let of_owner =
+                |it: &&DumpedThread| dump.interner.thread(it.sample.thread).key.python_id == owner;
+            let owner = dump.threads.iter().find(of_owner);
+            let who = owner.map(|it| {
+                let id = names.thread_number(it.sample.thread);
+                match names.thread_name(it.sample.thread) {
+                    Some(name) => format!("{id} \"{name}\""),
+                    None => id,
+                }
+            });
+            let who = who.unwrap_or_else(|| "that is in no Python code".to_owned());
+            Some(format!("waits for a lock of thread {who}"))
+        }
         Doing::WaitsIn(call) => Some(format!("waits in {call}")),
         Doing::Runs | Doing::Waits | Doing::Unknown => None,
     }

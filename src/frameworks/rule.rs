@@ -24,6 +24,8 @@ pub struct Mistake {
     pub rule: &'static str,
     /// From the root to the leaf, with any frames in between: middleware and tracers insert their own.
     pub frames: &'static [FramePattern],
+    /// A function further out than the place of the call.
+    pub within: Option<FramePattern>,
     /// The stack must not have any of these.
     pub without: &'static [FramePattern],
     /// Labels that samples must have. `loop` need not be there in all of them, but in as many as the rule
@@ -64,6 +66,7 @@ impl Mistake {
     pub(super) const NOTHING: Mistake = Mistake {
         rule: "",
         frames: &[],
+        within: None,
         without: &[],
         labels: &[],
         called: Called::Anyhow,

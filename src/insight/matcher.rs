@@ -95,7 +95,11 @@ impl<'a> Matcher<'a> {
                     .is_some_and(|frame| self.fits(*frame, first))
             })
             .find(|at| self.follows(frames.get(at + 1..).unwrap_or_default(), mistake))?;
-        let callers = frames.get(..start)?;
+        let within = match &mistake.within {
+            None => 0,
+            Some(within) => 1 + frames.iter().rposition(|frame| self.fits(*frame, within))?,
+        };
+        let callers = frames.get(within..start)?;
         match mistake.called {
             Called::Anyhow => {
                 let mut own = callers.iter().rev();
@@ -122,10 +126,10 @@ impl<'a> Matcher<'a> {
         let function = self.interner.function(id);
         let file = self.interner.text(function.file).untrusted();
         let name = self.interner.text(function.name).untrusted();
-        let patterns = self
-            .mistakes
-            .iter()
-            .flat_map(|(_, mistake)| mistake.frames.iter().chain(mistake.without.iter()));
+        let patterns = self.mistakes.iter().flat_map(|(_, mistake)| {
+            let patterns = mistake.frames.iter().chain(mistake.without);
+            patterns.chain(&mistake.within)
+        });
         let fits = patterns.filter(|pattern| pattern.fits(file, name));
         self.fits.insert(id, fits.map(std::ptr::from_ref).collect());
     }

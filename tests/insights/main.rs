@@ -6,6 +6,7 @@ mod common;
 mod harness;
 
 mod checked;
+mod event_loop;
 mod said;
 
 use std::fs::File;

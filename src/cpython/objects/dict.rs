@@ -219,17 +219,14 @@ impl DictEntries {
         let entry = bytes
             .get_mut(..self.shape.size as usize)
             .unwrap_or_default();
-        let at = self.table.plus(place * u64::from(self.shape.size));
+        // Where a dict claims more entries than memory has, the place is nonsense, and not readable.
+        let offset = |size: u32| place.wrapping_mul(u64::from(size));
+        let at = self.table.plus(offset(self.shape.size));
         read_field(memory, at, 0, entry, "dk_entries")?;
         let key = Addr(number_in(entry, self.shape.key, 8));
         let value = match self.values {
             None => Addr(number_in(entry, self.shape.value, 8)),
-            Some(values) => Addr(field(
-                memory,
-                values.plus(place * u64::from(POINTER)),
-                0,
-                "values",
-            )?),
+            Some(values) => Addr(field(memory, values.plus(offset(POINTER)), 0, "values")?),
         };
         Ok(Some((key, value)))
     }

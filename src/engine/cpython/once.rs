@@ -5,16 +5,24 @@ use std::ops::Range;
 use syscalls::Sysno;
 
 use super::open::Pythons;
+use super::reading::{RawThread, ReadStack};
 use super::variables::{FrameFacts, VariableOptions, Variables};
 use super::{CpythonEngine, OpenError, Suspended, open, suspended};
+use crate::cpython::frames::RawFrame;
+use crate::cpython::locks;
 use crate::engine::{Engine, EngineOptions, EngineReport, TickError};
-use crate::model::{Counting, Halting, Interner, Nanos, Pid, PythonVersion, Sample, Tick, Tid};
+use crate::model::{
+    Addr, Counting, Halting, Interner, Nanos, Pid, PythonVersion, Sample, Tick, Tid,
+};
 use crate::sys::linux::tasks::InKernel;
 use crate::target::Process;
 
 /// When the look is made, as far as the engine knows: so long after the one that it warms up with that it
 /// asks again what is not asked in every tick, as for the names of threads.
 const LATER: Nanos = Nanos(3_600_000_000_000);
+
+/// The lock that a thread waits for is looked for in so many of its innermost frames.
+const LOCK_FRAMES: usize = 3;
 
 /// How to look, and what to find out besides the stacks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,6 +70,8 @@ pub enum Doing {
     /// It has a CPU, or is ready to run.
     Runs,
     WaitsForGil,
+    /// It waits for a lock that the thread with this Python id has.
+    WaitsForLockOf(u64),
     /// It waits in the system call of this name.
     WaitsIn(&'static str),
     /// It waits elsewhere, as for a page of memory, or is stopped.
@@ -113,10 +123,16 @@ fn look_with(mut engine: CpythonEngine, mut interner: Interner, options: OnceOpt
     let mut doings = Vec::new();
     if options.waits {
         let gils = engine.reader.gil_memory();
-        doings.extend(samples.iter().map(|sample| {
-            let tid = interner.thread(sample.thread).key.tid;
-            tid.map_or(Doing::Unknown, |tid| Doing::of(pid, tid, &gils))
-        }));
+        for sample in &samples {
+            let key = interner.thread(sample.thread).key;
+            let doing = key
+                .tid
+                .map_or(Doing::Unknown, |tid| Doing::of(pid, tid, &gils));
+            let owner = key
+                .tid
+                .and_then(|tid| lock_owner(&mut engine, key.python_id, tid));
+            doings.push(owner.map_or(doing, Doing::WaitsForLockOf));
+        }
     }
     let mut frames = Vec::new();
     let (mut variables_are_cut, mut variables_may_have_moved) = (false, false);
@@ -144,6 +160,26 @@ fn look_with(mut engine: CpythonEngine, mut interner: Interner, options: OnceOpt
         suspended,
         failure,
     }
+}
+
+/// The thread that has the lock which another waits for, where that can be told.
+fn lock_owner(engine: &mut CpythonEngine, python_id: u64, tid: Tid) -> Option<u64> {
+    let Some(InKernel::Call(number, futex)) = InKernel::of(engine.process.pid(), tid) else {
+        return None;
+    };
+    if usize::try_from(number).ok().and_then(Sysno::new) != Some(Sysno::futex) {
+        return None;
+    }
+    let layout = engine.reader.layout().clone();
+    let threads = &engine.reader.last_look().threads;
+    let of_thread = |it: &&RawThread| it.state.thread_id == python_id && it.tid == Some(tid);
+    let ReadStack::Read(stack) = &threads.iter().find(of_thread)?.stack else {
+        return None;
+    };
+    let innermost: Vec<RawFrame> = stack.functions().take(LOCK_FRAMES).copied().collect();
+    let memory = engine.reader.memory().source();
+    let owner = locks::owner_of_awaited(memory, &layout, &innermost, Addr(futex))?;
+    (owner != python_id).then_some(owner)
 }
 
 impl OnceOptions {
