@@ -267,19 +267,22 @@ time.sleep(600)
         }
         let target = Target::start(python.command().arg(&program)).expect("runs");
         let target = target.asleep();
-        let said = dump(&["-p", &target.pid().to_string()]);
-        for waiter in ["first", "second"] {
-            let line = said
-                .lines()
-                .find(|line| line.contains(&format!("\"{waiter}\"")));
-            let line = line.unwrap_or_else(|| panic!("{}: {said}", python.name));
-            assert!(
-                line.contains("waits for a lock of thread"),
-                "{}: {said}",
-                python.name
-            );
-            assert!(line.contains("\"owner\""), "{}: {said}", python.name);
-        }
+        let pid = target.pid().to_string();
+        let names_owner = |said: &str, waiter: &str| {
+            let mut lines = said.lines();
+            let line = lines.find(|line| line.contains(&format!(": \"{waiter}\"")));
+            line.is_some_and(|line| {
+                line.contains("waits for a lock of thread") && line.contains("\"owner\"")
+            })
+        };
+        // A thread may have to get the GIL before it comes to ask for the lock.
+        wait_until("two threads wait for a lock", || {
+            let said = dump(&["-p", &pid, "--all"]);
+            ["first", "second"]
+                .iter()
+                .all(|waiter| names_owner(&said, waiter))
+        });
+        let said = dump(&["-p", &pid, "--all"]);
         let mut lines = said.lines();
         let of_owner = lines.find(|line| line.contains(": \"owner\""));
         let of_owner = of_owner.unwrap_or_else(|| panic!("{}: {said}", python.name));
