@@ -86,7 +86,7 @@ fn threads_that_hand_the_gil_on_are_followed_before_all_are_paused() {
         let pauses = number_before(" pause", how).unwrap_or(0.0);
         eprintln!("{}: {pauses} pauses in {looks} looks", python.name);
         // All eight, in most looks, would be far more.
-        assert!(pauses <= 5.0 * looks, "{said}");
+        assert!(pauses <= 7.0 * looks, "{said}");
     });
 }
 
