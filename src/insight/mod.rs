@@ -1,6 +1,6 @@
 //! Says what a profile means: mistakes that its stacks and labels prove, where they are and what they cost.
 //!
-//! The mistakes are data of [`frameworks`](crate::frameworks). One is told only if it is proven: by labels
+//! The mistakes are data of `frameworks`. One is told only if it is proven: by labels
 //! that were read from the program's memory, by the order of frames, or by the source at the place of the
 //! call. An alarm that is false costs more trust than three cases that are missed.
 
