@@ -9,11 +9,12 @@ use super::reading::{RawThread, ReadStack};
 use super::variables::{FrameFacts, VariableOptions, Variables};
 use super::{CpythonEngine, OpenError, Suspended, open, suspended};
 use crate::cpython::frames::RawFrame;
-use crate::cpython::locks;
+use crate::cpython::locks::LockSearch;
 use crate::engine::{Engine, EngineOptions, EngineReport, TickError};
 use crate::model::{
     Addr, Counting, Halting, Interner, Nanos, Pid, PythonVersion, Sample, Tick, Tid,
 };
+use crate::sys::linux::stand;
 use crate::sys::linux::tasks::InKernel;
 use crate::target::Process;
 
@@ -120,17 +121,21 @@ fn look_with(mut engine: CpythonEngine, mut interner: Interner, options: OnceOpt
         stands_for: Nanos(1),
     };
     let failure = engine.tick(tick, &mut interner, &mut samples).err();
+    // What follows is no reading of stacks, and must not take the target's CPU.
+    stand::leave();
     let mut doings = Vec::new();
     if options.waits {
         let gils = engine.reader.gil_memory();
+        let mut locks = LockSearch::default();
         for sample in &samples {
             let key = interner.thread(sample.thread).key;
             let doing = key
                 .tid
                 .map_or(Doing::Unknown, |tid| Doing::of(pid, tid, &gils));
-            let owner = key
-                .tid
-                .and_then(|tid| lock_owner(&mut engine, key.python_id, tid));
+            let mut owner = None;
+            if let (Some(tid), Doing::WaitsIn("futex")) = (key.tid, doing) {
+                owner = lock_owner(&mut engine, &mut locks, key.python_id, tid);
+            }
             doings.push(owner.map_or(doing, Doing::WaitsForLockOf));
         }
     }
@@ -163,13 +168,15 @@ fn look_with(mut engine: CpythonEngine, mut interner: Interner, options: OnceOpt
 }
 
 /// The thread that has the lock which another waits for, where that can be told.
-fn lock_owner(engine: &mut CpythonEngine, python_id: u64, tid: Tid) -> Option<u64> {
-    let Some(InKernel::Call(number, futex)) = InKernel::of(engine.process.pid(), tid) else {
+fn lock_owner(
+    engine: &mut CpythonEngine,
+    locks: &mut LockSearch,
+    python_id: u64,
+    tid: Tid,
+) -> Option<u64> {
+    let Some(InKernel::Call(_, futex)) = InKernel::of(engine.process.pid(), tid) else {
         return None;
     };
-    if usize::try_from(number).ok().and_then(Sysno::new) != Some(Sysno::futex) {
-        return None;
-    }
     let layout = engine.reader.layout().clone();
     let threads = &engine.reader.last_look().threads;
     let of_thread = |it: &&RawThread| it.state.thread_id == python_id && it.tid == Some(tid);
@@ -178,7 +185,7 @@ fn lock_owner(engine: &mut CpythonEngine, python_id: u64, tid: Tid) -> Option<u6
     };
     let innermost: Vec<RawFrame> = stack.functions().take(LOCK_FRAMES).copied().collect();
     let memory = engine.reader.memory().source();
-    let owner = locks::owner_of_awaited(memory, &layout, &innermost, Addr(futex))?;
+    let owner = locks.owner_of_awaited(memory, &layout, &innermost, Addr(futex))?;
     (owner != python_id).then_some(owner)
 }
 

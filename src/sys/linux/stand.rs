@@ -81,12 +81,16 @@ pub fn alone() {
     HELPERS.with_borrow(CpuHelpers::dismiss);
 }
 
-/// Ends the helpers, and lets this thread run wherever it could before it stood on a CPU.
+/// Ends the helpers, and lets this thread run wherever it could before it stood on a CPU. It leaves that CPU at
+/// once if there is another, since what it does next would keep the target's thread from running.
 pub fn leave() {
     HELPERS.with_borrow_mut(|helpers| *helpers = CpuHelpers::default());
     PLACE.with_borrow_mut(|place| {
         if let Some(place) = place.take() {
-            // If that is refused, the thread stays on its CPU, which does no harm.
+            let mut elsewhere = place.before;
+            elsewhere.unset(place.cpu);
+            // If either is refused, the thread stays on its CPU, which does no harm.
+            let _ = sched_setaffinity(None, &elsewhere);
             let _ = sched_setaffinity(None, &place.before);
         }
     });
